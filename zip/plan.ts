@@ -1,0 +1,84 @@
+/**
+ * Where every byte of an archive will stand, known before a file is opened.
+ *
+ * An archive is a list of parts: for each entry its local file header and its data, then a central
+ * directory header for each, then the end. The plan holds where each part starts; the lengths come
+ * from the functions that write the records, so what is announced is what is sent.
+ *
+ * @module
+ */
+
+import {
+  type Entry,
+  MAX_RECORD_LENGTH,
+  writeCentralDirectoryHeader,
+  writeEndOfCentralDirectory,
+  writeLocalFileHeader,
+} from "./records.ts";
+
+/** The layout of one archive. Offsets are bytes from its start. */
+export interface Plan<E extends Entry = Entry> {
+  /** The entries, in the order in which they stand. */
+  readonly entries: readonly E[];
+  /** Start of each entry's local file header; one more at the end: where the last one's data end. */
+  readonly headerOffsets: Float64Array;
+  /** Start of each central directory header; one more at the end: where the last one ends. */
+  readonly centralOffsets: Float64Array;
+  /** Length of the whole archive in bytes. */
+  readonly size: number;
+}
+
+/**
+ * Lays out an archive of these entries in the order given.
+ *
+ * @throws {RangeError} if a name has more than 65,535 bytes
+ */
+export function planArchive<E extends Entry>(entries: readonly E[]): Plan<E> {
+  const scratch = new Uint8Array(MAX_RECORD_LENGTH);
+  const count = entries.length;
+  const headerOffsets = new Float64Array(count + 1);
+  const centralOffsets = new Float64Array(count + 1);
+
+  let offset = 0;
+  for (let i = 0; i < count; i++) {
+    headerOffsets[i] = offset;
+    offset += writeLocalFileHeader(scratch, entries[i], { crc32: 0 }) + entries[i].size;
+  }
+  headerOffsets[count] = offset;
+  for (let i = 0; i < count; i++) {
+    centralOffsets[i] = offset;
+    const fields = { crc32: 0, offset: headerOffsets[i] };
+    offset += writeCentralDirectoryHeader(scratch, entries[i], fields);
+  }
+  centralOffsets[count] = offset;
+  const plan = { entries, headerOffsets, centralOffsets };
+  return { ...plan, size: offset + writeEndOfCentralDirectory(scratch, endFields(plan)) };
+}
+
+/** Start of an entry's data: they end where the next entry's header starts. */
+export function dataOffset(plan: Plan, index: number): number {
+  return plan.headerOffsets[index + 1] - plan.entries[index].size;
+}
+
+/** What the end of central directory record of this archive says. */
+export function endFields(plan: Omit<Plan, "size">): {
+  readonly entries: number;
+  readonly offset: number;
+  readonly size: number;
+} {
+  const entries = plan.entries.length;
+  const offset = plan.centralOffsets[0];
+  return { entries, offset, size: plan.centralOffsets[entries] - offset };
+}
+
+/** Index of the part that covers a byte: the last of the ascending offsets at or before it. */
+export function partAt(offsets: Float64Array, position: number): number {
+  let low = 0;
+  let high = offsets.length - 1;
+  while (low + 1 < high) {
+    const middle = low + high >>> 1;
+    if (offsets[middle] <= position) low = middle;
+    else high = middle;
+  }
+  return low;
+}
