@@ -1,0 +1,331 @@
+/**
+ * Options: flags, variables and a `.env` file become one readonly value. A flag wins over a variable,
+ * a variable over `.env`, `.env` over the default. One table says it all: the parser, `--help` and
+ * the README's table come from it.
+ *
+ * @module
+ */
+
+import { Command, CommanderError, Option } from "commander";
+import { parseEnv } from "node:util";
+
+/** Which program makes the archives. */
+export type EngineName = "store" | "zip";
+
+/** Who sees the list of archives at `/`. */
+export type Listing = "auto" | "on" | "off";
+
+/** Everything that can be set, checked as far as that goes without touching the disk. */
+export interface Config {
+  /** The photos folder, as given. */
+  readonly folder: string;
+  /** Address to listen on. */
+  readonly hostname: string;
+  /** TCP port, 0 for any free one. */
+  readonly port: number;
+  /** Milliseconds to wait after every chunk of a download, 0 for none. */
+  readonly delay: number;
+  /** Whether downloads are logged. Warnings and errors always are. */
+  readonly log: boolean;
+  /** What makes the archives. */
+  readonly engine: EngineName;
+  /** Compression level of the zip engine, 0 to 9. */
+  readonly level: number;
+  /** Who sees the list of archives. */
+  readonly listing: Listing;
+  /** Whether files with a leading dot go in. */
+  readonly hidden: boolean;
+  /** Whether symlinks that stay inside of the photos folder are followed. */
+  readonly followSymlinks: boolean;
+  /** Seconds that downloads in flight get when the service stops. */
+  readonly shutdownTimeout: number;
+}
+
+/** What the command line asks for: to serve, or to print something and go. */
+export type Invocation =
+  | { readonly action: "serve" | "check"; readonly config: Config }
+  | { readonly action: "print"; readonly text: string };
+
+/** Where options come from. */
+export interface Sources {
+  /** Arguments of the program. */
+  readonly args: readonly string[];
+  /** Looks up an environment variable. */
+  readonly env: (name: string) => string | undefined;
+  /** Text of the `.env` file. @default none */
+  readonly dotenv?: string;
+  /** What `--version` prints. @default "unknown" */
+  readonly version?: string;
+}
+
+/** Thrown for a command line or a variable that cannot be used. One line, for the user. */
+export class ConfigError extends Error {
+  /** Always `ConfigError`. */
+  override readonly name = "ConfigError";
+}
+
+interface OptionSpec<T> {
+  /** Flags in commander's notation; none if only a variable sets it. */
+  readonly flags?: string;
+  /** Environment variable; none if only a flag sets it. */
+  readonly variable?: string;
+  /** Where nothing is given; none if another option decides then. */
+  readonly default?: string;
+  /** What `--help` and the README say. */
+  readonly description: string;
+  /** What an error message says is allowed. */
+  readonly allowed: string;
+  /** The value of a text, or undefined if it is not allowed. */
+  readonly parse: (text: string) => T | undefined;
+}
+
+const MAX_SECONDS = 3600;
+
+const OPTIONS = {
+  folder: {
+    flags: "-f, --folder <path>",
+    variable: "PHOTOS_DIR",
+    default: "test_photos",
+    description: "photos folder: each folder in it is an archive",
+    allowed: "a path",
+    parse: (text: string) => text,
+  },
+  hostname: {
+    flags: "-H, --hostname <address>",
+    variable: "HOST",
+    default: "127.0.0.1",
+    description: "address to listen on, 0.0.0.0 for all",
+    allowed: "a host name or an IP address",
+    parse: (text: string) => /^[A-Za-z0-9.:_-]+$/.test(text) ? text : undefined,
+  },
+  port: {
+    flags: "-P, --port <number>",
+    variable: "PORT",
+    default: "8080",
+    description: "port to listen on, 0 for any free one",
+    allowed: "a whole number from 0 to 65535",
+    parse: wholeNumber(65535),
+  },
+  delay: {
+    flags: "-d, --delay [seconds|true|false]",
+    description: "wait after every chunk of a download; bare or true: RESPONSE_DELAY seconds",
+    allowed: `seconds from 0 to ${MAX_SECONDS}, true or false`,
+    parse: (text: string) => parseWord(text) ?? parseSeconds(text),
+  },
+  delayEnabled: {
+    variable: "ENABLE_RESPONSE_DELAY",
+    default: "false",
+    description: "the same as --delay, where that is not given",
+    allowed: "true or false",
+    parse: parseBoolean,
+  },
+  responseDelay: {
+    variable: "RESPONSE_DELAY",
+    default: "1",
+    description: "seconds to wait after a chunk where the delay is on",
+    allowed: `seconds from 0 to ${MAX_SECONDS}`,
+    parse: parseSeconds,
+  },
+  log: {
+    flags: "-l, --log [true|false]",
+    variable: "ENABLE_LOGGING",
+    default: "false",
+    description: "log every download: start, progress, outcome",
+    allowed: "true or false",
+    parse: parseBoolean,
+  },
+  engine: {
+    flags: "--engine <store|zip>",
+    variable: "ZIPFERRY_ENGINE",
+    default: "store",
+    description: "store: our own writer, nothing compressed; zip: the Info-ZIP program",
+    allowed: "store or zip",
+    parse: oneOf("store", "zip"),
+  },
+  level: {
+    flags: "--level <0-9>",
+    variable: "ZIPFERRY_LEVEL",
+    default: "6",
+    description: "compression of the zip engine",
+    allowed: "a whole number from 0 to 9",
+    parse: wholeNumber(9),
+  },
+  listing: {
+    flags: "--listing <auto|on|off>",
+    variable: "ZIPFERRY_LISTING",
+    default: "auto",
+    description: "who sees the list of archives at /; auto: only a browser on this machine",
+    allowed: "auto, on or off",
+    parse: oneOf("auto", "on", "off"),
+  },
+  hidden: {
+    flags: "--hidden [true|false]",
+    variable: "ZIPFERRY_HIDDEN",
+    default: "false",
+    description: "put in files whose names start with a dot",
+    allowed: "true or false",
+    parse: parseBoolean,
+  },
+  followSymlinks: {
+    flags: "--follow-symlinks [true|false]",
+    variable: "ZIPFERRY_FOLLOW_SYMLINKS",
+    default: "false",
+    description: "put in what symlinks lead to, inside of the photos folder",
+    allowed: "true or false",
+    parse: parseBoolean,
+  },
+  shutdownTimeout: {
+    flags: "--shutdown-timeout <seconds>",
+    variable: "ZIPFERRY_SHUTDOWN_TIMEOUT",
+    default: "30",
+    description: "seconds that downloads get to finish when the service stops",
+    allowed: `seconds from 0 to ${MAX_SECONDS}`,
+    parse: parseSeconds,
+  },
+} satisfies Record<string, OptionSpec<unknown>>;
+
+type Key = keyof typeof OPTIONS;
+type Parsed<K extends Key> = Exclude<ReturnType<(typeof OPTIONS)[K]["parse"]>, undefined>;
+type Values =
+  & { [K in Exclude<Key, "delay">]: Parsed<K> }
+  & { readonly delay?: Parsed<"delay"> };
+
+/** Names of all environment variables that are read. */
+export const variables: readonly string[] = Object.values<OptionSpec<unknown>>(OPTIONS)
+  .flatMap(({ variable }) => variable ?? []);
+
+/**
+ * Reads the command line and what else sets options.
+ *
+ * @throws {ConfigError} for a bad flag or value: names it and says what is allowed
+ */
+export function readConfig(sources: Sources): Invocation {
+  const command = buildCommand(sources.version ?? "unknown");
+  let printed = "";
+  command.configureOutput({ writeOut: (text) => printed += text });
+  const given = countGiven(command);
+  try {
+    command.parse([...sources.args], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    if (error.exitCode === 0) return { action: "print", text: printed };
+    throw new ConfigError(`${oneLine(error.message)}; --help lists the options`);
+  }
+  for (const [flag, times] of given) {
+    if (times > 1) throw new ConfigError(`${flag}: given ${times} times, once is allowed`);
+  }
+  const config = toConfig(readValues(command.opts(), sources));
+  return { action: command.opts().checkConfig ? "check" : "serve", config };
+}
+
+/** The table of options for the README, in Markdown. */
+export function optionsTable(): string {
+  const rows = Object.values<OptionSpec<unknown>>(OPTIONS).map((option) => {
+    const cells = [option.flags, option.variable, option.default].map(inCode);
+    return `| ${[...cells, option.description].join(" | ")} |`;
+  });
+  return ["| Flag | Variable | Default | |", "| --- | --- | --- | --- |", ...rows].join("\n");
+}
+
+function inCode(text: string | undefined) {
+  return text === undefined ? "" : `\`${text.replaceAll("|", "\\|")}\``;
+}
+
+function buildCommand(version: string) {
+  const command = new Command("zipferry")
+    .description("Sends each folder of photos as one ZIP, made while it is sent.")
+    .allowExcessArguments(false)
+    .exitOverride()
+    .configureOutput({
+      writeErr: () => {},
+      outputError: () => {},
+      getOutHasColors: () => false,
+      getErrHasColors: () => false,
+      getOutHelpWidth: () => 100,
+    })
+    .helpOption("-h, --help", "print this help")
+    .version(version, "-V, --version", "print the version");
+  for (const [key, spec] of Object.entries<OptionSpec<unknown>>(OPTIONS)) {
+    if (!spec.flags) continue;
+    const notes = [
+      spec.variable && `[${spec.variable}]`,
+      spec.default && `(default: ${spec.default})`,
+    ];
+    const description = [spec.description, ...notes].filter(Boolean).join(" ");
+    const option = new Option(spec.flags, description);
+    option.attributeName = () => key;
+    command.addOption(option);
+  }
+  command.option("--check-config", "print the settings and exit");
+  return command;
+}
+
+/** Counts how often each flag is given, which commander does not mind. */
+function countGiven(command: Command) {
+  const counts = new Map<string, number>();
+  for (const option of command.options) {
+    const flag = option.long ?? option.flags;
+    command.on(`option:${option.name()}`, () => counts.set(flag, (counts.get(flag) ?? 0) + 1));
+  }
+  return counts;
+}
+
+function readValues(flags: Record<string, unknown>, sources: Sources): Values {
+  const dotenv = parseEnv(sources.dotenv ?? "");
+  const read = (key: Key) => {
+    const spec: OptionSpec<unknown> = OPTIONS[key];
+    const { variable = "" } = spec;
+    const flag = flags[key] === true ? "true" : flags[key]; // true: given without a value
+    if (typeof flag === "string") return check(spec, longFlag(spec), flag);
+    const value = variable && sources.env(variable);
+    if (value) return check(spec, variable, value);
+    const line = dotenv[variable];
+    if (line) return check(spec, `${variable} in .env`, line);
+    return spec.default === undefined ? undefined : spec.parse(spec.default);
+  };
+  const keys = Object.keys(OPTIONS) as Key[];
+  return Object.fromEntries(keys.map((key) => [key, read(key)])) as Values;
+}
+
+function check<T>(spec: OptionSpec<T>, where: string, text: string): T {
+  const value = text === "" ? undefined : spec.parse(text);
+  if (value !== undefined) return value;
+  throw new ConfigError(`${where}: ${JSON.stringify(text)} is not allowed, give ${spec.allowed}`);
+}
+
+function longFlag({ flags = "" }: OptionSpec<unknown>) {
+  return /--[a-z-]+/.exec(flags)?.[0] ?? flags;
+}
+
+function toConfig({ delay, delayEnabled, responseDelay, ...others }: Values): Config {
+  const chosen = delay ?? delayEnabled;
+  const seconds = typeof chosen === "number" ? chosen : chosen ? responseDelay : 0;
+  return { ...others, delay: seconds * 1000 };
+}
+
+function parseBoolean(text: string): boolean | undefined {
+  if (text === "1") return true;
+  return text === "0" ? false : parseWord(text);
+}
+
+function parseWord(text: string): boolean | undefined {
+  if (/^(?:true|yes|on)$/i.test(text)) return true;
+  return /^(?:false|no|off)$/i.test(text) ? false : undefined;
+}
+
+function parseSeconds(text: string): number | undefined {
+  const seconds = /^\d{1,8}(?:\.\d{1,8})?$/.test(text) ? Number(text) : NaN;
+  return seconds <= MAX_SECONDS ? seconds : undefined;
+}
+
+function wholeNumber(max: number) {
+  return (text: string) => /^\d{1,5}$/.test(text) && Number(text) <= max ? Number(text) : undefined;
+}
+
+function oneOf<T extends string>(...allowed: readonly T[]) {
+  return (text: string) => allowed.find((value) => value === text);
+}
+
+function oneLine(message: string) {
+  return message.replace(/^error: /, "").replace(/\.$/, "").replaceAll(/\s*\n\s*/g, " ");
+}

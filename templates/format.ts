@@ -1,0 +1,42 @@
+/**
+ * Numbers, sizes and dates as people read them. Pure: neither the server's locale nor its time zone
+ * takes part.
+ *
+ * @module
+ */
+
+import { type Language, messages } from "./messages.ts";
+
+/** Joins a number to what it counts: no line breaks between them. */
+const NO_BREAK_SPACE = "\u00a0";
+
+/**
+ * A number of files with the noun in the right form: `1 file`, `5 файлов`.
+ *
+ * Plural categories are those of CLDR, through `Intl.PluralRules`.
+ */
+export function formatFileCount(count: number, language: Language): string {
+  const forms = messages[language].files;
+  const noun = forms[new Intl.PluralRules(language).select(count)] ?? forms.other;
+  return new Intl.NumberFormat(language).format(count) + NO_BREAK_SPACE + noun;
+}
+
+/**
+ * A size in bytes, rounded to three digits, in decimal units (1 kB = 1000 B): `999 B`, `1.5 MB`.
+ */
+export function formatBytes(bytes: number, language: Language): string {
+  const units = messages[language].byteUnits;
+  // Rounded before the unit is chosen: 999,999 bytes are 1 MB, not 1,000 kB.
+  let value = Number(bytes.toPrecision(3));
+  let unit = 0;
+  while (value >= 1000 && unit < units.length - 1) {
+    value /= 1000;
+    unit++;
+  }
+  return new Intl.NumberFormat(language).format(value) + NO_BREAK_SPACE + units[unit];
+}
+
+/** The day of a date in UTC: `November 21, 2025`, `21 ноября 2025 г.` */
+export function formatDate(date: Date, language: Language): string {
+  return new Intl.DateTimeFormat(language, { dateStyle: "long", timeZone: "UTC" }).format(date);
+}

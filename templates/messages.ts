@@ -1,0 +1,155 @@
+/**
+ * What the pages say, in every language they speak. Plain text: `mod.ts` makes HTML of it.
+ *
+ * @module
+ */
+
+/** Language of a page. */
+export type Language = "en" | "ru";
+
+/** Heading and sentences of a page. */
+export interface PageText {
+  /** Heading, and title of the window. */
+  readonly title: string;
+  /** What this page is about. */
+  readonly lead: string;
+  /** What to do about it. */
+  readonly hint?: string;
+}
+
+/** Forms of a noun after a number, by category of `Intl.PluralRules`. */
+export type PluralForms =
+  & Partial<Readonly<Record<Intl.LDMLPluralRule, string>>>
+  & { readonly other: string };
+
+/** Everything the pages say in one language. */
+export interface Messages {
+  /** `/` with a list of archives. */
+  readonly list: PageText;
+  /** `/` when the list would be empty. */
+  readonly emptyList: PageText;
+  /** `/` for a visitor who may not see the list. */
+  readonly hiddenList: PageText;
+  /** Pages of errors, by status. */
+  readonly errors: Readonly<Record<ErrorStatus, PageText>>;
+  /** "file" after a number. */
+  readonly files: PluralForms;
+  /** Stands before the date of an archive's newest file. */
+  readonly updated: string;
+  /** Units of size, each a thousand of the one before. */
+  readonly byteUnits: readonly string[];
+}
+
+/** Statuses that have a page of their own. */
+export type ErrorStatus = 400 | 404 | 405 | 500 | 503 | 504;
+
+/** The texts in every language. */
+export const messages: Readonly<Record<Language, Messages>> = {
+  en: {
+    list: {
+      title: "Photo archives",
+      lead: "Every link downloads one folder as a ZIP file.",
+    },
+    emptyList: {
+      title: "No archives yet",
+      lead: "The service is running and has nothing to send so far.",
+      hint: "Put a folder of photos into the photos folder and reload this page: " +
+        "the name of your folder becomes its link.",
+    },
+    hiddenList: {
+      title: "Photo downloads",
+      lead: "This is a download service: it sends folders of photos as ZIP files.",
+      hint: "To get yours, open the full link you were given.",
+    },
+    errors: {
+      400: {
+        title: "Request not understood",
+        lead: "The server could not make sense of this request.",
+        hint: "Check the link for missing or extra characters and open it again.",
+      },
+      404: {
+        title: "No such archive",
+        lead: "There is no archive at this address.",
+        hint: "The link may be mistyped, or it may have been withdrawn. " +
+          "Check it, or ask the person who gave it to you for a new one.",
+      },
+      405: {
+        title: "Downloads only",
+        lead: "Archives can be downloaded from this address, and nothing can be sent to it.",
+        hint: "Open the link in a browser.",
+      },
+      500: {
+        title: "Something went wrong",
+        lead: "The server failed to prepare its answer.",
+        hint: "Try again later. If it keeps failing, tell the person who gave you the link.",
+      },
+      503: {
+        title: "Busy at the moment",
+        lead: "The service cannot take your request right now.",
+        hint: "Try again in a minute.",
+      },
+      504: {
+        title: "This takes too long",
+        lead: "The photos could not be read in time.",
+        hint: "Try again in a minute. If it keeps failing, tell the person who gave you the link.",
+      },
+    },
+    files: { one: "file", other: "files" },
+    updated: "updated",
+    byteUnits: ["B", "kB", "MB", "GB", "TB"],
+  },
+  ru: {
+    list: {
+      title: "Архивы фотографий",
+      lead: "По каждой ссылке папка скачивается одним ZIP-файлом.",
+    },
+    emptyList: {
+      title: "Архивов пока нет",
+      lead: "Сервис работает, но отдавать ему пока нечего.",
+      hint: "Положите папку со снимками в папку с фотографиями и обновите страницу: " +
+        "имя вашей папки станет её ссылкой.",
+    },
+    hiddenList: {
+      title: "Скачивание фотографий",
+      lead: "Этот сервис отдаёт папки с фотографиями одним ZIP-файлом.",
+      hint: "Чтобы скачать свою, откройте полученную ссылку целиком.",
+    },
+    errors: {
+      400: {
+        title: "Непонятный запрос",
+        lead: "Сервер не смог разобрать этот запрос.",
+        hint: "Проверьте, нет ли в ссылке лишних или пропущенных символов, и откройте её снова.",
+      },
+      404: {
+        title: "Архив не найден",
+        lead: "По этому адресу архива нет.",
+        hint: "Возможно, в ссылке опечатка или её отозвали. " +
+          "Проверьте адрес или попросите новую ссылку у того, кто её дал.",
+      },
+      405: {
+        title: "Только скачивание",
+        lead: "С этого адреса архивы скачивают, отправить на него ничего нельзя.",
+        hint: "Откройте ссылку в браузере.",
+      },
+      500: {
+        title: "Что-то пошло не так",
+        lead: "Серверу не удалось подготовить ответ.",
+        hint: "Попробуйте позже. Если не поможет, сообщите тому, кто дал вам ссылку.",
+      },
+      503: {
+        title: "Сервис занят",
+        lead: "Сейчас сервис не может принять ваш запрос.",
+        hint: "Попробуйте ещё раз через минуту.",
+      },
+      504: {
+        title: "Слишком долго",
+        lead: "Не удалось вовремя прочитать фотографии.",
+        hint: "Попробуйте ещё раз через минуту. " +
+          "Если не поможет, сообщите тому, кто дал вам ссылку.",
+      },
+    },
+    files: { one: "файл", few: "файла", many: "файлов", other: "файла" },
+    updated: "обновлён",
+    byteUnits: ["Б", "кБ", "МБ", "ГБ", "ТБ"],
+  },
+};

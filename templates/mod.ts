@@ -1,0 +1,144 @@
+/**
+ * The pages of the service, and the only place where text becomes HTML.
+ *
+ * The templates are Mustache, which escapes every value. The one exception is the style sheet: it
+ * is a file of this folder and goes into each page, so that a page needs nothing else from anywhere.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+// @ts-types="npm:@types/mustache@4.2.6"
+import Mustache from "mustache";
+// @ts-types="npm:@types/negotiator@0.6.5"
+import Negotiator from "negotiator";
+import { formatBytes, formatDate, formatFileCount } from "./format.ts";
+import { type ErrorStatus, type Language, messages, type PageText } from "./messages.ts";
+import errorTemplate from "./error.html" with { type: "text" };
+import homeTemplate from "./home.html" with { type: "text" };
+import layout from "./layout.html" with { type: "text" };
+import styleSheet from "./style.css" with { type: "text" };
+
+export type { Language } from "./messages.ts";
+
+/** Languages of the pages, the default first. */
+const LANGUAGES: readonly Language[] = ["en", "ru"];
+
+/**
+ * The style sheet as a browser sees it. It reads CRLF as LF and hashes the result, and a checkout on
+ * Windows may have made CRLF of our line ends.
+ *
+ * @see {@link https://html.spec.whatwg.org/multipage/parsing.html#preprocessing-the-input-stream}
+ */
+const style = styleSheet.replaceAll("\r\n", "\n");
+
+/** The style sheet as an element: the hash below is that of the text between the tags. */
+const styleElement = `<style>${style}</style>`;
+
+/**
+ * Value of the `Content-Security-Policy` header for every page: nothing is allowed but the style
+ * sheet inside the page, named by its hash, and the empty icon.
+ *
+ * @see {@link https://www.w3.org/TR/CSP3/}
+ */
+export const contentSecurityPolicy: string = [
+  "default-src 'none'",
+  `style-src 'sha256-${createHash("sha256").update(style).digest("base64")}'`,
+  "img-src data:",
+  "base-uri 'none'",
+  "form-action 'none'",
+  "frame-ancestors 'none'",
+].join("; ");
+
+/** One archive as the home page lists it. */
+export interface ArchiveSummary {
+  /** Name of the folder, and the key in the link. */
+  readonly hash: string;
+  /** Number of files in the archive. */
+  readonly files: number;
+  /** Total size of the files in bytes. */
+  readonly bytes: number;
+  /** When the newest file was last changed. */
+  readonly newest: Date;
+}
+
+/** What the home page shows, and to whom. */
+export interface HomePageOptions {
+  /** Language of the page. */
+  readonly language: Language;
+  /** Archives in the order of the list, or `null`: the list is not for this visitor. */
+  readonly archives: readonly ArchiveSummary[] | null;
+}
+
+/** Which error a page is about. */
+export interface ErrorPageOptions {
+  /** Language of the page. */
+  readonly language: Language;
+  /** Status of the response: 400, 404, 405, 500, 503 or 504. Any other gets the text of 500. */
+  readonly status: number;
+}
+
+/**
+ * Picks the language of a page: English unless the visitor prefers Russian.
+ *
+ * Preference is that of RFC 9110, section 12.5.4. The answer depends on the header, so a response
+ * that follows it needs `Vary: Accept-Language`.
+ *
+ * @param acceptLanguage Value of the `Accept-Language` header, `null` when the request has none.
+ */
+export function chooseLanguage(acceptLanguage: string | null): Language {
+  const headers = { "accept-language": acceptLanguage ?? undefined };
+  const preferred = new Negotiator({ headers }).language([...LANGUAGES]);
+  return LANGUAGES.find((language) => language === preferred) ?? LANGUAGES[0];
+}
+
+/** The page of `/` as HTML. */
+export function homePage(options: HomePageOptions): string {
+  const { language, archives } = options;
+  const rows = archives?.map((archive) => archiveRow(archive, language)) ?? [];
+  const list = rows.length > 0 ? { archives: rows } : null;
+  const text = homeText(archives, language);
+  return render(homeTemplate, { language, text, values: { list } });
+}
+
+/** The page of an error as HTML. Nothing of the request is in it. */
+export function errorPage(options: ErrorPageOptions): string {
+  const { language, status } = options;
+  const { errors } = messages[language];
+  const text = status in errors ? errors[status as ErrorStatus] : errors[500];
+  return render(errorTemplate, { language, text, values: { status } });
+}
+
+/** The words of the home page. */
+function homeText(archives: readonly ArchiveSummary[] | null, language: Language): PageText {
+  const { hiddenList, emptyList, list } = messages[language];
+  if (archives === null) return hiddenList;
+  return archives.length === 0 ? emptyList : list;
+}
+
+/** What the list says of one archive. */
+function archiveRow(archive: ArchiveSummary, language: Language): Record<string, string> {
+  return {
+    hash: archive.hash,
+    key: encodeURIComponent(archive.hash),
+    files: formatFileCount(archive.files, language),
+    size: formatBytes(archive.bytes, language),
+    updated: messages[language].updated,
+    iso: archive.newest.toISOString(),
+    date: formatDate(archive.newest, language),
+  };
+}
+
+/** What goes into a page. */
+interface PageContent {
+  readonly language: Language;
+  readonly text: PageText;
+  /** What the page's own template names besides the words. */
+  readonly values: Readonly<Record<string, unknown>>;
+}
+
+/** Puts a page into the layout. */
+function render(page: string, content: PageContent): string {
+  const { language, text, values } = content;
+  return Mustache.render(layout, { language, styleElement, ...text, ...values }, { page });
+}

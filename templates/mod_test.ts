@@ -1,0 +1,167 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { messages } from "./messages.ts";
+import {
+  type ArchiveSummary,
+  chooseLanguage,
+  contentSecurityPolicy,
+  errorPage,
+  homePage,
+  type Language,
+} from "./mod.ts";
+
+const LANGUAGES: readonly Language[] = ["en", "ru"];
+const STATUSES = [400, 404, 405, 500, 503, 504] as const;
+
+const ARCHIVE: ArchiveSummary = {
+  hash: "9f2c41d7e8ab05364c1e7f90d2b8635a",
+  files: 5,
+  bytes: 1_500_000,
+  newest: new Date("2025-11-21T22:30:15.250Z"),
+};
+
+Deno.test("chooseLanguage() picks Russian only for those who prefer it", () => {
+  const table: readonly (readonly [string | null, Language])[] = [
+    [null, "en"],
+    ["", "en"],
+    ["ru", "ru"],
+    ["RU", "ru"],
+    ["ru-RU", "ru"],
+    ["ru-RU,ru;q=0.9,en;q=0.8", "ru"],
+    ["en;q=0.2, ru;q=0.3", "ru"],
+    ["fr, ru;q=0.5", "ru"],
+    ["en,ru;q=0.5", "en"],
+    ["en-GB,en;q=0.9,ru;q=0.8", "en"],
+    ["ru;q=0", "en"],
+    ["fr", "en"],
+    ["*", "en"],
+    [";;;,q=1,\u0000=ru;;q=x, <script>", "en"],
+    ["ru".repeat(10_000), "en"],
+    ["__proto__, constructor;q=0.5", "en"],
+  ];
+  for (const [header, language] of table) {
+    assert.equal(chooseLanguage(header), language, `Accept-Language: ${header?.slice(0, 60)}`);
+  }
+});
+
+Deno.test("homePage() lists archives in both languages", () => {
+  const english = homePage({ language: "en", archives: [ARCHIVE] });
+  assert.ok(english.includes('<html lang="en">'));
+  assert.ok(english.includes("<title>Photo archives</title>"));
+  assert.match(visibleText(english), /5 files 1\.5 MB updated November 21, 2025/);
+  const russian = homePage({ language: "ru", archives: [ARCHIVE] });
+  assert.ok(russian.includes('<html lang="ru">'));
+  assert.ok(russian.includes("<title>Архивы фотографий</title>"));
+  assert.match(visibleText(russian), /5 файлов 1,5 МБ обновлён 21 ноября 2025 г\./);
+});
+
+Deno.test("homePage() links each archive by its hash and dates it for programs", () => {
+  const other = { ...ARCHIVE, hash: "A-b_0123456789" };
+  const page = homePage({ language: "en", archives: [ARCHIVE, other] });
+  const links = [...page.matchAll(/<a href="([^"]*)">([^<]*)<\/a>/g)].map((match) =>
+    match.slice(1)
+  );
+  assert.deepEqual(links, [
+    [`/archive/${ARCHIVE.hash}/`, ARCHIVE.hash],
+    [`/archive/${other.hash}/`, other.hash],
+  ]);
+  assert.ok(page.includes('<time datetime="2025-11-21T22:30:15.250Z">'));
+});
+
+Deno.test("homePage() escapes a hostile name, in the link and in its text", () => {
+  const hash = `<script>"'&`;
+  const page = homePage({ language: "en", archives: [{ ...ARCHIVE, hash }] });
+  assert.ok(!page.includes("<script"));
+  assert.ok(page.includes(">&lt;script&gt;&quot;&#39;&amp;</a>"));
+  assert.ok(page.includes('href="/archive/%3Cscript%3E%22&#39;%26/"'));
+});
+
+Deno.test("homePage() does not take a name for a template", () => {
+  const hash = "{{title}}{{{styleElement}}}{{> page}}";
+  const page = homePage({ language: "en", archives: [{ ...ARCHIVE, hash }] });
+  assert.ok(page.includes("{{title}}{{{styleElement}}}{{&gt; page}}</a>"));
+});
+
+Deno.test("homePage() of an empty photos folder says what to do", () => {
+  for (const language of LANGUAGES) {
+    const page = homePage({ language, archives: [] });
+    assert.ok(visibleText(page).includes(messages[language].emptyList.hint!));
+    assert.ok(!page.includes("<ul"));
+  }
+});
+
+Deno.test("homePage() without a list tells nothing about the archives", () => {
+  for (const language of LANGUAGES) {
+    const page = homePage({ language, archives: null });
+    assert.ok(visibleText(page).includes(messages[language].hiddenList.hint!));
+    assert.ok(!page.includes("<ul"));
+    assert.ok(!page.includes("<a "));
+  }
+});
+
+Deno.test("errorPage() has its own words for every status, in both languages", () => {
+  const titles = new Set<string>();
+  for (const language of LANGUAGES) {
+    for (const status of STATUSES) {
+      const { title, lead, hint } = messages[language].errors[status];
+      const text = visibleText(errorPage({ language, status }));
+      for (const part of [String(status), title, lead, hint!]) {
+        assert.ok(text.includes(part), `${language} ${status}: ${part}`);
+      }
+      titles.add(title);
+    }
+  }
+  assert.equal(titles.size, LANGUAGES.length * STATUSES.length);
+});
+
+Deno.test("errorPage() of a status without words keeps the number", () => {
+  const text = visibleText(errorPage({ language: "en", status: 507 }));
+  assert.ok(text.includes("507"));
+  assert.ok(text.includes(messages.en.errors[500].title));
+});
+
+Deno.test("every page is complete in itself", () => {
+  for (const page of everyPage()) {
+    assert.ok(page.startsWith("<!doctype html>\n<html lang="));
+    assert.match(page, /<meta name="viewport" content="width=device-width, initial-scale=1">/);
+    assert.match(page, /<meta name="robots" content="noindex">/);
+    assert.match(page, /<title>[^<]+<\/title>/);
+    assert.match(page, /<link rel="icon" href="data:,">/);
+    assert.doesNotMatch(
+      page,
+      /\{\{|\}\}|<script|<img|<iframe|https?:|\bsrc=|url\(|@import|\bstyle=/,
+    );
+  }
+});
+
+Deno.test("contentSecurityPolicy names the style sheet of every page by its hash", () => {
+  for (const page of everyPage()) {
+    const sheets = [...page.matchAll(/<style>([^]*?)<\/style>/g)];
+    assert.equal(sheets.length, 1);
+    const hash = createHash("sha256").update(sheets[0][1]).digest("base64");
+    assert.equal(
+      contentSecurityPolicy,
+      `default-src 'none'; style-src 'sha256-${hash}'; img-src data:; ` +
+        "base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    );
+    assert.ok(!page.includes("\r"));
+  }
+});
+
+/** One page of each kind, in both languages. */
+function everyPage(): string[] {
+  return LANGUAGES.flatMap((language) => [
+    homePage({ language, archives: [ARCHIVE] }),
+    homePage({ language, archives: [] }),
+    homePage({ language, archives: null }),
+    ...STATUSES.map((status) => errorPage({ language, status })),
+  ]);
+}
+
+/** What a reader sees of a page: no style sheet, no tags, one space where there was any. */
+function visibleText(page: string): string {
+  return page
+    .replace(/<style>[^]*<\/style>/, "")
+    .replaceAll(/<[^>]*>/g, "")
+    .replaceAll(/\s+/g, " ");
+}
