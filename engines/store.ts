@@ -1,0 +1,107 @@
+/**
+ * The default engine: our own writer. Nothing is compressed, since photos are already; so the exact
+ * length is known at once, and the work is as fast as the files can be read.
+ *
+ * @module
+ */
+
+import type { FolderEntry, Listing } from "../storage/folder.ts";
+import type { Checksums } from "../storage/checksums.ts";
+import type { Reader } from "../storage/reader.ts";
+import { type Plan, planArchive } from "../zip/plan.ts";
+import { ArchiveStream, type Source } from "../zip/stream.ts";
+import type { Archive, Engine } from "./engine.ts";
+
+const MIN_BUFFER_BYTES = 64 << 10;
+const MAX_BUFFER_BYTES = 1 << 20;
+/** A client that takes longer for one buffer gets smaller ones. */
+const SLOW_MS = 500;
+
+/** What the engine works with. */
+export interface StoreOptions {
+  /** Reads the files. */
+  readonly reader: Reader;
+  /** Remembers their CRC-32 values. */
+  readonly checksums: Checksums;
+  /** Longest buffer in bytes. @default 1 MiB */
+  readonly maxBuffer?: number;
+}
+
+/** The engine that writes ZIP itself. */
+export function createStoreEngine(options: StoreOptions): Engine {
+  return {
+    prepare(listing: Listing): Archive {
+      const plan = planArchive(listing.entries);
+      return {
+        size: plan.size,
+        open: () => Promise.resolve(openStream(plan, options)),
+      };
+    },
+    close: () => {}, // nothing of it outlives the process
+  };
+}
+
+function openStream(plan: Plan<FolderEntry>, options: StoreOptions) {
+  const left = new AbortController();
+  const stream = new ArchiveStream(plan, createSource(plan.entries, options, left.signal));
+  const pace = new Pace(options.maxBuffer ?? MAX_BUFFER_BYTES);
+  return new ReadableStream<Uint8Array<ArrayBuffer>>({
+    async pull(controller) {
+      try {
+        const buffer = await stream.next(pace.nextLength());
+        if (!buffer) return controller.close();
+        pace.made(buffer.length);
+        controller.enqueue(buffer);
+      } catch (error) {
+        left.abort();
+        throw error;
+      }
+    },
+    cancel: () => left.abort(),
+  }, { highWaterMark: 0 });
+}
+
+/**
+ * How long the next buffer may be. It follows what was sent so far, so that a client which stops
+ * early, when only the buffers of the system are full, costs little; a slow one gets smaller ones.
+ */
+class Pace {
+  readonly #max: number;
+  #credit = 0;
+  #madeAt = Infinity;
+
+  constructor(max: number) {
+    this.#max = max;
+  }
+
+  nextLength() {
+    if (performance.now() - this.#madeAt > SLOW_MS) this.#credit /= 2;
+    return Math.min(Math.max(this.#credit >> 4, MIN_BUFFER_BYTES), this.#max);
+  }
+
+  made(bytes: number) {
+    this.#madeAt = performance.now();
+    this.#credit = Math.min(this.#credit + bytes, this.#max * 16);
+  }
+}
+
+/** Files as the ZIP stream wants them. Errors name the file, by its path in the folder. */
+function createSource(
+  entries: readonly FolderEntry[],
+  { reader, checksums }: StoreOptions,
+  signal: AbortSignal,
+): Source {
+  return {
+    knownChecksum: (index) => checksums.get(entries[index]),
+    learnChecksum: (index, crc32) => checksums.set(entries[index], crc32),
+    checksum: (index) => checksums.scan(entries[index], signal),
+    fill: (length, slices) =>
+      reader.fill(
+        length,
+        slices.map(({ index, ...slice }) => {
+          const { file, path, identity } = entries[index];
+          return { ...slice, file, path, identity };
+        }),
+      ),
+  };
+}

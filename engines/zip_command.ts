@@ -1,0 +1,209 @@
+/**
+ * The engine of the original service: the Info-ZIP program, its output streamed as it comes. For
+ * files that do compress. It gets the names of the very entries that the other engine would store;
+ * the length is unknown until the end.
+ *
+ * @module
+ */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { basename, delimiter, isAbsolute, join } from "node:path";
+import type { FolderEntry, Listing } from "../storage/folder.ts";
+import type { Reader } from "../storage/reader.ts";
+import { type Archive, type Engine, EngineUnavailableError } from "./engine.ts";
+
+/** So much is kept of what the program says last, in characters. */
+const STDERR_TAIL = 2048;
+
+/** Where general purpose bit 11 stands in a local file header (APPNOTE 4.3.7). */
+const UTF8_FLAG_OFFSET = 7;
+const UTF8_FLAG = 1 << 3;
+
+/** So long a status is held back for the first byte, in milliseconds. */
+const PATIENCE_MS = 500;
+
+/** How the program is called. */
+export interface ZipCommandOptions {
+  /** Absolute path of the program. */
+  readonly program: string;
+  /** Compression level, 0 to 9. */
+  readonly level: number;
+  /** Store symlinks as what they lead to; else a file that became one is stored as a link. */
+  readonly followSymlinks: boolean;
+  /** Lists folders, to see afterwards that nothing changed meanwhile. */
+  readonly reader: Reader;
+  /** Told what the program writes to its standard error, if it ends well. */
+  readonly onWarning?: (text: string) => void;
+}
+
+/** The engine that runs `zip`. */
+export function createZipCommandEngine(options: ZipCommandOptions): Engine {
+  const running = new Set<ZipProcess>();
+  const start = (listing: Listing) => {
+    const child = startZip(listing, options);
+    running.add(child);
+    child.ended.finally(() => running.delete(child));
+    return child;
+  };
+  return {
+    prepare(listing: Listing): Archive {
+      for (const { path } of listing.entries) assertListable(path);
+      return { size: null, open: async () => await openStream(start(listing), listing, options) };
+    },
+    close: () => running.forEach((child) => child.kill()),
+  };
+}
+
+/**
+ * Whether the program marks names outside of ASCII as UTF-8. It does only where the system has the
+ * locale `en_US.UTF-8`, whatever the environment says; without the mark, Windows shows such names as
+ * gibberish. Null if the folder has no such name to try it with.
+ */
+export async function marksUtf8(
+  listing: Listing,
+  options: ZipCommandOptions,
+): Promise<boolean | null> {
+  const probe = listing.entries.find(({ path }) => isBeyondAscii(path));
+  if (!probe) return null;
+  const child = startZip({ ...listing, entries: [probe] }, options);
+  const { value } = await child.output.read(); // the local file header is written at once
+  child.kill();
+  await child.ended;
+  return value === undefined ? null : (value[UTF8_FLAG_OFFSET] & UTF8_FLAG) !== 0;
+}
+
+/** The absolute path of a program that is on the PATH, or null. */
+export async function findProgram(name: string, path: string): Promise<string | null> {
+  const suffix = Deno.build.os === "windows" ? ".exe" : "";
+  for (const directory of path.split(delimiter)) {
+    const file = join(directory, name + suffix);
+    if (!isAbsolute(directory)) continue;
+    const stat = await Deno.stat(file).catch(() => null);
+    if (stat?.isFile) return file;
+  }
+  return null;
+}
+
+async function openStream(child: ZipProcess, listing: Listing, options: ZipCommandOptions) {
+  let first: Promise<ReadResult> | null = child.output.read();
+  if (await endsAtOnce(first)) await finish(child, listing, options);
+
+  return new ReadableStream<Uint8Array<ArrayBuffer>>({
+    async pull(controller) {
+      const { value, done } = await (first ?? child.output.read());
+      first = null;
+      if (!done) return controller.enqueue(value);
+      await finish(child, listing, options);
+      controller.close();
+    },
+    cancel: () => child.kill(),
+  }, { highWaterMark: 0 });
+}
+
+/**
+ * Waits a moment for the first bytes, while a status can still be chosen. Not longer: only when the
+ * stream is with the client do we learn that the client has left.
+ */
+async function endsAtOnce(first: Promise<ReadResult>): Promise<boolean> {
+  const timer = new AbortController();
+  const patience = sleep(PATIENCE_MS, null, { signal: timer.signal }).catch(() => null);
+  const result = await Promise.race([first, patience]);
+  timer.abort();
+  return result?.done ?? false;
+}
+
+type ReadResult = ReadableStreamReadResult<Uint8Array<ArrayBuffer>>;
+
+/** A running `zip`. */
+interface ZipProcess {
+  readonly output: ReadableStreamDefaultReader<Uint8Array<ArrayBuffer>>;
+  /** How it ended, and the end of what it wrote to its standard error. */
+  readonly ended: Promise<{ readonly status: Deno.CommandStatus; readonly stderr: string }>;
+  /** Ends it at once; nothing it could leave behind. */
+  kill(): void;
+}
+
+/** @throws {EngineUnavailableError} if the program cannot be started */
+function startZip(listing: Listing, options: ZipCommandOptions): ZipProcess {
+  const child = spawnZip(listing.path, options);
+  feed(child.stdin, listing.entries);
+  const output = child.stdout.getReader();
+  const ended = Promise.all([child.status, readTail(child.stderr)]);
+  return {
+    output,
+    ended: ended.then(([status, stderr]) => ({ status, stderr })),
+    kill: () => {
+      output.cancel().catch(() => {}); // whoever waits for it goes on
+      try {
+        child.kill("SIGKILL");
+      } catch {
+        // It has ended by itself: there is no other reason why this could fail.
+      }
+    },
+  };
+}
+
+function spawnZip(cwd: string, options: ZipCommandOptions) {
+  const links = options.followSymlinks ? [] : ["-y"];
+  const args = ["-X", "-q", "-nw", `-${options.level}`, ...links, "-@", "-"];
+  const pipes = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
+  try {
+    // Without an environment: ZIPOPT in it would change the archive.
+    return new Deno.Command(options.program, { args, cwd, clearEnv: true, ...pipes }).spawn();
+  } catch (error) {
+    throw new EngineUnavailableError(`run zip: cannot start ${options.program}`, { cause: error });
+  }
+}
+
+/** Hands over the names, one a line; `./` in front, so that none is taken for an option. */
+async function feed(stdin: WritableStream<Uint8Array>, entries: readonly FolderEntry[]) {
+  const lines = entries.map(({ path }) => `./${path}\n`).join("");
+  const names = new ReadableStream({
+    start(controller) {
+      controller.enqueue(new TextEncoder().encode(lines));
+      controller.close();
+    },
+  });
+  // If the program does not read to the end, its exit status says why.
+  await names.pipeTo(stdin).catch(() => {});
+}
+
+/** Reads to the end, so that the program never waits for us, and keeps the last words. */
+async function readTail(stderr: ReadableStream<Uint8Array<ArrayBuffer>>) {
+  let tail = "";
+  for await (const text of stderr.pipeThrough(new TextDecoderStream())) {
+    tail = (tail + text).slice(-STDERR_TAIL);
+  }
+  return tail.trim();
+}
+
+/** The end of the output is the end of the archive only if `zip` says so and no file changed. */
+async function finish(
+  child: ZipProcess,
+  listing: Listing,
+  { reader, onWarning }: ZipCommandOptions,
+) {
+  const { status, stderr } = await child.ended;
+  if (!status.success) {
+    const how = status.signal ? `killed by ${status.signal}` : `exit code ${status.code}`;
+    throw new Error(`run zip: ${how}: ${stderr || "no message"}`);
+  }
+  if (stderr) onWarning?.(stderr);
+  const now = await reader.list(basename(listing.path));
+  const identities = new Map(now?.entries.map(({ path, identity }) => [path, identity]));
+  for (const { path, identity } of listing.entries) {
+    if (!path.endsWith("/") && identities.get(path) !== identity) {
+      throw new Error(`run zip: changed while it was read: ${path}`);
+    }
+  }
+}
+
+function assertListable(path: string) {
+  if (!/[\r\n]/.test(path)) return;
+  throw new RangeError(`run zip: cannot carry a name with a line break: ${JSON.stringify(path)}`);
+}
+
+function isBeyondAscii(text: string) {
+  // deno-lint-ignore no-control-regex
+  return /[^\x00-\x7f]/.test(text);
+}

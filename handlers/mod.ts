@@ -1,0 +1,81 @@
+/**
+ * The service as one function from request to response: the route table, and the one place where an
+ * error becomes a status.
+ *
+ * @module
+ */
+
+import { EngineUnavailableError } from "../engines/engine.ts";
+import { pageResponse, redirectResponse, withoutBody } from "../http/headers.ts";
+import { rawPath } from "../http/target.ts";
+import { describeError, log } from "../lib/log.ts";
+import { FolderError } from "../storage/folder.ts";
+import { isHash } from "../storage/names.ts";
+import { chooseLanguage, contentSecurityPolicy, errorPage } from "../templates/mod.ts";
+import { archive, type ArchiveOptions } from "./archive.ts";
+import { health } from "./health.ts";
+import { home, type HomeOptions } from "./home.ts";
+
+/** What all routes together need. */
+export interface HandlerOptions extends ArchiveOptions, HomeOptions {}
+
+/** The signature that `Deno.serve` wants. */
+export type Handler = (request: Request, info: Deno.ServeHandlerInfo) => Promise<Response>;
+
+const ARCHIVE = /^\/archive\/([^/]+)(\/?)$/;
+
+/** Of the system's errors, those that may be gone in a moment: too many open files, no memory. */
+const PASSING = ["EMFILE", "ENFILE", "ENOMEM", "EAGAIN"];
+
+const EXTRA_HEADERS: Readonly<Record<number, Readonly<Record<string, string>>>> = {
+  405: { allow: "GET, HEAD" },
+  503: { "retry-after": "5" },
+};
+
+/** Makes the function that answers all requests. */
+export function createHandler(options: HandlerOptions): Handler {
+  return async (request, info) => {
+    const peer = "hostname" in info.remoteAddr ? info.remoteAddr.hostname : "";
+    const response = await answer(request, peer, options);
+    return request.method === "HEAD" ? withoutBody(response) : response;
+  };
+}
+
+async function answer(request: Request, peer: string, options: HandlerOptions) {
+  const path = rawPath(request.url, request.headers.get("host"));
+  if (path === null) return errorResponse(request, 400);
+  if (request.method !== "GET" && request.method !== "HEAD") return errorResponse(request, 405);
+  try {
+    return await route(request, { path, peer }, options) ?? errorResponse(request, 404);
+  } catch (error) {
+    const status = statusOf(error);
+    log.error("request failed with {status}: {why}", { status, why: describeError(error) });
+    return errorResponse(request, status);
+  }
+}
+
+/** The answer of the route that a path belongs to; null if there is nothing to find at it. */
+function route(
+  request: Request,
+  { path, peer }: { readonly path: string; readonly peer: string },
+  options: HandlerOptions,
+): Response | null | Promise<Response | null> {
+  if (path === "/") return home(request, peer, options);
+  if (path === "/healthz") return health();
+  const [, hash = "", slash] = ARCHIVE.exec(path) ?? [];
+  if (!isHash(hash)) return null;
+  // Without a look at the disk: otherwise the redirect would tell which folders there are.
+  return slash ? archive(request, hash, options) : redirectResponse(`/archive/${hash}/`);
+}
+
+function statusOf(error: unknown) {
+  if (error instanceof EngineUnavailableError) return 503;
+  return error instanceof FolderError && PASSING.includes(error.code) ? 503 : 500;
+}
+
+function errorResponse(request: Request, status: number) {
+  const language = chooseLanguage(request.headers.get("accept-language"));
+  const html = errorPage({ language, status });
+  const headers = EXTRA_HEADERS[status];
+  return pageResponse(html, { status, language, csp: contentSecurityPolicy, headers });
+}

@@ -1,0 +1,286 @@
+/**
+ * The process: options become a handler, the handler is served, signals end it. The only file that
+ * touches arguments, environment and exit.
+ *
+ * Exit codes: 0 after a stop that was asked for, 1 if the service cannot go on, 2 for options that
+ * cannot be used.
+ *
+ * @module
+ */
+
+import { setTimeout as sleep } from "node:timers/promises";
+import { dirname } from "node:path";
+import project from "./deno.json" with { type: "json" };
+import type { Engine } from "./engines/engine.ts";
+import { createStoreEngine } from "./engines/store.ts";
+import {
+  createZipCommandEngine,
+  findProgram,
+  marksUtf8,
+  type ZipCommandOptions,
+} from "./engines/zip_command.ts";
+import { createHandler, type Handler } from "./handlers/mod.ts";
+import { type Config, ConfigError, readConfig, variables } from "./lib/config.ts";
+import { configureLog, describeError, log, redact } from "./lib/log.ts";
+import { Checksums } from "./storage/checksums.ts";
+import { isGuessable, isHash } from "./storage/names.ts";
+import { Reader } from "./storage/reader.ts";
+
+/** Longest buffer of a download while a delay is set, in bytes. */
+const DELAYED_BUFFER_BYTES = 256 << 10;
+
+/** How long connections get to end after their downloads were cut, in milliseconds. */
+const LAST_WORDS_MS = 1000;
+
+/** Folders that are searched for a name to try `zip` with. */
+const PROBED_FOLDERS = 50;
+
+const NAMED_FOLDERS = 3;
+
+/** Pause before listening again, in milliseconds. */
+const RELISTEN_MS = 250;
+
+/** Thrown where the service cannot start although its options are right. One line, for the user. */
+class StartError extends Error {}
+
+async function main() {
+  const invocation = readConfig({
+    args: Deno.args,
+    env: readVariable,
+    dotenv: await readDotenv(),
+    version: `zipferry ${project.version} (Deno ${Deno.version.deno}, ${Deno.build.target})`,
+  });
+  if (invocation.action === "print") return console.log(invocation.text.trimEnd());
+  const { config } = invocation;
+  await assertPermissions(config);
+  const root = await openRoot(config.folder);
+  if (invocation.action === "check") {
+    return console.log(JSON.stringify({ ...config, folder: root }, null, 2));
+  }
+  await run(config, root);
+}
+
+async function run(config: Config, root: string) {
+  configureLog({ downloads: config.log });
+  const reader = new Reader({ root, ...config });
+  const cut = new AbortController();
+  const engine = await createEngine(config, reader);
+  const handler = createHandler({ ...config, reader, engine, signal: cut.signal });
+  await warnOfNames(reader);
+  const listening = serve(config, handler);
+  const cutDownloads = () => {
+    cut.abort(new Error("the service is stopping"));
+    engine.close();
+  };
+  onStopSignal({
+    first: () => stop(listening, cutDownloads, config.shutdownTimeout),
+    second: () => {
+      cutDownloads();
+      Deno.exit(1);
+    },
+  });
+}
+
+function createEngine(config: Config, reader: Reader): Engine | Promise<Engine> {
+  if (config.engine === "zip") return createZipEngine(config, reader);
+  const maxBuffer = config.delay > 0 ? DELAYED_BUFFER_BYTES : undefined;
+  return createStoreEngine({ reader, checksums: new Checksums(reader), maxBuffer });
+}
+
+async function createZipEngine(config: Config, reader: Reader): Promise<Engine> {
+  const program = await findProgram("zip", readVariable("PATH") ?? "");
+  if (!program) {
+    throw new ConfigError("--engine zip: no program zip on the PATH; install it, or use store");
+  }
+  const { level, followSymlinks } = config;
+  const onWarning = (text: string) => log.warn("zip says: {text}", { text });
+  const options: ZipCommandOptions = { program, level, followSymlinks, reader, onWarning };
+  await warnOfLocale(options);
+  return createZipCommandEngine(options);
+}
+
+/** Tries `zip` with a name of the photos folder that is not ASCII, if there is one. */
+async function warnOfLocale(options: ZipCommandOptions) {
+  for (const hash of (await options.reader.folders()).slice(0, PROBED_FOLDERS)) {
+    const listing = await options.reader.list(hash).catch(() => null);
+    const marked = listing && await marksUtf8(listing, options);
+    if (marked === null) continue;
+    if (!marked) {
+      log.warn(
+        "zip does not mark names as UTF-8: on Windows they will be gibberish; " +
+          "give the system the locale en_US.UTF-8, or use the engine store",
+      );
+    }
+    return;
+  }
+}
+
+/** A folder that no link reaches is a mistake; a name that can be guessed is no secret. */
+async function warnOfNames(reader: Reader) {
+  const folders = await reader.folders();
+  const unreachable = folders.filter((name) => !isHash(name));
+  if (unreachable.length > 0) {
+    log.warn("folders that no link can reach: use letters, digits, - and _ for their names", {
+      count: unreachable.length,
+      names: unreachable.slice(0, NAMED_FOLDERS),
+    });
+  }
+  const guessable = folders.filter((name) => isHash(name) && isGuessable(name));
+  if (guessable.length > 0) {
+    log.warn("folders with names short enough to guess: use 16 characters or more, at random", {
+      count: guessable.length,
+      names: guessable.slice(0, NAMED_FOLDERS).map(redact),
+    });
+  }
+}
+
+/** What serves now: another server after each failure of the listening socket. */
+interface Listening {
+  server: Deno.HttpServer;
+  stopping: boolean;
+}
+
+function serve({ hostname, port }: Config, handler: Handler): Listening {
+  const options = {
+    hostname,
+    automaticCompression: false,
+    onListen: () => {},
+    // Only bodies that fail come here, and they are logged where they fail.
+    onError: () => new Response(null, { status: 500 }),
+  };
+  const first = firstServer(() => Deno.serve({ ...options, port }, handler));
+  const { addr } = first;
+  const listening = { server: first, stopping: false };
+  keepListening(listening, () => Deno.serve({ ...options, port: addr.port }, handler));
+  const host = addr.hostname.includes(":") ? `[${addr.hostname}]` : addr.hostname;
+  console.log(`Listening on http://${host}:${addr.port}/`);
+  return listening;
+}
+
+function firstServer<T>(listen: () => T): T {
+  try {
+    return listen();
+  } catch (error) {
+    throw new StartError(`listen: ${describeError(error)}`);
+  }
+}
+
+/** An error of `accept`, as when files run out, ends a server: another one takes its place. */
+async function keepListening(listening: Listening, listen: () => Deno.HttpServer) {
+  while (!listening.stopping) {
+    try {
+      await listening.server.finished;
+    } catch (error) {
+      log.error("accept failed, listening again: {why}", { why: describeError(error) });
+    }
+    if (listening.stopping) return;
+    await sleep(RELISTEN_MS);
+    try {
+      listening.server = listen();
+    } catch (error) {
+      log.error("cannot listen, trying again: {why}", { why: describeError(error) });
+    }
+  }
+}
+
+/** Calls back at the first signal to stop; at the second one the process ends at once. */
+function onStopSignal({ first, second }: { first: () => void; second: () => void }) {
+  let asked = false;
+  const signals: readonly Deno.Signal[] = Deno.build.os === "windows"
+    ? ["SIGINT", "SIGBREAK"]
+    : ["SIGINT", "SIGTERM"];
+  for (const signal of signals) {
+    Deno.addSignalListener(signal, () => {
+      if (asked) return second();
+      asked = true;
+      first();
+    });
+  }
+}
+
+/** No new connections; downloads may finish within the time-out, then they are cut. */
+async function stop(listening: Listening, cut: () => void, seconds: number) {
+  log.info("stopping");
+  listening.stopping = true;
+  const finished = listening.server.shutdown();
+  if (!await endsWithin(finished, seconds * 1000)) {
+    cut();
+    await endsWithin(finished, LAST_WORDS_MS);
+  }
+  Deno.exit(0);
+}
+
+async function endsWithin(work: Promise<void>, milliseconds: number): Promise<boolean> {
+  return await Promise.race([work.then(() => true), sleep(milliseconds, false)]);
+}
+
+function readVariable(name: string): string | undefined {
+  try {
+    return Deno.env.get(name);
+  } catch (error) {
+    if (!(error instanceof Deno.errors.NotCapable)) throw error;
+    const names = ["PATH", ...variables].join();
+    throw new ConfigError(`${name}: may not be read, start deno with --allow-env=${names}`);
+  }
+}
+
+async function readDotenv(): Promise<string | undefined> {
+  try {
+    return await Deno.readTextFile(".env");
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return undefined;
+    if (error instanceof Deno.errors.NotCapable) {
+      throw new ConfigError(".env: may not be read, start deno with --allow-read=.env");
+    }
+    throw new ConfigError(`.env: cannot be read: ${describeError(error)}`);
+  }
+}
+
+/** Says at once, and in one line, which permission of Deno is missing. */
+async function assertPermissions({ folder, hostname, port, engine }: Config) {
+  const needed: [Deno.PermissionDescriptor, string][] = [
+    [{ name: "read", path: folder }, `--allow-read=${folder}`],
+    [{ name: "net", host: `${hostname}:${port}` }, `--allow-net=${hostname}:${port}`],
+  ];
+  if (engine === "zip") needed.push([{ name: "run", command: "zip" }, "--allow-run=zip"]);
+  for (const [descriptor, flag] of needed) {
+    const { state } = await Deno.permissions.query(descriptor);
+    if (state !== "granted") {
+      throw new ConfigError(`${descriptor.name}: not permitted, start deno with ${flag}`);
+    }
+  }
+}
+
+/** The photos folder's absolute path without symlinks, if it is one that can be read. */
+async function openRoot(folder: string): Promise<string> {
+  const name = JSON.stringify(folder);
+  try {
+    const root = await Deno.realPath(folder);
+    if (dirname(root) === root) {
+      throw new ConfigError(`--folder: ${name} is a whole disk, give a folder in it`);
+    }
+    for await (const _ of Deno.readDir(root)) break;
+    return root;
+  } catch (error) {
+    if (error instanceof ConfigError) throw error;
+    throw new ConfigError(`--folder: ${name} cannot be read as a folder: ${reasonOf(error)}`);
+  }
+}
+
+function reasonOf(error: unknown) {
+  if (error instanceof Deno.errors.NotFound) return "there is none";
+  if (error instanceof Deno.errors.NotADirectory) return "it is a file";
+  return describeError(error);
+}
+
+if (import.meta.main) {
+  try {
+    await main();
+  } catch (error) {
+    if (error instanceof ConfigError || error instanceof StartError) {
+      console.error(`zipferry: ${error.message}`);
+      Deno.exit(error instanceof ConfigError ? 2 : 1);
+    }
+    throw error;
+  }
+}

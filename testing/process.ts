@@ -1,0 +1,250 @@
+/**
+ * The program as users run it: a process of its own, with the permissions of `deno task start`.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { run } from "./tools.ts";
+
+const ROOT = fileURLToPath(new URL("../", import.meta.url));
+const LISTENING = /^Listening on (http:\/\/\S+:(\d+)\/)\r?\n/m;
+
+/** What `deno` needs to find its own cache when the environment is cleared */
+const CACHE = ["DENO_DIR", "HOME", "XDG_CACHE_HOME", "USERPROFILE", "LOCALAPPDATA", "SYSTEMROOT"];
+
+/** How the program is started */
+export interface ProgramOptions {
+  /** Environment variables on top of the inherited ones, which never hold the program's settings */
+  readonly env?: Readonly<Record<string, string>>;
+  /** @default the root folder of the project */
+  readonly cwd?: string;
+  /**
+   * Inherit only what `deno` needs to find its cache: not even `PATH`
+   *
+   * @default false
+   */
+  readonly clearEnv?: boolean;
+  /** A command that runs the program, such as `["strace", "-f"]` */
+  readonly prefix?: readonly string[];
+  /**
+   * Absolute path of the script to run
+   *
+   * @default main.ts of the project
+   */
+  readonly main?: string;
+  /**
+   * Milliseconds until the program has to listen (`start`) or end (`runToEnd`)
+   *
+   * @default 30000
+   */
+  readonly within?: number;
+}
+
+/** A running program; disposal kills it when it is still there and awaits its end */
+export interface Program extends AsyncDisposable {
+  /** Origin with a slash at its end, as the program printed it */
+  readonly url: string;
+  readonly port: number;
+  /** Of the program itself, also behind a prefix */
+  readonly pid: number;
+  /** The process that was started: the prefix when there is one, else the program */
+  readonly child: Deno.ChildProcess;
+  /** What the program has printed so far */
+  stdout(): string;
+  stderr(): string;
+  /** Resolves when the process has ended and all of its output is in `stdout()` and `stderr()` */
+  readonly status: Promise<Deno.CommandStatus>;
+  /**
+   * Sends a signal to the program itself
+   *
+   * @throws {Deno.errors.NotFound} When it has ended
+   */
+  kill(signal: Deno.Signal): void;
+}
+
+/**
+ * Starts the program on a free port and waits until it says that it listens.
+ *
+ * @throws {Error} With its standard error, when it ends first or does not listen in time
+ */
+export async function start(
+  args: readonly string[],
+  options: ProgramOptions = {},
+): Promise<Program> {
+  const command = commandLine(["--port", "0", ...args], options);
+  const child = new Deno.Command(command.name, {
+    ...command,
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+
+  const listening = Promise.withResolvers<RegExpExecArray | null>();
+  const stdout = collect(child.stdout, (text) => {
+    const line = LISTENING.exec(text);
+    if (line !== null) listening.resolve(line);
+    return line === null;
+  });
+  const stderr = collect(child.stderr, () => false);
+  let running = true;
+  const status = child.status.then(async (status) => {
+    running = false;
+    await Promise.all([stdout.end, stderr.end]);
+    listening.resolve(null);
+    return status;
+  });
+  const find = () => options.prefix ? behindPrefix(child.pid) : child.pid;
+  const end = () => {
+    try {
+      if (running) Deno.kill(find(), "SIGKILL");
+    } catch (error) {
+      if (!(error instanceof Deno.errors.NotFound)) throw error; // ended a moment ago
+    }
+  };
+
+  const timer = setTimeout(end, options.within ?? 30_000);
+  const line = await listening.promise;
+  clearTimeout(timer);
+  if (line === null) {
+    const { code } = await status;
+    throw new Error(`start program: exit code ${code}\n${stderr.text()}${stdout.text()}`);
+  }
+
+  const pid = find();
+  return {
+    url: line[1],
+    port: Number(line[2]),
+    pid,
+    child,
+    stdout: stdout.text,
+    stderr: stderr.text,
+    status,
+    kill(signal) {
+      if (!running) throw new Deno.errors.NotFound(`send ${signal}: the program has ended`);
+      Deno.kill(pid, signal);
+    },
+    async [Symbol.asyncDispose]() {
+      end();
+      await status;
+    },
+  };
+}
+
+/** Runs the program to its end, as for `--help` or a bad option; no port is added */
+export async function runToEnd(
+  args: readonly string[],
+  options: ProgramOptions = {},
+): Promise<{ code: number; stdout: string; stderr: string }> {
+  const command = commandLine(args, options);
+  const within = options.within ?? 30_000;
+  const { code, stdout, stderr } = await run(command.name, command.args, { ...command, within });
+  return { code, stdout: new TextDecoder().decode(stdout), stderr };
+}
+
+/**
+ * What a process holds open, sorted, by `/proc/PID/fd`: paths, and names such as `socket:[42]`
+ * unless only `files` are asked for.
+ */
+export function openFiles(pid: number, options: { readonly files?: boolean } = {}): string[] {
+  const names = [...Deno.readDirSync(`/proc/${pid}/fd`)]
+    .map(({ name }) => link(`/proc/${pid}/fd/${name}`))
+    .filter((name) => name !== null);
+  return names.filter((name) => !options.files || name.startsWith("/")).sort();
+}
+
+/** Process ids of the children of a process, zombies included, by `/proc` */
+export function childrenOf(pid: number): number[] {
+  return [...Deno.readDirSync("/proc")]
+    .map(({ name }) => Number(name))
+    .filter((id) => id > 0 && parentOf(id) === pid);
+}
+
+/**
+ * Polls a condition until it holds.
+ *
+ * @throws {Error} With the message, when it does not hold within so many milliseconds (default 5000)
+ */
+export async function until(
+  condition: () => boolean | Promise<boolean>,
+  message: string,
+  within = 5000,
+): Promise<void> {
+  const deadline = performance.now() + within;
+  while (!(await condition())) {
+    if (performance.now() > deadline) throw new Error(`wait ${within} ms: ${message}`);
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+}
+
+function commandLine(args: readonly string[], options: ProgramOptions) {
+  const flags = startFlags();
+  const script = options.main ?? join(ROOT, "main.ts");
+  const words = [...options.prefix ?? [], Deno.execPath(), "run", ...flags, script, ...args];
+  return {
+    name: words[0],
+    args: words.slice(1),
+    cwd: options.cwd ?? ROOT,
+    env: { ...inherited(flags, options.clearEnv), NO_COLOR: "1", ...options.env },
+    clearEnv: true,
+  };
+}
+
+/** What stands between `deno run` and the script in the task */
+function startFlags(): string[] {
+  const { tasks: { start } } = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json")));
+  const words: string[] = (start.command ?? start).split(/\s+/);
+  const [run, script] = [words.indexOf("run"), words.indexOf("main.ts")];
+  if (run < 0 || script < run) throw new Error(`read start task: ${words.join(" ")}`);
+  return words.slice(run + 1, script);
+}
+
+/** Settings in the environment of whoever runs the tests must not reach the program */
+function inherited(flags: readonly string[], clear = false): Record<string, string> {
+  const readable = flags.find((flag) => flag.startsWith("--allow-env="))?.slice(12).split(",") ??
+    [];
+  const settings = readable.filter((name) => !name.startsWith("PATH"));
+  return Object.fromEntries(
+    Object.entries(Deno.env.toObject()).filter(([name]) =>
+      clear ? CACHE.includes(name.toUpperCase()) : !settings.includes(name)
+    ),
+  );
+}
+
+/** Reads a stream to its end; `heed` sees the text so far until it returns false */
+function collect(stream: ReadableStream<Uint8Array<ArrayBuffer>>, heed: (text: string) => boolean) {
+  let text = "";
+  let heeding = true;
+  const end = (async () => {
+    for await (const chunk of stream.pipeThrough(new TextDecoderStream())) {
+      text += chunk;
+      heeding = heeding && heed(text);
+    }
+  })();
+  return { text: () => text, end };
+}
+
+/** strace stays the parent of what it runs, while env and prlimit become it */
+function behindPrefix(pid: number): number {
+  const deno = Deno.realPathSync(Deno.execPath());
+  const isDeno = (id: number) => link(`/proc/${id}/exe`) === deno;
+  return [pid, ...childrenOf(pid)].find(isDeno) ?? pid;
+}
+
+function parentOf(pid: number): number | null {
+  try {
+    const stat = Deno.readTextFileSync(`/proc/${pid}/stat`);
+    return Number(stat.slice(stat.lastIndexOf(")") + 2).split(" ")[1]); // the name may hold anything
+  } catch {
+    return null; // ended meanwhile
+  }
+}
+
+function link(path: string): string | null {
+  try {
+    return Deno.readLinkSync(path);
+  } catch {
+    return null; // closed or ended meanwhile
+  }
+}

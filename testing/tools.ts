@@ -1,0 +1,146 @@
+/**
+ * Programs of other people that tests lean on: finding them, running them, and registering a test
+ * that needs them.
+ *
+ * @module
+ */
+
+import { delimiter, join } from "node:path";
+
+const found = new Map<string, string | null>();
+
+/** How a program is run */
+export interface RunOptions {
+  /** Working folder */
+  readonly cwd?: string;
+  /**
+   * What the program reads on its standard input
+   *
+   * @default nothing, the input is at its end from the start
+   */
+  readonly stdin?: Uint8Array<ArrayBuffer> | string | ReadableStream<Uint8Array>;
+  /** Environment variables on top of the inherited ones; `LC_ALL` is `C.UTF-8` unless named here */
+  readonly env?: Readonly<Record<string, string>>;
+  /**
+   * Inherit no environment variables
+   *
+   * @default false
+   */
+  readonly clearEnv?: boolean;
+  /**
+   * `"null"` throws the standard output away instead of holding it in memory
+   *
+   * @default "piped"
+   */
+  readonly stdout?: "piped" | "null";
+  /** Milliseconds after which the program is killed, which shows as code 137 */
+  readonly within?: number;
+}
+
+/** What a program left behind */
+export interface RunResult {
+  /** Exit code; 128 + n when signal n ended the program */
+  readonly code: number;
+  readonly stdout: Uint8Array<ArrayBuffer>;
+  readonly stderr: string;
+}
+
+/** Absolute path of a program on `PATH`, or `null` when there is none */
+export function tool(name: string): string | null {
+  let path = found.get(name);
+  if (path === undefined) {
+    path = search(name);
+    found.set(name, path);
+  }
+  return path;
+}
+
+/**
+ * Throws when a program is not on `PATH`.
+ *
+ * @throws {Error} Naming the first one that is missing
+ */
+export function need(tools: readonly string[]): void {
+  const missing = tools.find((name) => tool(name) === null);
+  if (missing !== undefined) throw new Error(`find tool: ${missing} is not on PATH`);
+}
+
+/** Whether a missing tool is a failure (`CI=true`) rather than a reason to skip */
+export function strict(): boolean {
+  return Deno.env.get("CI") === "true";
+}
+
+/**
+ * Registers a test that needs programs. Without one of them the test is skipped, and its name says
+ * why; with `CI=true` it fails instead.
+ */
+export function testWith(
+  tools: readonly string[],
+  name: string,
+  fn: (t: Deno.TestContext) => void | Promise<void>,
+): void {
+  const missing = tools.filter((program) => tool(program) === null);
+  if (missing.length === 0) Deno.test(name, fn);
+  else if (strict()) Deno.test(name, () => need(missing));
+  else Deno.test({ name: `${name} (skipped: no ${missing.join(", ")})`, ignore: true, fn });
+}
+
+/** Runs a program to its end; any exit code is a result, not an error */
+export async function run(
+  command: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<RunResult> {
+  const child = new Deno.Command(command, {
+    args: [...args],
+    cwd: options.cwd,
+    env: { LC_ALL: "C.UTF-8", ...options.env },
+    clearEnv: options.clearEnv,
+    stdin: options.stdin === undefined ? "null" : "piped",
+    stdout: options.stdout ?? "piped",
+    stderr: "piped",
+  }).spawn();
+  const timer = options.within && setTimeout(() => child.kill("SIGKILL"), options.within);
+  try {
+    const [status, stdout, stderr] = await Promise.all([
+      child.status,
+      options.stdout === "null" ? new Uint8Array() : new Response(child.stdout).bytes(),
+      new Response(child.stderr).text(),
+      options.stdin !== undefined && feed(child.stdin, options.stdin),
+    ]);
+    return { code: status.code, stdout, stderr };
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+function search(name: string): string | null {
+  const windows = Deno.build.os === "windows";
+  for (const folder of Deno.env.get("PATH")?.split(delimiter) ?? []) {
+    const path = join(folder, windows ? `${name}.exe` : name);
+    const info = folder === "" ? null : stat(path);
+    if (info?.isFile && (windows || (info.mode ?? 0) & 0o111)) return path;
+  }
+  return null;
+}
+
+function stat(path: string): Deno.FileInfo | null {
+  try {
+    return Deno.statSync(path);
+  } catch {
+    return null; // absent, or in a folder that may not be looked into
+  }
+}
+
+async function feed(
+  stdin: WritableStream<Uint8Array>,
+  content: NonNullable<RunOptions["stdin"]>,
+): Promise<void> {
+  const source = content instanceof ReadableStream ? content : new Response(content).body!;
+  try {
+    await source.pipeTo(stdin);
+  } catch (error) {
+    // A program may end before it has read everything; its exit code tells what that means.
+    if (!(error instanceof Deno.errors.BrokenPipe)) throw error;
+  }
+}
