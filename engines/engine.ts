@@ -9,17 +9,30 @@ import type { Listing } from "../storage/folder.ts";
 /** The bytes of an archive. */
 export type ArchiveStream = ReadableStream<Uint8Array<ArrayBuffer>>;
 
+/** Which bytes of an archive to make. */
+export interface ArchiveRange {
+  /** First byte. */
+  readonly start: number;
+  /** End, exclusive. */
+  readonly end: number;
+}
+
 /** One folder as an archive, before any file was opened. */
 export interface Archive {
   /** Exact length in bytes; null if only the end will tell. */
   readonly size: number | null;
   /**
-   * Begins to make the archive. The stream fails where a file is not what it was when it was listed,
+   * Equal as long as the bytes are: on every replica, after every restart. Null if the bytes are not
+   * the same each time, and so no part of them can be asked for.
+   */
+  readonly version: string | null;
+  /**
+   * Begins to make the archive, or a part of it where `version` is not null. The stream fails where a file is not what it was when it was listed,
    * and stops all work when it is cancelled.
    *
    * @throws {EngineUnavailableError} if the engine cannot work now
    */
-  open(): Promise<ArchiveStream>;
+  open(range?: ArchiveRange): Promise<ArchiveStream>;
 }
 
 /** Makes archives. */
@@ -38,4 +51,12 @@ export interface Engine {
 export class EngineUnavailableError extends Error {
   /** Always `EngineUnavailableError`. */
   override readonly name = "EngineUnavailableError";
+}
+
+/**
+ * The entity tag of an archive (RFC 9110 section 8.8.3): weak while a file in it is so new that it
+ * could change under the same tag. Null if the bytes are not the same each time.
+ */
+export function entityTag({ settled }: Listing, { version }: Archive): string | null {
+  return version && `${settled ? "" : "W/"}"${version}"`;
 }

@@ -10,7 +10,10 @@ import type { Checksums } from "../storage/checksums.ts";
 import type { Reader } from "../storage/reader.ts";
 import { type Plan, planArchive } from "../zip/plan.ts";
 import { ArchiveStream, type Source } from "../zip/stream.ts";
-import type { Archive, Engine } from "./engine.ts";
+import type { Archive, ArchiveRange, Engine } from "./engine.ts";
+
+/** To be raised when the bytes of an archive change with the same files in it. */
+const LAYOUT_VERSION = 1;
 
 const MIN_BUFFER_BYTES = 64 << 10;
 const MAX_BUFFER_BYTES = 1 << 20;
@@ -34,16 +37,22 @@ export function createStoreEngine(options: StoreOptions): Engine {
       const plan = planArchive(listing.entries);
       return {
         size: plan.size,
-        open: () => Promise.resolve(openStream(plan, options)),
+        version: `${LAYOUT_VERSION}-${listing.fingerprint}`,
+        open: (range) => Promise.resolve(openStream(plan, range, options)),
       };
     },
     close: () => {}, // nothing of it outlives the process
   };
 }
 
-function openStream(plan: Plan<FolderEntry>, options: StoreOptions) {
+function openStream(
+  plan: Plan<FolderEntry>,
+  range: ArchiveRange | undefined,
+  options: StoreOptions,
+) {
   const left = new AbortController();
-  const stream = new ArchiveStream(plan, createSource(plan.entries, options, left.signal));
+  const source = createSource(plan.entries, options, left.signal);
+  const stream = new ArchiveStream(plan, source, range);
   const pace = new Pace(options.maxBuffer ?? MAX_BUFFER_BYTES);
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
     async pull(controller) {

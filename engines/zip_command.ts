@@ -48,7 +48,8 @@ export function createZipCommandEngine(options: ZipCommandOptions): Engine {
   return {
     prepare(listing: Listing): Archive {
       for (const { path } of listing.entries) assertListable(path);
-      return { size: null, open: async () => await openStream(start(listing), listing, options) };
+      const open = async () => await openStream(start(listing), listing, options);
+      return { size: null, version: null, open };
     },
     close: () => running.forEach((child) => child.kill()),
   };

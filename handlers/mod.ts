@@ -7,13 +7,14 @@
 
 import { EngineUnavailableError } from "../engines/engine.ts";
 import { pageResponse, redirectResponse, withoutBody } from "../http/headers.ts";
-import { rawPath } from "../http/target.ts";
+import { rawTarget, type Target } from "../http/target.ts";
 import { describeError, log } from "../lib/log.ts";
 import { FolderError } from "../storage/folder.ts";
 import { isHash } from "../storage/names.ts";
 import { chooseLanguage, contentSecurityPolicy, errorPage } from "../templates/mod.ts";
 import { archive, type ArchiveOptions } from "./archive.ts";
 import { health } from "./health.ts";
+import { manifest } from "./manifest.ts";
 import { home, type HomeOptions } from "./home.ts";
 
 /** What all routes together need. */
@@ -42,11 +43,11 @@ export function createHandler(options: HandlerOptions): Handler {
 }
 
 async function answer(request: Request, peer: string, options: HandlerOptions) {
-  const path = rawPath(request.url, request.headers.get("host"));
-  if (path === null) return errorResponse(request, 400);
+  const target = rawTarget(request.url, request.headers.get("host"));
+  if (target === null) return errorResponse(request, 400);
   if (request.method !== "GET" && request.method !== "HEAD") return errorResponse(request, 405);
   try {
-    return await route(request, { path, peer }, options) ?? errorResponse(request, 404);
+    return await route(request, { ...target, peer }, options) ?? errorResponse(request, 404);
   } catch (error) {
     const status = statusOf(error);
     log.error("request failed with {status}: {why}", { status, why: describeError(error) });
@@ -57,7 +58,7 @@ async function answer(request: Request, peer: string, options: HandlerOptions) {
 /** The answer of the route that a path belongs to; null if there is nothing to find at it. */
 function route(
   request: Request,
-  { path, peer }: { readonly path: string; readonly peer: string },
+  { path, query, peer }: Target & { readonly peer: string },
   options: HandlerOptions,
 ): Response | null | Promise<Response | null> {
   if (path === "/") return home(request, peer, options);
@@ -65,7 +66,8 @@ function route(
   const [, hash = "", slash] = ARCHIVE.exec(path) ?? [];
   if (!isHash(hash)) return null;
   // Without a look at the disk: otherwise the redirect would tell which folders there are.
-  return slash ? archive(request, hash, options) : redirectResponse(`/archive/${hash}/`);
+  if (!slash) return redirectResponse(`/archive/${hash}/`);
+  return query === "manifest" ? manifest(hash, options) : archive(request, hash, options);
 }
 
 function statusOf(error: unknown) {

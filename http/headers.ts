@@ -17,14 +17,14 @@ const DISCREET = {
 export interface ArchiveFields {
   /** Name that the client saves it under. Letters, digits, `-`, `_` and `.` only. */
   readonly filename: string;
-  /** Exact length in bytes; null if it is not known. */
-  readonly size: number | null;
-  /** Newest modification time of a file in it, in milliseconds since 1970. */
+  /** Newest modification time, in whole seconds since 1970. */
   readonly lastModified: number;
+  /** Entity tag with its quotes; null if the bytes differ each time: then there are no ranges. */
+  readonly etag: string | null;
 }
 
 /**
- * Header of a download (RFC 9110 sections 8 and 13, RFC 6266, RFC 9111).
+ * Header of a download, but for its length (RFC 9110 sections 8.8 and 14.3, RFC 6266, RFC 9111).
  *
  * @throws {TypeError} if the file name has other characters than are allowed
  */
@@ -34,11 +34,12 @@ export function archiveHeaders(fields: ArchiveFields): Headers {
     "content-type": "application/zip",
     "content-disposition": contentDisposition(fields.filename),
     "cache-control": "private, no-cache, no-transform",
-    "last-modified": new Date(fields.lastModified).toUTCString(),
+    "accept-ranges": fields.etag === null ? "none" : "bytes",
+    "last-modified": new Date(fields.lastModified * 1000).toUTCString(),
     // nginx would keep up to 1 GiB of the answer in a temporary file, and cut it there.
     "x-accel-buffering": "no",
   });
-  if (fields.size !== null) headers.set("content-length", String(fields.size));
+  if (fields.etag !== null) headers.set("etag", fields.etag);
   return headers;
 }
 
@@ -79,6 +80,18 @@ export function textResponse(text: string, status = 200): Response {
     "cache-control": "no-store",
   };
   return new Response(text, { status, headers });
+}
+
+/** Data for programs as an answer, which belongs to whoever has the link. */
+export function jsonResponse(data: unknown): Response {
+  const body = new TextEncoder().encode(`${JSON.stringify(data, null, 2)}\n`);
+  const headers = {
+    ...DISCREET,
+    "content-type": "application/json",
+    "content-length": String(body.length),
+    "cache-control": "private, no-cache",
+  };
+  return new Response(body, { headers });
 }
 
 /** A permanent redirect to a path on this host (RFC 9110 section 15.4.9). */

@@ -8,20 +8,27 @@
 const AUTHORITY = /^[A-Za-z0-9._:[\]-]*$/;
 
 /** The runtime's URL: scheme and authority as the client sent them, then the target untouched. */
-const URL_PARTS = /^https?:\/\/([^/?#]*)([^?#]*)/;
+const URL_PARTS = /^https?:\/\/([^/?#]*)([^?#]*)(?:\?([^#]*))?/;
+
+/** A request target, not decoded, not normalised. */
+export interface Target {
+  /** Path as the client sent it. */
+  readonly path: string;
+  /** Query without the question mark; empty if there is none. */
+  readonly query: string;
+}
 
 /**
- * The path of a request as the client sent it: not decoded, not normalised, without the query. Null
- * if the Host header is not a host: the runtime puts it in front of the target, and a `/` in it
- * would shift the path.
+ * The target of a request as the client sent it. Null if the Host header is not a host: the runtime
+ * puts it in front of the target, and a `/` in it would shift the path.
  *
  * @param url the request's URL, as the runtime gives it
  * @param host the Host header
  */
-export function rawPath(url: string, host: string | null): string | null {
-  const [, authority, path] = URL_PARTS.exec(url) ?? [];
+export function rawTarget(url: string, host: string | null): Target | null {
+  const [, authority, path, query = ""] = URL_PARTS.exec(url) ?? [];
   if (authority === undefined || !AUTHORITY.test(authority)) return null;
-  return AUTHORITY.test(host ?? "") ? path || "/" : null;
+  return AUTHORITY.test(host ?? "") ? { path: path || "/", query } : null;
 }
 
 /** True for a Host header that names this machine itself, with any port. */

@@ -5,9 +5,13 @@
  * @module
  */
 
+import { createHash } from "node:crypto";
 import { type BigIntStats, lstatSync, readdirSync, realpathSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { compareUtf8, isHash, isHidden, isJunk, safeName, UniqueNames } from "./names.ts";
+
+/** A file that is younger than this may change again under the same time stamp. */
+const RECENT_MS = 2000;
 
 /** A directory whose last change is younger than this may change again under the same time stamp. */
 const SETTLING_MS = 25;
@@ -41,6 +45,18 @@ export interface Listing {
   readonly path: string;
   /** What goes into the archive, ascending by the UTF-8 bytes of the name. */
   readonly entries: FolderEntry[];
+  /**
+   * A hash over what goes into the bytes of an archive: name, size, time in nanoseconds and mode of
+   * each entry. Never device or inode: copies of a folder have the same fingerprint.
+   */
+  readonly fingerprint: string;
+  /**
+   * Newest modification time in whole seconds since 1970, of the files and of the folders that they
+   * are in, since it is in those that a file which was removed or renamed shows.
+   */
+  readonly lastModified: number;
+  /** False while a file is so new that its content could change again under the same time. */
+  readonly settled: boolean;
   /** Paths of symlinks and special files that were left out, hidden names and junk not among them. */
   readonly leftOut: string[];
 }
@@ -123,6 +139,8 @@ class Walk {
   readonly #pending: Pending[] = [];
   readonly #entries: FolderEntry[] = [];
   readonly #leftOut: string[] = [];
+  readonly #started = Date.now();
+  #newest = -(2n ** 63n);
   readonly #guards: { readonly path: string; readonly state: string }[] = [];
 
   constructor(root: string, path: string, policy: FolderPolicy) {
@@ -153,6 +171,7 @@ class Walk {
     if (!before.isDirectory()) {
       throw new FolderError("EAGAIN", `list folder: changed: ${folder.path}`);
     }
+    this.#newest = later(this.#newest, before.mtimeNs);
     const children = this.#children(folder);
     if (this.#entries.length + children.length > MAX_ENTRIES) {
       throw new FolderError("EFBIG", `list folder: more than ${MAX_ENTRIES} entries`);
@@ -171,6 +190,7 @@ class Walk {
           above,
         });
       } else {
+        this.#newest = later(this.#newest, child.stat.mtimeNs);
         this.#entries.push(toEntry(name, path, child.file, child.stat));
       }
     }
@@ -228,6 +248,10 @@ class Walk {
     return target === folder.directory || folder.above.includes(target) ? null : target;
   }
 
+  #isSettled(mtimeNs: bigint) {
+    return Math.abs(this.#started - Number(mtimeNs / 1_000_000n)) >= RECENT_MS;
+  }
+
   /**
    * The listing, if every directory that leads to a file stayed as it was: a folder that was replaced
    * by a symlink, even for an instant, changes the directory that it is in.
@@ -241,9 +265,13 @@ class Walk {
         throw new FolderError("EAGAIN", "list folder: files are being added or renamed just now");
       }
     }
+    const entries = this.#entries.sort((a, b) => compareUtf8(a.name, b.name));
     return {
       path: this.#path,
-      entries: this.#entries.sort((a, b) => compareUtf8(a.name, b.name)),
+      entries,
+      fingerprint: fingerprintOf(entries),
+      lastModified: wholeSeconds(this.#newest),
+      settled: entries.every(({ mtimeNs }) => this.#isSettled(mtimeNs)),
       leftOut: this.#leftOut,
     };
   }
@@ -272,6 +300,19 @@ function toEntry(name: string, path: string, file: string, stat: BigIntStats): F
 /** One string that is equal as long as a file is the same and unchanged. */
 export function identityOf(stat: BigIntStats): string {
   return `${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeNs}`;
+}
+
+/** SHA-256, cut to 128 bits; each entry ends in a byte that no name can hold. */
+function fingerprintOf(entries: readonly FolderEntry[]) {
+  const hash = createHash("sha256");
+  for (const { name, size, mtimeNs, mode } of entries) {
+    hash.update(`${name}\0${size} ${mtimeNs} ${mode}\0`);
+  }
+  return hash.digest("hex").slice(0, 32);
+}
+
+function later(a: bigint, b: bigint) {
+  return a > b ? a : b;
 }
 
 function directoryState(stat: BigIntStats) {

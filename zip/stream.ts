@@ -20,6 +20,9 @@ import {
 /** So many entries at most are opened for one buffer: bounds the time that a buffer takes. */
 const MAX_SLICES = 512;
 
+/** So many entries before a range are scanned at the same time. */
+const SKIPPED_AT_ONCE = 4;
+
 /** A run of bytes of one entry, and its place in a buffer. */
 export interface Slice {
   /** Index of the entry in the plan. */
@@ -75,6 +78,7 @@ interface Window {
 export class ArchiveStream {
   readonly #plan: Plan;
   readonly #source: Source;
+  readonly #start: number;
   readonly #end: number;
   readonly #scratch = new Uint8Array(MAX_RECORD_LENGTH);
   readonly #checksums: Uint32Array;
@@ -97,7 +101,7 @@ export class ArchiveStream {
     }
     this.#plan = plan;
     this.#source = source;
-    this.#position = start;
+    this.#start = this.#position = start;
     this.#end = end;
     this.#checksums = new Uint32Array(plan.entries.length);
     this.#known = new Uint8Array(plan.entries.length);
@@ -110,6 +114,7 @@ export class ArchiveStream {
    */
   async next(length: number): Promise<Uint8Array<ArrayBuffer> | null> {
     if (this.#position === this.#end) return null;
+    if (this.#position === this.#start) this.#scanSkipped();
     const window = await this.#openWindow(length);
     const size = window.end - window.start;
     const { buffer, checksums } = window.slices.length > 0
@@ -190,15 +195,15 @@ export class ArchiveStream {
       window.slices.filter((slice) => this.#completes(slice)).map((slice) => slice.index),
     );
     const first = partAt(centralOffsets, Math.max(window.start, centralOffsets[0]));
+    const missing: number[] = [];
     for (let i = first; i < entries.length && centralOffsets[i] < window.end; i++) {
-      if (this.#isKnown(i) || sent.has(i)) continue;
-      this.#scanAhead(i);
-      if (centralOffsets[i] > window.start) {
-        window.end = centralOffsets[i];
-        return;
-      }
-      this.#learn(i, await this.#source.checksum(i));
+      if (!this.#isKnown(i) && !sent.has(i)) missing.push(i);
     }
+    if (missing.length > 0 && window.start < centralOffsets[0]) {
+      window.end = centralOffsets[0]; // what is there already goes out while scans run
+      return;
+    }
+    for (const i of missing) this.#learn(i, await this.#source.checksum(i));
   }
 
   /** Compares the CRC-32 of an entry that went out whole with what its header said before. */
@@ -259,6 +264,27 @@ export class ArchiveStream {
   #learn(index: number, crc32: number) {
     this.#checksums[index] = crc32;
     this.#known[index] = 1;
+  }
+
+  /**
+   * Starts the scans of the entries before the range, if the range reaches the central directory,
+   * where alone their CRC-32 is said. They go on while what comes first is sent.
+   */
+  #scanSkipped() {
+    const { entries, headerOffsets, centralOffsets } = this.#plan;
+    const directory = centralOffsets[0];
+    let next = this.#start < directory ? 0 : partAt(centralOffsets, this.#start);
+    const within = headerOffsets.findIndex((offset) => offset >= this.#start);
+    const last = within < 0 ? entries.length : within;
+    const scanOneByOne = async () => {
+      while (next < last && centralOffsets[next] < this.#end) {
+        const index = next++;
+        if (!this.#isKnown(index)) this.#learn(index, await this.#source.checksum(index));
+      }
+    };
+    if (this.#start === 0 || this.#end <= directory) return;
+    // A failure shows when the stream comes to the directory and asks again.
+    for (let i = 0; i < SKIPPED_AT_ONCE; i++) scanOneByOne().catch(() => {});
   }
 
   /** Starts the scan of the entry, so that its CRC-32 is there when it is needed. */

@@ -1,0 +1,63 @@
+/**
+ * `GET /archive/<hash>/?manifest`: what a download would hold, as JSON, so that a site can say
+ * "Download (214 files, 1.2 GB)" beside its link.
+ *
+ * @module
+ */
+
+import { type Engine, entityTag } from "../engines/engine.ts";
+import { jsonResponse } from "../http/headers.ts";
+import type { Reader } from "../storage/reader.ts";
+
+/** What manifests are made with. */
+export interface ManifestOptions {
+  /** Lists the folders. */
+  readonly reader: Reader;
+  /** Says how long an archive is. */
+  readonly engine: Engine;
+}
+
+/** What stands in a manifest. Its form does not change but by new fields. */
+export interface Manifest {
+  /** The files, in the order in which they stand in the archive. */
+  readonly files: readonly {
+    /** Path in the archive, joined by `/`. */
+    readonly name: string;
+    /** Bytes. */
+    readonly size: number;
+    /** Modification time, ISO 8601 in UTC, whole seconds. */
+    readonly mtime: string;
+  }[];
+  /** How many files there are. */
+  readonly count: number;
+  /** Bytes of all files. */
+  readonly total: number;
+  /** The archive itself. */
+  readonly archive: {
+    /** Its exact length in bytes; null with the zip engine. */
+    readonly length: number | null;
+    /** Its entity tag as in the ETag header; null with the zip engine. */
+    readonly etag: string | null;
+  };
+}
+
+/** The manifest of a hash; null if there is no archive, whatever the reason. */
+export async function manifest(hash: string, options: ManifestOptions): Promise<Response | null> {
+  const listing = await options.reader.list(hash);
+  if (!listing || listing.entries.length === 0) return null;
+  const archive = options.engine.prepare(listing);
+  const files = listing.entries
+    .filter(({ name }) => !name.endsWith("/"))
+    .map(({ name, size, mtime }) => ({ name, size, mtime: isoSeconds(mtime) }));
+  const data: Manifest = {
+    files,
+    count: files.length,
+    total: files.reduce((sum, { size }) => sum + size, 0),
+    archive: { length: archive.size, etag: entityTag(listing, archive) },
+  };
+  return jsonResponse(data);
+}
+
+function isoSeconds(seconds: number) {
+  return new Date(seconds * 1000).toISOString().replace(".000Z", "Z");
+}

@@ -1,0 +1,82 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import { parseRange } from "./range.ts";
+
+const SIZE = 1000;
+
+Deno.test("parseRange() cuts one range to the length of the whole", () => {
+  const cases: readonly [string, number, number][] = [
+    ["bytes=0-0", 0, 1],
+    ["bytes=0-99", 0, 100],
+    ["bytes=300-", 300, 1000],
+    ["bytes=999-", 999, 1000],
+    ["bytes=-200", 800, 1000],
+    ["bytes=-1", 999, 1000],
+    ["bytes=0-999", 0, 1000],
+    ["bytes=0-1000", 0, 1000],
+    ["bytes=0-9999999999999999", 0, 1000],
+    ["bytes=-999999999", 0, 1000],
+    ["Bytes=5-5", 5, 6],
+    ["bytes=007-009", 7, 10],
+  ];
+  for (const [header, start, end] of cases) {
+    assert.deepEqual(parseRange(header, SIZE), { start, end }, header);
+  }
+});
+
+Deno.test("parseRange() tells a range without a byte of the whole", () => {
+  for (const header of ["bytes=1000-", "bytes=1000-1001", "bytes=2000-3000", "bytes=-0"]) {
+    assert.equal(parseRange(header, SIZE), "unsatisfiable", header);
+  }
+  assert.equal(parseRange("bytes=0-", 0), "unsatisfiable");
+});
+
+Deno.test("parseRange() leaves all else to the whole", () => {
+  const ignored = [
+    null,
+    "",
+    "bytes",
+    "bytes=",
+    "bytes=-",
+    "=100",
+    "bytes 0-1",
+    "bytes=a-b",
+    "bytes=0x1-2",
+    "bytes=--5",
+    "bytes=-5-",
+    "bytes=1-2-3",
+    "bytes=500-200",
+    "bytes=0-1,5-8",
+    "bytes=0-1, -1",
+    "bytes=,",
+    "bytes= 0-1",
+    "bytes=0-1 ",
+    "bytes=0 -1",
+    "bytes=+1-2",
+    "bytes=1.5-2",
+    "bytes=1e3-",
+    "bytes=00000000000000000-1",
+    "bytes=99999999999999999999-",
+    "bytes=0-99999999999999999999",
+    "bytes=٣-٥",
+    "bytes=０-９",
+    "items=0-5",
+    "bytes=0-1\n",
+    `bytes=${",".repeat(65_536)}`,
+    `bytes=${"0-1,".repeat(1000)}0-1`,
+  ];
+  for (const header of ignored) {
+    assert.equal(parseRange(header, SIZE), null, header?.slice(0, 40));
+  }
+});
+
+Deno.test("parseRange() gives a run of at least one byte within the whole, or none", () => {
+  const position = fc.oneof(fc.constant(""), fc.nat(2000).map(String));
+  fc.assert(
+    fc.property(position, position, fc.nat(1500), (first, last, size) => {
+      const range = parseRange(`bytes=${first}-${last}`, size);
+      if (range === null || range === "unsatisfiable") return;
+      assert.ok(0 <= range.start && range.start < range.end && range.end <= size);
+    }),
+  );
+});
