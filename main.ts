@@ -9,7 +9,7 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import project from "./deno.json" with { type: "json" };
 import type { Engine } from "./engines/engine.ts";
 import { createStoreEngine } from "./engines/store.ts";
@@ -20,11 +20,12 @@ import {
   type ZipCommandOptions,
 } from "./engines/zip_command.ts";
 import { createHandler, type Handler } from "./handlers/mod.ts";
-import { type Config, ConfigError, readConfig, variables } from "./lib/config.ts";
+import { type Config, ConfigError, type Maintenance, readConfig, variables } from "./lib/config.ts";
 import { configureLog, describeError, log, redact } from "./lib/log.ts";
-import { Checksums } from "./storage/checksums.ts";
+import { Checksums, type ChecksumsOptions } from "./storage/checksums.ts";
 import { isGuessable, isHash } from "./storage/names.ts";
 import { Reader } from "./storage/reader.ts";
+import { type ArchivedFile, type Progress, verify, warm } from "./storage/upkeep.ts";
 
 /** Longest buffer of a download while a delay is set, in bytes. */
 const DELAYED_BUFFER_BYTES = 256 << 10;
@@ -51,31 +52,89 @@ async function main() {
     version: `zipferry ${project.version} (Deno ${Deno.version.deno}, ${Deno.build.target})`,
   });
   if (invocation.action === "print") return console.log(invocation.text.trimEnd());
-  const { config } = invocation;
-  await assertPermissions(config);
-  const root = await openRoot(config.folder);
-  if (invocation.action === "check") {
-    return console.log(JSON.stringify({ ...config, folder: root }, null, 2));
+  await assertPermissions(invocation.config);
+  const root = await openRoot(invocation.config.folder);
+  const config = { ...invocation.config, folder: root };
+  switch (invocation.action) {
+    case "check":
+      return console.log(JSON.stringify(config, null, 2));
+    case "serve":
+      return await run(config);
+    default:
+      Deno.exit(await maintain(config, invocation));
   }
-  await run(config, root);
 }
 
-async function run(config: Config, root: string) {
+/** Works through archives and says what came of it. The exit code is 1 if not all is well. */
+async function maintain(config: Config, { action, hashes }: Maintenance): Promise<number> {
+  configureLog();
+  using reader = new Reader({ root: config.folder, ...config });
+  let unusable: unknown;
+  const onIndexFailure = (error: unknown) => unusable = error;
+  const checksums = createChecksums(config, reader, { maxBytes: Infinity, onIndexFailure });
+  const all = (await reader.folders()).filter(isHash);
+  for (const hash of hashes) {
+    if (!all.includes(hash)) throw new ConfigError(`${action}: no archive ${JSON.stringify(hash)}`);
+  }
+  const chosen = hashes.length > 0 ? hashes : all;
+  const options = { reader, checksums, hashes: chosen, onProgress: progressBar() };
+  if (action === "warm") {
+    const failed = await warm(options);
+    assertUsable(config, unusable);
+    printFiles("cannot be read", failed);
+    return failed.length > 0 ? 1 : 0;
+  }
+  const { good, unknown, changed, failed } = await verify(options);
+  assertUsable(config, unusable);
+  printFiles("changed under an unchanged size and time", changed);
+  printFiles("cannot be read", failed);
+  console.log(
+    `${good} good, ${changed.length} changed, ${failed.length} failed, ${unknown} unknown`,
+  );
+  return changed.length + failed.length > 0 ? 1 : 0;
+}
+
+function assertUsable({ checksums }: Config, error: unknown) {
+  if (error === undefined) return;
+  throw new ConfigError(`--checksums: ${JSON.stringify(checksums)}: ${describeError(error)}`);
+}
+
+function printFiles(what: string, files: readonly ArchivedFile[]) {
+  for (const { hash, path } of files) console.log(`${what}: ${JSON.stringify(`${hash}/${path}`)}`);
+}
+
+/** A line that is written anew as the work goes on; none where nobody would see it. */
+function progressBar() {
+  if (!Deno.stderr.isTerminal()) return undefined;
+  let shown = -1;
+  return ({ done, total }: Progress) => {
+    const percent = Math.floor(100 * done / total);
+    if (percent === shown) return;
+    shown = percent;
+    const bar = "#".repeat(percent >> 1).padEnd(50, ".");
+    const end = percent === 100 ? "\n" : "";
+    Deno.stderr.writeSync(new TextEncoder().encode(`\r[${bar}] ${percent} %${end}`));
+  };
+}
+
+async function run(config: Config) {
   configureLog({ downloads: config.log });
-  const reader = new Reader({ root, ...config });
+  const reader = new Reader({ root: config.folder, ...config });
   const cut = new AbortController();
   const engine = await createEngine(config, reader);
   const handler = createHandler({ ...config, reader, engine, signal: cut.signal });
   await warnOfNames(reader);
   const listening = serve(config, handler);
-  const cutDownloads = () => {
-    cut.abort(new Error("the service is stopping"));
-    engine.close();
-  };
+  const cutDownloads = () => cut.abort(new Error("the service is stopping"));
   onStopSignal({
-    first: () => stop(listening, cutDownloads, config.shutdownTimeout),
+    first: async () => {
+      await stop(listening, cutDownloads, config.shutdownTimeout);
+      await engine.close();
+      Deno.exit(0);
+    },
     second: () => {
       cutDownloads();
+      engine.close();
       Deno.exit(1);
     },
   });
@@ -84,7 +143,14 @@ async function run(config: Config, root: string) {
 function createEngine(config: Config, reader: Reader): Engine | Promise<Engine> {
   if (config.engine === "zip") return createZipEngine(config, reader);
   const maxBuffer = config.delay > 0 ? DELAYED_BUFFER_BYTES : undefined;
-  return createStoreEngine({ reader, checksums: new Checksums(reader), maxBuffer });
+  return createStoreEngine({ reader, checksums: createChecksums(config, reader), maxBuffer });
+}
+
+function createChecksums(config: Config, reader: Reader, options: ChecksumsOptions = {}) {
+  const index = config.checksums && resolve(config.checksums);
+  const onIndexFailure = (error: unknown) =>
+    log.warn("going on without the file of --checksums: {why}", { why: describeError(error) });
+  return new Checksums(reader, { index, onIndexFailure, ...options });
 }
 
 async function createZipEngine(config: Config, reader: Reader): Promise<Engine> {
@@ -207,7 +273,6 @@ async function stop(listening: Listening, cut: () => void, seconds: number) {
     cut();
     await endsWithin(finished, LAST_WORDS_MS);
   }
-  Deno.exit(0);
 }
 
 async function endsWithin(work: Promise<void>, milliseconds: number): Promise<boolean> {
@@ -237,12 +302,13 @@ async function readDotenv(): Promise<string | undefined> {
 }
 
 /** Says at once, and in one line, which permission of Deno is missing. */
-async function assertPermissions({ folder, hostname, port, engine }: Config) {
+async function assertPermissions({ folder, hostname, port, engine, checksums }: Config) {
   const needed: [Deno.PermissionDescriptor, string][] = [
     [{ name: "read", path: folder }, `--allow-read=${folder}`],
     [{ name: "net", host: `${hostname}:${port}` }, `--allow-net=${hostname}:${port}`],
   ];
   if (engine === "zip") needed.push([{ name: "run", command: "zip" }, "--allow-run=zip"]);
+  if (checksums) needed.push([{ name: "write", path: checksums }, `--allow-write=${checksums}`]);
   for (const [descriptor, flag] of needed) {
     const { state } = await Deno.permissions.query(descriptor);
     if (state !== "granted") {

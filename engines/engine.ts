@@ -43,8 +43,8 @@ export interface Engine {
    * @throws {RangeError} if the engine cannot carry a name in it
    */
   prepare(listing: Listing): Archive;
-  /** Ends at once whatever still runs. */
-  close(): void;
+  /** Ends whatever still runs, and keeps what is worth keeping. */
+  close(): Promise<void>;
 }
 
 /** Thrown when an engine cannot work now, but may later. */

@@ -38,10 +38,13 @@ export function createStoreEngine(options: StoreOptions): Engine {
       return {
         size: plan.size,
         version: `${LAYOUT_VERSION}-${listing.fingerprint}`,
-        open: (range) => Promise.resolve(openStream(plan, range, options)),
+        open: async (range) => {
+          await options.checksums.recall(listing.entries);
+          return openStream(plan, range, options);
+        },
       };
     },
-    close: () => {}, // nothing of it outlives the process
+    close: () => options.checksums.flush(),
   };
 }
 

@@ -51,7 +51,10 @@ export function createZipCommandEngine(options: ZipCommandOptions): Engine {
       const open = async () => await openStream(start(listing), listing, options);
       return { size: null, version: null, open };
     },
-    close: () => running.forEach((child) => child.kill()),
+    close: () => {
+      for (const child of running) child.kill();
+      return Promise.resolve();
+    },
   };
 }
 

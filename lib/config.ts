@@ -37,13 +37,24 @@ export interface Config {
   readonly hidden: boolean;
   /** Whether symlinks that stay inside of the photos folder are followed. */
   readonly followSymlinks: boolean;
+  /** SQLite file that keeps CRC-32 values, undefined for none. */
+  readonly checksums?: string;
   /** Seconds that downloads in flight get when the service stops. */
   readonly shutdownTimeout: number;
 }
 
-/** What the command line asks for: to serve, or to print something and go. */
+/** Work on some archives, outside of any download. */
+export interface Maintenance {
+  /** Fill the index of checksums, or check it. */
+  readonly action: "warm" | "verify";
+  /** The archives; none for all of them. */
+  readonly hashes: readonly string[];
+}
+
+/** What the command line asks for: to serve, to work through some archives, to print and go. */
 export type Invocation =
   | { readonly action: "serve" | "check"; readonly config: Config }
+  | Maintenance & { readonly config: Config }
   | { readonly action: "print"; readonly text: string };
 
 /** Where options come from. */
@@ -174,6 +185,13 @@ const OPTIONS = {
     allowed: "true or false",
     parse: parseBoolean,
   },
+  checksums: {
+    flags: "--checksums <file>",
+    variable: "ZIPFERRY_CHECKSUMS",
+    description: "keep CRC-32 values in this SQLite file, so that a restart need not work them out",
+    allowed: "a path",
+    parse: (text: string) => text,
+  },
   shutdownTimeout: {
     flags: "--shutdown-timeout <seconds>",
     variable: "ZIPFERRY_SHUTDOWN_TIMEOUT",
@@ -187,8 +205,8 @@ const OPTIONS = {
 type Key = keyof typeof OPTIONS;
 type Parsed<K extends Key> = Exclude<ReturnType<(typeof OPTIONS)[K]["parse"]>, undefined>;
 type Values =
-  & { [K in Exclude<Key, "delay">]: Parsed<K> }
-  & { readonly delay?: Parsed<"delay"> };
+  & { [K in Exclude<Key, "delay" | "checksums">]: Parsed<K> }
+  & { readonly [K in "delay" | "checksums"]?: Parsed<K> };
 
 /** Names of all environment variables that are read. */
 export const variables: readonly string[] = Object.values<OptionSpec<unknown>>(OPTIONS)
@@ -215,6 +233,14 @@ export function readConfig(sources: Sources): Invocation {
     if (times > 1) throw new ConfigError(`${flag}: given ${times} times, once is allowed`);
   }
   const config = toConfig(readValues(command.opts(), sources));
+  const [action, hashes] = command.processedArgs;
+  if (action === "warm" || action === "verify") {
+    if (config.checksums) return { action, config, hashes };
+    throw new ConfigError(`${action}: needs --checksums <file>, which keeps what it works out`);
+  }
+  if (action !== undefined) {
+    throw new ConfigError(`${JSON.stringify(action)}: no such command, give warm, verify or none`);
+  }
   return { action: command.opts().checkConfig ? "check" : "serve", config };
 }
 
@@ -234,7 +260,8 @@ function inCode(text: string | undefined) {
 function buildCommand(version: string) {
   const command = new Command("zipferry")
     .description("Sends each folder of photos as one ZIP, made while it is sent.")
-    .allowExcessArguments(false)
+    .argument("[command]", "warm: work out and keep the CRC-32 values; verify: work them out again")
+    .argument("[hashes...]", "archives to do that for; all if none is given")
     .exitOverride()
     .configureOutput({
       writeErr: () => {},

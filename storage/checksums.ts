@@ -4,11 +4,19 @@
  * @module
  */
 
+import { setTimeout as sleep } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
+import type { IndexRow } from "./checksum_index.ts";
 import type { Reader } from "./reader.ts";
 
 /** A scan gives others their turn after this many bytes. */
 const SLICE_BYTES = 64 << 20;
+
+/** So many values go to the index, or come from it, at a time. */
+const INDEX_BATCH = 5000;
+
+/** So long values come together before they are written, in milliseconds. */
+const SAVE_MS = 1000;
 
 /** What one remembered value costs besides its key: two map entries and an object, measured. */
 const ENTRY_BYTES = 200;
@@ -25,10 +33,14 @@ export interface ListedFile {
   readonly identity: string;
 }
 
-/** How much is remembered. */
+/** How much is remembered, and where. */
 export interface ChecksumsOptions {
   /** Memory for values, in bytes. @default 32 MiB */
   readonly maxBytes?: number;
+  /** Absolute path of an SQLite file that keeps them too. @default none */
+  readonly index?: string;
+  /** Told once if that file cannot be used; all goes on without it. */
+  readonly onIndexFailure?: (error: unknown) => void;
 }
 
 /** How far a file was scanned. */
@@ -47,12 +59,19 @@ export class Checksums {
   readonly #reader: Reader;
   readonly #progress: LRUCache<string, Progress>;
   readonly #scans = new Map<string, Scan>();
+  readonly #options: ChecksumsOptions;
+  #index: string | undefined;
+  #unsaved: IndexRow[] = [];
+  #saving: Promise<void> | null = null;
+  #hurry = new AbortController();
 
   /** Knows nothing yet; the reader will do the scans. */
   constructor(reader: Reader, options: ChecksumsOptions = {}) {
     this.#reader = reader;
+    this.#options = options;
+    this.#index = options.index;
     this.#progress = new LRUCache({
-      maxSize: options.maxBytes ?? 32 << 20,
+      maxSize: Math.min(options.maxBytes ?? 32 << 20, Number.MAX_SAFE_INTEGER),
       sizeCalculation: (_, key) => ENTRY_BYTES + key.length,
     });
   }
@@ -65,7 +84,34 @@ export class Checksums {
 
   /** Remembers the CRC-32 of a whole file. */
   set(file: ListedFile, crc32: number) {
+    if (this.get(file) === crc32) return;
     this.#progress.set(keyOf(file), { offset: file.size, crc32 });
+    this.#save(file, crc32);
+  }
+
+  /** Takes from the index what it keeps of these files. */
+  async recall(files: readonly ListedFile[]): Promise<void> {
+    const unknown = files.filter((file) => file.size > 0 && this.get(file) === undefined);
+    for (let at = 0; this.#index && at < unknown.length; at += INDEX_BATCH) {
+      const batch = unknown.slice(at, at + INDEX_BATCH);
+      const keys = batch.map(({ file, identity }) => ({ file, identity }));
+      try {
+        const values = await this.#reader.recall(this.#index, keys);
+        values.forEach((crc32, i) => {
+          if (crc32 === null) return;
+          this.#progress.set(keyOf(batch[i]), { offset: batch[i].size, crc32 });
+        });
+      } catch (error) {
+        this.#giveUpIndex(error);
+      }
+    }
+  }
+
+  /** Waits until everything is in the index that is to be in it. */
+  async flush(): Promise<void> {
+    this.#hurry.abort();
+    while (this.#saving) await this.#saving;
+    this.#hurry = new AbortController();
   }
 
   /**
@@ -110,10 +156,37 @@ export class Checksums {
           throw new DOMException("scan file: nobody waits for it", "AbortError");
         }
       }
+      if (file.size > 0) this.#save(file, crc32);
       return crc32;
     } finally {
       this.#scans.delete(key); // before anyone could join a scan that has ended
     }
+  }
+
+  #save({ file, identity }: ListedFile, crc32: number) {
+    if (!this.#index) return;
+    this.#unsaved.push({ file, identity, crc32 });
+    this.#saving ??= this.#saveSoon().finally(() => this.#saving = null);
+  }
+
+  /** Lets values come together for a while, then writes them, and what came together meanwhile. */
+  async #saveSoon() {
+    await sleep(SAVE_MS, null, { signal: this.#hurry.signal }).catch(() => {});
+    while (this.#index && this.#unsaved.length > 0) {
+      const rows = this.#unsaved.splice(0, INDEX_BATCH);
+      try {
+        await this.#reader.remember(this.#index, rows);
+      } catch (error) {
+        this.#giveUpIndex(error);
+      }
+    }
+  }
+
+  #giveUpIndex(error: unknown) {
+    if (!this.#index) return;
+    this.#index = undefined;
+    this.#unsaved = [];
+    this.#options.onIndexFailure?.(error);
   }
 }
 

@@ -6,6 +6,7 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
+import type { IndexKey, IndexRow } from "./checksum_index.ts";
 import { FolderError, type FolderPolicy, type Listing } from "./folder.ts";
 import type { Answer, Call, FileSlice, PlacedSlice, Tasks } from "./reader_worker.ts";
 
@@ -82,6 +83,24 @@ export class Reader implements Disposable {
    */
   checksum(slice: FileSlice): Promise<number> {
     return this.#run("checksum", slice);
+  }
+
+  /**
+   * The CRC-32 values that an index file keeps, null for each that it does not.
+   *
+   * @throws {FolderError} `EINDEX` if the file cannot be used
+   */
+  recall(index: string, keys: readonly IndexKey[]): Promise<(number | null)[]> {
+    return this.#run("recall", { index, keys });
+  }
+
+  /**
+   * Puts CRC-32 values into an index file, which is made if there is none.
+   *
+   * @throws {FolderError} `EINDEX` if the file cannot be used
+   */
+  async remember(index: string, rows: readonly IndexRow[]): Promise<void> {
+    await this.#run("remember", { index, rows });
   }
 
   /** Ends the threads; what they were at is lost. */

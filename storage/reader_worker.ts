@@ -10,6 +10,7 @@
 
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { crc32 } from "node:zlib";
+import { ChecksumIndex, type IndexKey, type IndexRow } from "./checksum_index.ts";
 import {
   codeOf,
   FolderError,
@@ -65,6 +66,13 @@ export interface Tasks {
   };
   /** The CRC-32 after a slice, which may be longer than any buffer. */
   checksum(request: FileSlice): number;
+  /** CRC-32 values that an index file keeps, null for each that it does not. */
+  recall(request: {
+    readonly index: string;
+    readonly keys: readonly IndexKey[];
+  }): (number | null)[];
+  /** Puts CRC-32 values into an index file. */
+  remember(request: { readonly index: string; readonly rows: readonly IndexRow[] }): null;
 }
 
 /** A task on its way to the worker. */
@@ -89,6 +97,12 @@ const tasks: Tasks = {
     return { buffer, checksums };
   },
   checksum: scanSlice,
+  recall: ({ index, keys }) => withIndex(index, (open) => open.recall(keys)),
+  remember: ({ index, rows }) =>
+    withIndex(index, (open) => {
+      open.remember(rows);
+      return null;
+    }),
 };
 
 let scanBuffer: Uint8Array | undefined;
@@ -114,6 +128,15 @@ function scanSlice(slice: FileSlice) {
     }
     return checksum;
   });
+}
+
+function withIndex<T>(path: string, use: (index: ChecksumIndex) => T): T {
+  try {
+    using index = new ChecksumIndex(path);
+    return use(index);
+  } catch (error) {
+    throw new FolderError("EINDEX", error instanceof Error ? error.message : String(error));
+  }
 }
 
 /** Opens a file for one task; before and after it must be the file that was listed. */
