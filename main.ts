@@ -138,6 +138,12 @@ async function run(config: Config) {
       Deno.exit(1);
     },
   });
+  announce(listening.server.addr); // last, so that whoever waits for it may send signals too
+}
+
+function announce({ hostname, port }: Deno.NetAddr) {
+  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
+  console.log(`Listening on http://${host}:${port}/`);
 }
 
 function createEngine(config: Config, reader: Reader): Engine | Promise<Engine> {
@@ -202,7 +208,7 @@ async function warnOfNames(reader: Reader) {
 
 /** What serves now: another server after each failure of the listening socket. */
 interface Listening {
-  server: Deno.HttpServer;
+  server: Deno.HttpServer<Deno.NetAddr>;
   stopping: boolean;
 }
 
@@ -218,8 +224,6 @@ function serve({ hostname, port }: Config, handler: Handler): Listening {
   const { addr } = first;
   const listening = { server: first, stopping: false };
   keepListening(listening, () => Deno.serve({ ...options, port: addr.port }, handler));
-  const host = addr.hostname.includes(":") ? `[${addr.hostname}]` : addr.hostname;
-  console.log(`Listening on http://${host}:${addr.port}/`);
   return listening;
 }
 
@@ -232,7 +236,7 @@ function firstServer<T>(listen: () => T): T {
 }
 
 /** An error of `accept`, as when files run out, ends a server: another one takes its place. */
-async function keepListening(listening: Listening, listen: () => Deno.HttpServer) {
+async function keepListening(listening: Listening, listen: () => Deno.HttpServer<Deno.NetAddr>) {
   while (!listening.stopping) {
     try {
       await listening.server.finished;

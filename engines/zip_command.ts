@@ -155,7 +155,9 @@ function spawnZip(cwd: string, options: ZipCommandOptions) {
     // Without an environment: ZIPOPT in it would change the archive.
     return new Deno.Command(options.program, { args, cwd, clearEnv: true, ...pipes }).spawn();
   } catch (error) {
-    throw new EngineUnavailableError(`run zip: cannot start ${options.program}`, { cause: error });
+    // Not the message: it may hold the folder's path, and so the secret hash.
+    const why = error instanceof Error ? error.name : String(error);
+    throw new EngineUnavailableError(`run zip: cannot start ${options.program}: ${why}`);
   }
 }
 

@@ -25,8 +25,8 @@ export type Handler = (request: Request, info: Deno.ServeHandlerInfo) => Promise
 
 const ARCHIVE = /^\/archive\/([^/]+)(\/?)$/;
 
-/** Of the system's errors, those that may be gone in a moment: too many open files, no memory. */
-const PASSING = ["EMFILE", "ENFILE", "ENOMEM", "EAGAIN"];
+/** Of the system's errors, those that may pass: too many files, no memory, a disk taken away. */
+const PASSING = ["EMFILE", "ENFILE", "ENOMEM", "EAGAIN", "ENOENT"];
 
 const EXTRA_HEADERS: Readonly<Record<number, Readonly<Record<string, string>>>> = {
   405: { allow: "GET, HEAD" },

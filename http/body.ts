@@ -36,8 +36,7 @@ export interface BodyOptions {
 const PROGRESS_MS = 1000;
 
 /**
- * The same bytes, watched. Nothing is read before the client asks, one chunk at most is held ready;
- * when the client leaves, a delay ends and the source is cancelled. A failure of the source, or the
+ * The same bytes, watched. One chunk at most is held ready before the client asks for it; when the client leaves, a delay ends and the source is cancelled. A failure of the source, or the
  * signal, errors the stream: the connection is reset, so that nobody takes a part for the whole.
  */
 export function watchBody(
@@ -71,8 +70,7 @@ export function watchBody(
         end("failed", signal?.reason);
         controller.error(signal?.reason);
       };
-      if (signal?.aborted) stop();
-      else signal?.addEventListener("abort", stop, { once: true });
+      signal?.addEventListener("abort", stop, { once: true });
     },
     async transform(chunk, controller) {
       for (const piece of pieces(chunk, chunkSize)) {
@@ -92,6 +90,11 @@ export function watchBody(
       else end("cancelled");
     },
   };
+  if (signal?.aborted) {
+    end("failed", signal.reason);
+    source.cancel(signal.reason).catch(() => {});
+    return new ReadableStream({ start: (controller) => controller.error(signal.reason) });
+  }
   return source.pipeThrough(new TransformStream(watcher, undefined, { highWaterMark: 0 }));
 }
 

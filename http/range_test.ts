@@ -66,7 +66,7 @@ Deno.test("parseRange() leaves all else to the whole", () => {
     `bytes=${"0-1,".repeat(1000)}0-1`,
   ];
   for (const header of ignored) {
-    assert.equal(parseRange(header, SIZE), null, header?.slice(0, 40));
+    assert.equal(parseRange(header, SIZE), null, String(header).slice(0, 40));
   }
 });
 

@@ -8,7 +8,7 @@
 const AUTHORITY = /^[A-Za-z0-9._:[\]-]*$/;
 
 /** The runtime's URL: scheme and authority as the client sent them, then the target untouched. */
-const URL_PARTS = /^https?:\/\/([^/?#]*)([^?#]*)(?:\?([^#]*))?/;
+const URL_PARTS = /^https?:\/\/([^/?#]*)([^?#]*)(?:\?([^#]*))?/i;
 
 /** A request target, not decoded, not normalised. */
 export interface Target {

@@ -13,7 +13,7 @@ import { compareUtf8, isHash, isHidden, isJunk, safeName, UniqueNames } from "./
 /** A file that is younger than this may change again under the same time stamp. */
 const RECENT_MS = 2000;
 
-/** A directory whose last change is younger than this may change again under the same time stamp. */
+/** A directory that changed more recently may change again under the same time stamp. */
 const SETTLING_MS = 25;
 
 /** More entries are no folder of photos, but a tangle of symlinks. */
@@ -160,17 +160,20 @@ class Walk {
     }
   }
 
-  /** Remembers a directory as it was before anything in it was looked at. */
+  /**
+   * Remembers a directory as it was before anything in it was looked at. One that changed a moment
+   * ago could change again under the same time stamp.
+   */
   guard(path: string, stat: BigIntStats) {
+    const age = Math.abs(Date.now() - Number(stat.mtimeNs / 1_000_000n));
+    if (age < SETTLING_MS) throw changing();
     this.#guards.push({ path, state: directoryState(stat) });
   }
 
   /** Reads one folder: files become entries, folders wait for their turn. */
   enter(folder: Pending) {
     const before = lstatSync(folder.directory, { bigint: true });
-    if (!before.isDirectory()) {
-      throw new FolderError("EAGAIN", `list folder: changed: ${folder.path}`);
-    }
+    if (!before.isDirectory()) throw changing();
     this.#newest = later(this.#newest, before.mtimeNs);
     const children = this.#children(folder);
     if (this.#entries.length + children.length > MAX_ENTRIES) {
@@ -245,7 +248,20 @@ class Walk {
     }
     const inside = relative(this.#root, target);
     if (inside === "" || inside === ".." || inside.startsWith(`..${sep}`)) return null;
-    return target === folder.directory || folder.above.includes(target) ? null : target;
+    if (target === folder.directory || folder.above.includes(target)) return null;
+    this.#guardWay(target);
+    return target;
+  }
+
+  /** Guards the directories that lead from the photos folder to a path, the last one not. */
+  #guardWay(path: string) {
+    const parts = relative(this.#root, path).split(sep);
+    for (let depth = 1; depth < parts.length; depth++) {
+      const directory = join(this.#root, ...parts.slice(0, depth));
+      const stat = statDirectory(directory);
+      if (!stat) throw changing();
+      this.guard(directory, stat);
+    }
   }
 
   #isSettled(mtimeNs: bigint) {
@@ -257,13 +273,9 @@ class Walk {
    * by a symlink, even for an instant, changes the directory that it is in.
    */
   finish(): Listing {
-    const now = Date.now();
     for (const { path, state } of this.#guards) {
       const stat = statDirectory(path);
-      const age = Math.abs(now - Number((stat?.ctimeNs ?? 0n) / 1_000_000n));
-      if (!stat || directoryState(stat) !== state || age < SETTLING_MS) {
-        throw new FolderError("EAGAIN", "list folder: files are being added or renamed just now");
-      }
+      if (!stat || directoryState(stat) !== state) throw changing();
     }
     const entries = this.#entries.sort((a, b) => compareUtf8(a.name, b.name));
     return {
@@ -315,8 +327,9 @@ function later(a: bigint, b: bigint) {
   return a > b ? a : b;
 }
 
+/** Deno tells mtime in milliseconds and ctime, which nobody can set back, in seconds only. */
 function directoryState(stat: BigIntStats) {
-  return `${stat.dev}:${stat.ino}:${stat.ctimeNs}`;
+  return `${stat.dev}:${stat.ino}:${stat.mtimeNs}:${stat.ctimeNs}`;
 }
 
 /** The directory's own state, or null if there is none, or it is a symlink or another thing. */
@@ -339,6 +352,10 @@ function isSpelledSo(root: string, hash: string) {
   const other = swapped.join("");
   if (other === hash || !statDirectory(join(root, other))) return true;
   return readdirSync(root).includes(hash);
+}
+
+function changing() {
+  return new FolderError("EAGAIN", "list folder: files are being added or renamed just now");
 }
 
 function badName(path: string) {

@@ -9,8 +9,8 @@ import { Buffer } from "node:buffer";
 /** What a folder's name must look like to be reached by a link: the alphabet of a hash. */
 const HASH = /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/;
 
-/** Windows keeps these for devices, in any case and with any extension. */
-const DEVICE = /^(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³])(?:\.|$)/i;
+/** Windows keeps these for devices, in any case, with spaces after them and any extension. */
+const DEVICE = /^(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(?:\.|$)/i;
 
 /** Characters that Windows refuses in a name; also all that could be a separator somewhere. */
 // deno-lint-ignore no-control-regex

@@ -36,6 +36,7 @@ export class Reader implements Disposable {
   readonly #idle: Worker[] = [];
   readonly #busy = new Map<Worker, Job>();
   readonly #queue: Job[] = [];
+  #closed = false;
 
   /** Starts no thread yet: each comes with the first task that needs it. */
   constructor(options: ReaderOptions) {
@@ -105,14 +106,18 @@ export class Reader implements Disposable {
 
   /** Ends the threads; what they were at is lost. */
   [Symbol.dispose]() {
+    this.#closed = true;
     for (const worker of [...this.#idle, ...this.#busy.keys()]) worker.terminate();
-    const error = new FolderError("ECANCELED", "read: the reader is closed");
-    for (const job of [...this.#busy.values(), ...this.#queue]) job.reject(error);
+    for (const job of [...this.#busy.values(), ...this.#queue]) job.reject(closed());
     this.#idle.length = this.#queue.length = 0;
     this.#busy.clear();
   }
 
-  #run<T extends keyof Tasks>(task: T, request: Parameters<Tasks[T]>[0]) {
+  #run<T extends keyof Tasks>(
+    task: T,
+    request: Parameters<Tasks[T]>[0],
+  ): Promise<ReturnType<Tasks[T]>> {
+    if (this.#closed) return Promise.reject(closed());
     const { promise, resolve, reject } = Promise.withResolvers<ReturnType<Tasks[T]>>();
     const job: Job = { call: { task, request }, resolve: resolve as Job["resolve"], reject };
     this.#queue.push(job);
@@ -156,4 +161,8 @@ export class Reader implements Disposable {
     this.#busy.delete(worker);
     return job;
   }
+}
+
+function closed() {
+  return new FolderError("ECANCELED", "read: the reader is closed");
 }

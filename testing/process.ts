@@ -26,6 +26,18 @@ export interface ProgramOptions {
    * @default false
    */
   readonly clearEnv?: boolean;
+  /**
+   * Whether `start` asks for a free port; else the arguments or the environment have to name one
+   *
+   * @default true
+   */
+  readonly anyPort?: boolean;
+  /**
+   * Flags of `deno run`
+   *
+   * @default those of `deno task start`
+   */
+  readonly flags?: readonly string[];
   /** A command that runs the program, such as `["strace", "-f"]` */
   readonly prefix?: readonly string[];
   /**
@@ -34,6 +46,12 @@ export interface ProgramOptions {
    * @default main.ts of the project
    */
   readonly main?: string;
+  /**
+   * The task of `deno.json` whose permissions the program gets
+   *
+   * @default "start"
+   */
+  readonly task?: string;
   /**
    * Milliseconds until the program has to listen (`start`) or end (`runToEnd`)
    *
@@ -65,7 +83,7 @@ export interface Program extends AsyncDisposable {
 }
 
 /**
- * Starts the program on a free port and waits until it says that it listens.
+ * Starts the program, on a free port, and waits until it says that it listens.
  *
  * @throws {Error} With its standard error, when it ends first or does not listen in time
  */
@@ -73,7 +91,8 @@ export async function start(
   args: readonly string[],
   options: ProgramOptions = {},
 ): Promise<Program> {
-  const command = commandLine(["--port", "0", ...args], options);
+  const port = options.anyPort ?? true ? ["--port", "0"] : [];
+  const command = commandLine([...port, ...args], options);
   const child = new Deno.Command(command.name, {
     ...command,
     stdin: "null",
@@ -179,9 +198,10 @@ export async function until(
 }
 
 function commandLine(args: readonly string[], options: ProgramOptions) {
-  const flags = startFlags();
+  const flags = taskFlags(options.task ?? "start");
   const script = options.main ?? join(ROOT, "main.ts");
-  const words = [...options.prefix ?? [], Deno.execPath(), "run", ...flags, script, ...args];
+  const deno = [Deno.execPath(), "run", ...options.flags ?? flags];
+  const words = [...options.prefix ?? [], ...deno, script, ...args];
   return {
     name: words[0],
     args: words.slice(1),
@@ -192,11 +212,11 @@ function commandLine(args: readonly string[], options: ProgramOptions) {
 }
 
 /** What stands between `deno run` and the script in the task */
-function startFlags(): string[] {
-  const { tasks: { start } } = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json")));
-  const words: string[] = (start.command ?? start).split(/\s+/);
+function taskFlags(name: string): string[] {
+  const { tasks: { [name]: task } } = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json")));
+  const words: string[] = (task.command ?? task).split(/\s+/);
   const [run, script] = [words.indexOf("run"), words.indexOf("main.ts")];
-  if (run < 0 || script < run) throw new Error(`read start task: ${words.join(" ")}`);
+  if (run < 0 || script < run) throw new Error(`read task ${name}: ${words.join(" ")}`);
   return words.slice(run + 1, script);
 }
 

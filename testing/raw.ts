@@ -17,6 +17,8 @@ export interface ExchangeOptions {
    * @default Infinity
    */
   readonly stopAfter?: number;
+  /** Told how many bytes of the body have arrived; nothing more is received until it is done */
+  readonly onBody?: (received: number) => void | Promise<void>;
   /**
    * Milliseconds for the whole exchange
    *
@@ -51,7 +53,7 @@ export async function exchange(
   request: string | Uint8Array,
   options: ExchangeOptions = {},
 ): Promise<RawResponse> {
-  const { within = 20_000, stopAfter = Infinity } = options;
+  const { within = 20_000, stopAfter = Infinity, onBody = () => {} } = options;
   const bytes = Buffer.from(request);
   const connection = await Deno.connect({ hostname: "127.0.0.1", port });
   let late = false;
@@ -62,7 +64,8 @@ export async function exchange(
   const sending = send(connection, bytes);
   try {
     const incoming = new Incoming(connection);
-    const response = await receive(incoming, bytes.toString("latin1", 0, 5) === "HEAD ", stopAfter);
+    const head = bytes.toString("latin1", 0, 5) === "HEAD ";
+    const response = await receive(incoming, head, { stopAfter, onBody });
     if (late) throw new Error(`read response: not over after ${within} ms`);
     return response;
   } finally {
@@ -84,7 +87,7 @@ async function send(connection: Deno.Conn, bytes: Uint8Array): Promise<void> {
 async function receive(
   incoming: Incoming,
   headOnly: boolean,
-  stopAfter: number,
+  limits: Limits,
 ): Promise<RawResponse> {
   let raw: string | null;
   let status = 0;
@@ -102,7 +105,7 @@ async function receive(
   const statusText = statusLine.split(" ").slice(2).join(" ");
 
   const body: Uint8Array<ArrayBuffer>[] = [];
-  const take = (length: number) => incoming.take(length, body, stopAfter);
+  const take = (length: number) => incoming.take(length, body, limits);
   let complete: boolean;
   if (raw === null) complete = false;
   else if (headOnly || status === 204 || status === 304) complete = true;
@@ -138,6 +141,8 @@ async function chunks(
   }
 }
 
+type Limits = Required<Pick<ExchangeOptions, "stopAfter" | "onBody">>;
+
 /** The receiving side of a connection, taken by the line or by the byte */
 class Incoming {
   /** How the connection ended, once it has */
@@ -165,7 +170,8 @@ class Incoming {
   }
 
   /** Moves bytes to `into`; false when the connection, or the most wanted in all, ends first */
-  async take(length: number, into: Uint8Array<ArrayBuffer>[], most: number): Promise<boolean> {
+  async take(length: number, into: Uint8Array<ArrayBuffer>[], limits: Limits): Promise<boolean> {
+    const { stopAfter: most, onBody } = limits;
     while (length > 0 && this.#taken < most) {
       const chunk = this.#unread.length > 0 ? this.#unread : await this.#read();
       if (chunk === null) return false;
@@ -174,6 +180,7 @@ class Incoming {
       this.#taken += part.length;
       length -= part.length;
       into.push(part);
+      await onBody(this.#taken);
     }
     return length === 0 && this.#taken < most;
   }

@@ -74,7 +74,7 @@ export function endFields(plan: Omit<Plan, "size">): {
 /** Index of the part that covers a byte: the last of the ascending offsets at or before it. */
 export function partAt(offsets: Float64Array, position: number): number {
   let low = 0;
-  let high = offsets.length - 1;
+  let high = offsets.length;
   while (low + 1 < high) {
     const middle = low + high >>> 1;
     if (offsets[middle] <= position) low = middle;

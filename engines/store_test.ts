@@ -1,0 +1,249 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { until } from "../testing/process.ts";
+import { assertSameTree, extract, listWithPython, readWithAll } from "../testing/readers.ts";
+import { testWith } from "../testing/tools.ts";
+import { makeTree, randomBytes, type Tree, type TreeFile } from "../testing/tree.ts";
+import { Checksums } from "../storage/checksums.ts";
+import type { Listing } from "../storage/folder.ts";
+import { Reader } from "../storage/reader.ts";
+import type { Archive } from "./engine.ts";
+import { createStoreEngine } from "./store.ts";
+
+const HASH = "0123456789abcdef";
+const KIB = 1 << 10;
+
+type Files = Record<string, string | Uint8Array | TreeFile>;
+
+/** A folder as an archive, with what is asked of the disk */
+interface Setup extends AsyncDisposable {
+  readonly tree: Tree;
+  readonly listing: Listing;
+  readonly archive: Archive;
+  /** Tasks of the reader: so many begun, so many not over yet */
+  readonly tasks: { fill: number; checksum: number; running: number };
+}
+
+async function setUp(files: Files, options: { readonly maxBuffer?: number } = {}): Promise<Setup> {
+  const inside = Object.entries(files).map(([name, file]) => [`${HASH}/${name}`, file]);
+  const tree = await makeTree({ [HASH]: { directory: true }, ...Object.fromEntries(inside) });
+  const real = new Reader({ root: tree.path });
+  const listing = await real.list(HASH);
+  assert.ok(listing);
+
+  const tasks = { fill: 0, checksum: 0, running: 0 };
+  function count<T>(task: "fill" | "checksum", result: Promise<T>): Promise<T> {
+    tasks[task]++;
+    tasks.running++;
+    return result.finally(() => tasks.running--);
+  }
+  const counting: Pick<Reader, "fill" | "checksum"> = {
+    fill: (length, slices) => count("fill", real.fill(length, slices)),
+    checksum: (slice) => count("checksum", real.checksum(slice)),
+  };
+  const reader = counting as Reader;
+  const engine = createStoreEngine({ reader, checksums: new Checksums(reader), ...options });
+  return {
+    tree,
+    listing,
+    archive: engine.prepare(listing),
+    tasks,
+    async [Symbol.asyncDispose]() {
+      await engine.close();
+      real[Symbol.dispose]();
+      await tree[Symbol.asyncDispose]();
+    },
+  };
+}
+
+async function bytesOf(archive: Archive, start?: number, end?: number) {
+  const range = start === undefined || end === undefined ? undefined : { start, end };
+  return await new Response(await archive.open(range)).bytes();
+}
+
+const TREES: Record<string, Files> = {
+  "plain": {
+    "a.jpg": randomBytes(5000, 1),
+    "b.jpg": randomBytes(3_000_000, 2),
+    "c/d/e.txt": { content: "text", mode: 0o600 },
+    "f.txt": { content: "old", mtime: new Date("1970-01-02T00:00:01Z") },
+  },
+  "Cyrillic and emoji": { "Ёлка 🎄.txt": "с новым годом", "Фото/Байкал.jpg": randomBytes(900, 3) },
+  "empty files and folders": { "a": "", "b/c/d": { directory: true }, "e": { directory: true } },
+  "names that look like something else": {
+    "-rf": "1",
+    "@x": "2",
+    "[a]": "3",
+    "--help": "4",
+    " lead": "5",
+    "'quotes'": "6",
+    "$(id);&": "7",
+    "a,b~c%d": "8",
+  },
+  "many small files": Object.fromEntries(
+    Array.from({ length: 1200 }, (_, i) => [`${i % 10}/${i}`, randomBytes(i, i)]),
+  ),
+  "archives inside": { "a.bin": Uint8Array.fromHex("504b0304504b0506504b0102".repeat(99)) },
+};
+
+for (const [name, files] of Object.entries(TREES)) {
+  testWith(["unzip", "diff"], `every reader takes a folder: ${name}`, async () => {
+    await using setup = await setUp(files);
+    const { tree, archive } = setup;
+    const bytes = await bytesOf(archive);
+    assert.equal(bytes.length, archive.size);
+    const path = tree.join("a.zip");
+    await Deno.writeFile(path, bytes);
+    await readWithAll(path);
+    await extract(path, tree.join("out"));
+    await assertSameTree(tree.join(HASH), tree.join("out"));
+  });
+}
+
+testWith(["python3"], "names that not every system can create are written as others", async () => {
+  const files = { "a:b": "1", "a?b": "2", "c\\d": "3", "e\nf": "4", "NUL": "5", "g.": "6" };
+  await using setup = await setUp(files);
+  const path = setup.tree.join("a.zip");
+  await Deno.writeFile(path, await bytesOf(setup.archive));
+  await readWithAll(path);
+  const names = (await listWithPython(path)).map(({ name }) => name);
+  assert.deepEqual(names, ["_NUL", "a_b", "a_b (2)", "c_d", "e_f", "g_"]);
+});
+
+Deno.test("parts of an archive are parts of the whole, checksums known or not", async () => {
+  const files = { "a": randomBytes(300 * KIB, 1), "b": "1", "c": randomBytes(200 * KIB, 2) };
+  await using warm = await setUp(files);
+  const whole = await bytesOf(warm.archive);
+  const cuts = [0, 1, 100_000, 307_300, 307_400, 400_000, whole.length - 100, whole.length];
+  for (const [i, start] of cuts.entries()) {
+    for (const end of cuts.slice(i)) {
+      await using cold = await setUp(files);
+      assert.equal(cold.archive.version, warm.archive.version, "a copy is the same archive");
+      for (const { archive } of [warm, cold]) {
+        const part = await bytesOf(archive, start, end);
+        assert.ok(Buffer.compare(part, whole.subarray(start, end)) === 0, `${start}-${end}`);
+      }
+    }
+  }
+});
+
+Deno.test("the version tells what is in it", async () => {
+  const mtime = new Date("2024-01-01T00:00:00Z");
+  const base: Files = { "a": { content: "1", mtime, mode: 0o644 } };
+  const others: Files[] = [
+    { "b": { content: "1", mtime, mode: 0o644 } },
+    { "a": { content: "12", mtime, mode: 0o644 } },
+    { "a": { content: "1", mtime: new Date(mtime.getTime() + 1), mode: 0o644 } },
+    { "a": { content: "1", mtime, mode: 0o600 } },
+    { ...base, "b": { directory: true } },
+    {},
+  ];
+  const versions = await Promise.all([base, base, ...others].map(async (files) => {
+    await using setup = await setUp(files);
+    return setup.archive.version;
+  }));
+  assert.equal(versions[0], versions[1]);
+  assert.equal(new Set(versions).size, others.length + 1);
+  for (const version of versions) assert.match(version!, /^[\w-]+$/);
+});
+
+Deno.test("nothing is read before the client asks", async () => {
+  await using setup = await setUp({ "a": randomBytes(2_000_000) });
+  const stream = await setup.archive.open();
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assert.deepEqual(setup.tasks, { fill: 0, checksum: 0, running: 0 });
+  await stream.cancel();
+  assert.deepEqual(setup.tasks, { fill: 0, checksum: 0, running: 0 });
+});
+
+Deno.test("a checksum is worked out once, and for small files with the read", async () => {
+  await using setup = await setUp({ "a": randomBytes(2_000_000), "b": "small", "c": "small too" });
+  const first = await bytesOf(setup.archive);
+  assert.equal(setup.tasks.checksum, 1);
+  assert.deepEqual(await bytesOf(setup.archive), first);
+  assert.equal(setup.tasks.checksum, 1);
+});
+
+Deno.test("buffers grow with the download, up to the limit", async () => {
+  for (const maxBuffer of [undefined, 256 * KIB]) {
+    const limit = maxBuffer ?? 1024 * KIB;
+    await using setup = await setUp({ "a": { size: 60_000 * KIB } }, { maxBuffer });
+    const lengths: number[] = [];
+    for await (const chunk of await setup.archive.open()) lengths.push(chunk.length);
+    lengths.pop(); // the rest
+    assert.ok(lengths[0] <= 64 * KIB);
+    // A slow machine may be taken for a slow client for a while.
+    assert.ok(lengths.every((length) => length <= limit));
+    assert.ok(Math.max(...lengths) > limit / 2, `${Math.max(...lengths)} of ${limit}`);
+  }
+});
+
+Deno.test("who leaves stops all work", async (t) => {
+  const after = async (stream: ReadableStream, tasks: Setup["tasks"]) => {
+    await stream.cancel();
+    const { fill, checksum } = tasks;
+    await until(() => tasks.running === 0, "what was begun ends");
+    await new Promise((resolve) => setTimeout(resolve, 0));
+    assert.equal(tasks.running, 0);
+    return { fill: tasks.fill - fill, checksum: tasks.checksum - checksum };
+  };
+  await t.step("while a file is sent", async () => {
+    await using setup = await setUp({ "a": randomBytes(500_000), "b": { size: 2 ** 33 } });
+    const stream = await setup.archive.open();
+    const reader = stream.getReader();
+    await reader.read();
+    reader.releaseLock();
+    assert.deepEqual(await after(stream, setup.tasks), { fill: 0, checksum: 0 });
+  });
+  await t.step("while a file is scanned", async () => {
+    await using setup = await setUp({ "huge": { size: 2 ** 36 } });
+    const stream = await setup.archive.open();
+    const reader = stream.getReader();
+    const read = reader.read();
+    await until(() => setup.tasks.checksum > 0, "the scan begins");
+    reader.releaseLock();
+    await assert.rejects(read, TypeError); // the lock was given up
+    assert.deepEqual(await after(stream, setup.tasks), { fill: 0, checksum: 0 });
+  });
+});
+
+Deno.test("a file that changes during the download fails it, and is named", async (t) => {
+  const cases: [string, RegExp, (file: string) => Promise<void>][] = [
+    ["grown", /changed since it was listed/, (file) => {
+      return Deno.writeTextFile(file, "more", { append: true });
+    }],
+    ["shrunk", /changed since it was listed/, (file) => Deno.truncate(file, 1_500_000)],
+    ["touched", /changed since it was listed/, (file) => Deno.utime(file, 1, 1)],
+    ["gone", /ENOENT/, (file) => Deno.remove(file)],
+    ["replaced", /changed since it was listed/, async (file) => {
+      await Deno.remove(file);
+      await Deno.writeFile(file, new Uint8Array(2_000_000));
+    }],
+  ];
+  for (const [name, expected, change] of cases) {
+    await t.step(name, async () => {
+      await using setup = await setUp({ "b/Фото.jpg": randomBytes(2_000_000), "c": "1" });
+      const reader = (await setup.archive.open()).getReader();
+      await reader.read();
+      await change(setup.tree.join(HASH, "b/Фото.jpg"));
+      await assert.rejects(async () => {
+        while (!(await reader.read()).done);
+      }, (error: Error) => {
+        assert.match(error.message, expected);
+        return error.message.endsWith(": b/Фото.jpg") && !error.message.includes(HASH);
+      });
+    });
+  }
+});
+
+Deno.test("what changes behind an unchanged time is found out by its checksum", async () => {
+  await using setup = await setUp({ "a": randomBytes(2_000_000, 1) });
+  const file = setup.tree.join(HASH, "a");
+  const { mtime } = await Deno.stat(file);
+  await bytesOf(setup.archive); // from now on the checksum is known
+  await Deno.writeFile(file, randomBytes(2_000_000, 2));
+  await Deno.utime(file, mtime!, mtime!);
+  await assert.rejects(bytesOf(setup.archive), /content changed after its checksum was sent: a$/);
+  const { length } = await bytesOf(setup.archive); // the true one is known now
+  assert.equal(length, setup.archive.size);
+});

@@ -1,0 +1,136 @@
+import assert from "node:assert/strict";
+import fc from "fast-check";
+import {
+  archiveHeaders,
+  jsonResponse,
+  pageResponse,
+  redirectResponse,
+  textResponse,
+  withoutBody,
+} from "./headers.ts";
+
+const DISCREET = {
+  "referrer-policy": "no-referrer",
+  "x-content-type-options": "nosniff",
+  "x-robots-tag": "noindex, nofollow",
+};
+const FIELDS = { filename: "photos-3b70e6a5.zip", lastModified: 784111777, etag: '"abc"' };
+
+function fieldsOf({ headers }: { headers: Headers }): Record<string, string> {
+  return Object.fromEntries(headers);
+}
+
+Deno.test("archiveHeaders() says all that a download needs", () => {
+  const expected = {
+    ...DISCREET,
+    "accept-ranges": "bytes",
+    "cache-control": "private, no-cache, no-transform",
+    "content-disposition":
+      "attachment; filename=\"photos-3b70e6a5.zip\"; filename*=UTF-8''photos-3b70e6a5.zip",
+    "content-type": "application/zip",
+    "etag": '"abc"',
+    "last-modified": "Sun, 06 Nov 1994 08:49:37 GMT",
+    "x-accel-buffering": "no",
+  };
+  assert.deepEqual(Object.fromEntries(archiveHeaders(FIELDS)), expected);
+
+  const { etag: _, ...others } = expected;
+  const withoutTag = archiveHeaders({ ...FIELDS, etag: null });
+  assert.deepEqual(Object.fromEntries(withoutTag), { ...others, "accept-ranges": "none" });
+});
+
+Deno.test("archiveHeaders() writes times as the standard wants them", () => {
+  const cases: [number, string][] = [
+    [0, "Thu, 01 Jan 1970 00:00:00 GMT"],
+    [-1, "Wed, 31 Dec 1969 23:59:59 GMT"],
+    [4_102_444_800, "Fri, 01 Jan 2100 00:00:00 GMT"],
+  ];
+  for (const [lastModified, expected] of cases) {
+    assert.equal(archiveHeaders({ ...FIELDS, lastModified }).get("last-modified"), expected);
+  }
+});
+
+Deno.test("archiveHeaders() refuses file names that it cannot write, and writes all others", () => {
+  const bad = ["", 'a"b', "a\\b", "a/b", "a\r\nb", "a\nb", "a\0b", "a b", "a;b", "ё", "\u202egpj"];
+  for (const filename of bad) {
+    assert.throws(() => archiveHeaders({ ...FIELDS, filename }), TypeError, filename);
+  }
+  const filename = fc.oneof(
+    fc.string({ unit: "binary" }),
+    fc.string({ unit: fc.constantFrom(..."aZ09_.-") }),
+    fc.string({ unit: fc.constantFrom(..."aZ09_.-\r\n\0\"\\ ;ё\u202e%'*") }),
+  );
+  const property = fc.property(filename, (filename) => {
+    if (!/^[A-Za-z0-9_.-]+$/.test(filename)) {
+      assert.throws(() => archiveHeaders({ ...FIELDS, filename }), TypeError);
+      return;
+    }
+    assert.equal(
+      archiveHeaders({ ...FIELDS, filename }).get("content-disposition"),
+      `attachment; filename="${filename}"; filename*=UTF-8''${filename}`,
+    );
+  });
+  fc.assert(property, { numRuns: 2000 });
+});
+
+Deno.test("pageResponse()", async () => {
+  const page = { language: "ru", csp: "default-src 'none'" };
+  const response = pageResponse("<p>Ёлка</p>", page);
+  assert.equal(response.status, 200);
+  assert.deepEqual(fieldsOf(response), {
+    ...DISCREET,
+    "cache-control": "private, no-store",
+    "content-language": "ru",
+    "content-length": "15",
+    "content-security-policy": "default-src 'none'",
+    "content-type": "text/html; charset=utf-8",
+    "vary": "accept-language",
+  });
+  assert.equal(await response.text(), "<p>Ёлка</p>");
+
+  const other = pageResponse("", { ...page, status: 404, headers: { "vary": "*", "x-a": "b" } });
+  assert.equal(other.status, 404);
+  assert.equal(other.headers.get("vary"), "*");
+  assert.equal(other.headers.get("x-a"), "b");
+});
+
+Deno.test("textResponse()", async () => {
+  const response = textResponse("нет\n", 503);
+  assert.equal(response.status, 503);
+  assert.deepEqual(fieldsOf(response), {
+    ...DISCREET,
+    "cache-control": "no-store",
+    "content-length": "7",
+    "content-type": "text/plain; charset=utf-8",
+  });
+  assert.equal(await response.text(), "нет\n");
+  assert.equal(textResponse("ok").status, 200);
+});
+
+Deno.test("jsonResponse()", async () => {
+  const response = jsonResponse({ name: "Ё" });
+  assert.equal(response.status, 200);
+  assert.deepEqual(fieldsOf(response), {
+    ...DISCREET,
+    "cache-control": "private, no-cache",
+    "content-length": "19",
+    "content-type": "application/json",
+  });
+  const text = await response.text();
+  assert.equal(text, '{\n  "name": "Ё"\n}\n');
+});
+
+Deno.test("redirectResponse()", () => {
+  const response = redirectResponse("/archive/x/");
+  assert.equal(response.status, 308);
+  assert.equal(response.body, null);
+  assert.deepEqual(fieldsOf(response), { ...DISCREET, "location": "/archive/x/" });
+});
+
+Deno.test("withoutBody() keeps status and header", () => {
+  const response = textResponse("text", 404);
+  const head = withoutBody(response);
+  assert.equal(head.body, null);
+  assert.equal(head.status, 404);
+  assert.deepEqual(fieldsOf(head), fieldsOf(response));
+});

@@ -1,0 +1,274 @@
+import assert from "node:assert/strict";
+import {
+  type Config,
+  ConfigError,
+  type Invocation,
+  optionsTable,
+  readConfig,
+  type Sources,
+  variables,
+} from "./config.ts";
+
+const DEFAULTS: Config = {
+  folder: "test_photos",
+  hostname: "127.0.0.1",
+  port: 8080,
+  delay: 0,
+  log: false,
+  engine: "store",
+  level: 6,
+  listing: "auto",
+  hidden: false,
+  followSymlinks: false,
+  checksums: undefined,
+  shutdownTimeout: 30,
+};
+
+type Variables = Record<string, string>;
+
+/** Reads a command line, words parted by spaces, with these variables and this `.env` file */
+function read(line: string, env: Variables = {}, others: Partial<Sources> = {}): Invocation {
+  const args = line.split(" ").filter((word) => word !== "");
+  return readConfig({ args, env: (name) => env[name], ...others });
+}
+
+function configOf(line: string, env?: Variables, dotenv?: string): Config {
+  const invocation = read(line, env, { dotenv });
+  assert.ok("config" in invocation);
+  return invocation.config;
+}
+
+/** What an unusable command line is answered with */
+function complaint(line: string, env?: Variables, dotenv?: string): string {
+  try {
+    read(line, env, { dotenv });
+  } catch (error) {
+    assert.ok(error instanceof ConfigError, String(error));
+    assert.equal(error.name, "ConfigError");
+    assert.doesNotMatch(error.message, /\n/);
+    return error.message;
+  }
+  assert.fail(`taken: ${line} ${JSON.stringify(env ?? dotenv ?? "")}`);
+}
+
+function printed(line: string, others?: Partial<Sources>): string {
+  const invocation = read(line, {}, others);
+  assert.ok(invocation.action === "print");
+  return invocation.text;
+}
+
+Deno.test("nothing given: the defaults, to serve", () => {
+  assert.deepEqual(read(""), { action: "serve", config: DEFAULTS });
+});
+
+Deno.test("a flag wins over a variable, a variable over .env, .env over the default", () => {
+  const cases: [keyof Config, string, string, [string, unknown][]][] = [
+    ["folder", "--folder", "PHOTOS_DIR", [["a", "a"], ["/b", "/b"], ["./c", "./c"]]],
+    ["hostname", "--hostname", "HOST", [["0.0.0.0", "0.0.0.0"], ["::1", "::1"], ["h.x", "h.x"]]],
+    ["port", "--port", "PORT", [["1", 1], ["0", 0], ["65535", 65535]]],
+    ["log", "--log", "ENABLE_LOGGING", [["true", true], ["false", false], ["True", true]]],
+    ["engine", "--engine", "ZIPFERRY_ENGINE", [["zip", "zip"], ["store", "store"], ["zip", "zip"]]],
+    ["level", "--level", "ZIPFERRY_LEVEL", [["0", 0], ["9", 9], ["1", 1]]],
+    ["listing", "--listing", "ZIPFERRY_LISTING", [["on", "on"], ["off", "off"], ["auto", "auto"]]],
+    ["hidden", "--hidden", "ZIPFERRY_HIDDEN", [["1", true], ["0", false], ["yes", true]]],
+    [
+      "followSymlinks",
+      "--follow-symlinks",
+      "ZIPFERRY_FOLLOW_SYMLINKS",
+      [["on", true], ["OFF", false], ["TRUE", true]],
+    ],
+    ["checksums", "--checksums", "ZIPFERRY_CHECKSUMS", [["a", "a"], ["b", "b"], ["c", "c"]]],
+    [
+      "shutdownTimeout",
+      "--shutdown-timeout",
+      "ZIPFERRY_SHUTDOWN_TIMEOUT",
+      [["0", 0], ["2.5", 2.5], ["3600", 3600]],
+    ],
+  ];
+  assert.deepEqual(
+    cases.map(([key]) => key).sort(),
+    Object.keys(DEFAULTS).filter((key) => key !== "delay").sort(),
+  );
+  for (const [key, flag, variable, [[a, first], [b, second], [c, third]]] of cases) {
+    const flags = [`${flag} ${a}`, `${flag}=${a}`];
+    for (const line of flags) {
+      assert.deepEqual(configOf(line, { [variable]: b }, `${variable}=${c}`)[key], first, line);
+    }
+    assert.deepEqual(configOf("", { [variable]: b }, `${variable}=${c}`)[key], second, variable);
+    assert.deepEqual(configOf("", {}, `${variable}=${c}`)[key], third, `${variable} in .env`);
+    assert.deepEqual(configOf("", { [variable]: "" }, `${variable}=${c}`)[key], third, "empty");
+    assert.deepEqual(configOf("", { [variable]: "" }, `${variable}=`)[key], DEFAULTS[key], "empty");
+  }
+});
+
+Deno.test("the .env file may have comments, quotes and lines of others", () => {
+  const dotenv = "# comment\n\nexport PORT=\"81\"\r\nHOST='::1' # of us\nOTHER=1\nPHOTOS_DIR=a b\n";
+  const { port, hostname, folder } = configOf("", {}, dotenv);
+  assert.deepEqual([port, hostname, folder], [81, "::1", "a b"]);
+});
+
+Deno.test("the delay, in milliseconds, from three settings", () => {
+  const cases: [string, Variables, number][] = [
+    ["", {}, 0],
+    ["--delay", {}, 1000],
+    ["-d", {}, 1000],
+    ["-d True", {}, 1000],
+    ["-d false", {}, 0],
+    ["-d 0", {}, 0],
+    ["-d 1", {}, 1000],
+    ["-d 0.25", {}, 250],
+    ["--delay=2.5", {}, 2500],
+    ["--delay 3600", {}, 3_600_000],
+    ["", { RESPONSE_DELAY: "3" }, 0],
+    ["--delay", { RESPONSE_DELAY: "3" }, 3000],
+    ["--delay yes", { RESPONSE_DELAY: "0.5" }, 500],
+    ["--delay 2", { RESPONSE_DELAY: "3" }, 2000],
+    ["", { ENABLE_RESPONSE_DELAY: "true" }, 1000],
+    ["", { ENABLE_RESPONSE_DELAY: "1", RESPONSE_DELAY: "3" }, 3000],
+    ["", { ENABLE_RESPONSE_DELAY: "False", RESPONSE_DELAY: "3" }, 0],
+    ["--delay off", { ENABLE_RESPONSE_DELAY: "1", RESPONSE_DELAY: "3" }, 0],
+    ["--delay 0", { ENABLE_RESPONSE_DELAY: "1" }, 0],
+    ["--delay", { ENABLE_RESPONSE_DELAY: "0", RESPONSE_DELAY: "0" }, 0],
+  ];
+  for (const [line, env, expected] of cases) {
+    assert.equal(configOf(line, env).delay, expected, `${line} ${JSON.stringify(env)}`);
+  }
+});
+
+Deno.test("command lines and variables of older services go on to work", () => {
+  const cases: [string, Variables, Partial<Config>][] = [
+    ["-f test_photos -d True -l True", {}, { delay: 1000, log: true }],
+    ["-d True -l True -f photos", {}, { delay: 1000, log: true, folder: "photos" }],
+    ["-H 127.0.0.1 -P 7777", {}, { hostname: "127.0.0.1", port: 7777 }],
+    ["--hostname 0.0.0.0 --port 7777", {}, { hostname: "0.0.0.0", port: 7777 }],
+    ["--log --delay", {}, { log: true, delay: 1000 }],
+    ["-l -d -f x", {}, { log: true, delay: 1000, folder: "x" }],
+    ["", {
+      ENABLE_RESPONSE_DELAY: "True",
+      RESPONSE_DELAY: "0.1",
+      ENABLE_LOGGING: "1",
+      PHOTOS_DIR: "photos",
+      HOST: "0.0.0.0",
+      PORT: "80",
+    }, { delay: 100, log: true, folder: "photos", hostname: "0.0.0.0", port: 80 }],
+  ];
+  for (const [line, env, expected] of cases) {
+    assert.deepEqual(configOf(line, env), { ...DEFAULTS, ...expected });
+  }
+});
+
+Deno.test("a value that is not allowed is named, with its option and what is allowed", () => {
+  const port = "a whole number from 0 to 65535";
+  const seconds = "seconds from 0 to 3600";
+  const boolean = "true or false";
+  const cases: [string, string, string[], string][] = [ // flag, variable, values, what is allowed
+    ["--port", "PORT", ["-1", "65536", "99999999999", "80.5", "0x50", "1e3", "http"], port],
+    ["--level", "ZIPFERRY_LEVEL", ["-1", "10", "1.5", "max"], "a whole number from 0 to 9"],
+    [
+      "--shutdown-timeout",
+      "ZIPFERRY_SHUTDOWN_TIMEOUT",
+      ["-1", "3601", "1s", "NaN", "1e1"],
+      seconds,
+    ],
+    ["--delay", "", ["-1", "3600.1", "1s", ".5", "1,5", "Infinity"], `${seconds}, true or false`],
+    ["", "RESPONSE_DELAY", ["-1", "3601", "true", "1s"], seconds],
+    ["", "ENABLE_RESPONSE_DELAY", ["2", "-1", "truth", "0.5", "ja"], boolean],
+    ["--log", "ENABLE_LOGGING", ["2", "y", "debug", "t"], boolean],
+    ["--hidden", "ZIPFERRY_HIDDEN", ["2", "none"], boolean],
+    ["--follow-symlinks", "ZIPFERRY_FOLLOW_SYMLINKS", ["2", "inside"], boolean],
+    ["--engine", "ZIPFERRY_ENGINE", ["tar", "ZIP", "store,zip"], "store or zip"],
+    ["--listing", "ZIPFERRY_LISTING", ["yes", "ON", "true"], "auto, on or off"],
+    [
+      "--hostname",
+      "HOST",
+      ["a/b", "a@b", "http://x", "[::1]", "ё"],
+      "a host name or an IP address",
+    ],
+  ];
+  for (const [flag, variable, values, allowed] of cases) {
+    for (const value of values) {
+      const rest = `${JSON.stringify(value)} is not allowed, give ${allowed}`;
+      if (flag) assert.equal(complaint(`${flag}=${value}`), `${flag}: ${rest}`);
+      if (!variable) continue;
+      assert.equal(complaint("", { [variable]: value }), `${variable}: ${rest}`);
+      assert.equal(complaint("", {}, `${variable}=${value}`), `${variable} in .env: ${rest}`);
+    }
+  }
+  assert.equal(complaint("--folder="), '--folder: "" is not allowed, give a path');
+  assert.match(complaint("-P x"), /^--port: "x" is not allowed/);
+  assert.match(complaint("", { PORT: "8\n0" }), /^PORT: "8\\n0" is not allowed/);
+});
+
+Deno.test("an empty flag is not the same as none", () => {
+  for (const flag of ["--port", "--hostname", "--engine", "--delay", "--log"]) {
+    const args = [flag, ""];
+    assert.throws(() => readConfig({ args, env: () => undefined }), {
+      name: "ConfigError",
+      message: new RegExp(`^${flag}: "" is not allowed, give `),
+    });
+  }
+});
+
+Deno.test("a bad value under one that wins does no harm", () => {
+  assert.equal(configOf("--port 80", { PORT: "x" }).port, 80);
+  assert.equal(configOf("", { PORT: "80" }, "PORT=x").port, 80);
+});
+
+Deno.test("a command line that cannot be used is refused in one line", () => {
+  const cases: [string, RegExp][] = [
+    ["--prot 80", /unknown option '--prot'.*--port/],
+    ["--follow-symlink", /unknown option '--follow-symlink'.*--follow-symlinks/],
+    ["-x", /unknown option '-x'/],
+    ["--PORT 80", /unknown option '--PORT'/],
+    ["--port", /'-P, --port <number>' argument missing/],
+    ["-f", /'-f, --folder <path>' argument missing/],
+    ["--port 80 --port 81", /^--port: given 2 times, once is allowed$/],
+    ["-P 80 --port 80", /^--port: given 2 times, once is allowed$/],
+    ["-l -l", /^--log: given 2 times, once is allowed$/],
+    ["-d 1 --delay -d 2", /^--delay: given 3 times, once is allowed$/],
+    ["photos", /photos/],
+    ["-f photos other", /other/],
+    ["--check-config photos", /photos/],
+  ];
+  for (const [line, expected] of cases) assert.match(complaint(line), expected, line);
+});
+
+Deno.test("--check-config reads all and serves nothing", () => {
+  const invocation = read("--check-config -P 81", { HOST: "::1" });
+  assert.deepEqual(invocation, {
+    action: "check",
+    config: { ...DEFAULTS, port: 81, hostname: "::1" },
+  });
+  assert.match(complaint("--check-config -P x"), /^--port: /);
+});
+
+Deno.test("--version prints the version, --help prints help", () => {
+  for (const flag of ["--version", "-V"]) {
+    assert.equal(printed(flag, { version: "1.2.3" }), "1.2.3\n");
+    assert.equal(printed(flag), "unknown\n");
+  }
+  for (const line of ["--help", "-h", "--help --port 1", "--port 1 -h"]) {
+    assert.match(printed(line), /^Usage: zipferry /, line);
+  }
+});
+
+Deno.test("every option, its variable and its default are in the help", () => {
+  const help = printed("--help");
+  const text = help.replaceAll(/\s+/g, " ");
+  const rows = optionsTable().replaceAll("\\|", "/").split("\n").slice(2)
+    .map((row) => row.split("|").slice(1, 5).map((cell) => cell.replaceAll("`", "").trim()));
+  assert.equal(rows.length, Object.keys(DEFAULTS).length + 2); // the delay has three
+  for (const [flag, variable, value, description] of rows) {
+    assert.ok(text.includes(flag.replaceAll("/", "|")), flag);
+    assert.ok(text.includes(variable), variable);
+    if (flag && value) assert.ok(text.includes(`(default: ${value})`), `${flag} ${value}`);
+    if (flag) assert.ok(text.includes(description), description);
+  }
+  assert.deepEqual(rows.flatMap(([, variable]) => variable || []), variables);
+  assert.ok(help.split("\n").every((line) => line.length <= 100), "lines of 100 columns");
+});
+
+Deno.test("the README has the table of options", async () => {
+  const readme = await Deno.readTextFile(new URL("../README.md", import.meta.url));
+  assert.ok(readme.includes(optionsTable()), optionsTable());
+});

@@ -1,0 +1,162 @@
+import assert from "node:assert/strict";
+import { crc32 } from "node:zlib";
+import { makeTree } from "../testing/tree.ts";
+import { Checksums, type ListedFile } from "./checksums.ts";
+import { FolderError } from "./folder.ts";
+import { Reader } from "./reader.ts";
+import type { FileSlice } from "./reader_worker.ts";
+
+const MIB = 1 << 20;
+const NEVER = new AbortController().signal;
+const FILE: ListedFile = { file: "/photos/h/a", path: "a", size: 5, identity: "1:2:5:3" };
+
+/** A reader of files that have the text "12345", or as many zeros as their size is */
+function fakeReader(read: (slice: FileSlice) => Promise<number> = checksum) {
+  const slices: FileSlice[] = [];
+  const fake: Pick<Reader, "checksum"> = {
+    checksum(slice) {
+      slices.push(slice);
+      return read(slice);
+    },
+  };
+  return { reader: fake as Reader, slices };
+}
+
+function checksum({ offset, length, crc32: before }: FileSlice): Promise<number> {
+  const content = length === 5 ? "12345".slice(offset) : new Uint8Array(length);
+  return Promise.resolve(crc32(content, before));
+}
+
+Deno.test("a value is remembered, whether scanned or told", async () => {
+  const { reader, slices } = fakeReader();
+  const checksums = new Checksums(reader);
+  assert.equal(checksums.get(FILE), undefined);
+  assert.equal(await checksums.scan(FILE, NEVER), crc32("12345"));
+  assert.equal(checksums.get(FILE), crc32("12345"));
+  assert.equal(await checksums.scan(FILE, NEVER), crc32("12345"));
+  assert.equal(slices.length, 1);
+
+  const other = { ...FILE, file: "/photos/h/b" };
+  checksums.set(other, 42);
+  assert.equal(checksums.get(other), 42);
+  assert.equal(await checksums.scan(other, AbortSignal.abort()), 42);
+  assert.equal(slices.length, 1);
+});
+
+Deno.test("a told value takes the place of a remembered one", () => {
+  const checksums = new Checksums(fakeReader().reader);
+  checksums.set(FILE, 1);
+  checksums.set(FILE, 0);
+  assert.equal(checksums.get(FILE), 0);
+});
+
+Deno.test("an empty file is not read", async () => {
+  const { reader, slices } = fakeReader();
+  assert.equal(await new Checksums(reader).scan({ ...FILE, size: 0 }, NEVER), 0);
+  assert.equal(slices.length, 0);
+});
+
+Deno.test("a file that changed, and another file, are scanned again", async () => {
+  const { reader, slices } = fakeReader();
+  const checksums = new Checksums(reader);
+  await checksums.scan(FILE, NEVER);
+  for (const other of [{ identity: "1:2:5:4" }, { file: "/photos/h/b" }]) {
+    assert.equal(checksums.get({ ...FILE, ...other }), undefined);
+    await checksums.scan({ ...FILE, ...other }, NEVER);
+  }
+  assert.equal(slices.length, 3);
+});
+
+Deno.test("two who ask at the same time wait for one scan", async () => {
+  const { reader, slices } = fakeReader();
+  const checksums = new Checksums(reader);
+  const scans = [1, 2, 3].map(() => checksums.scan(FILE, NEVER));
+  assert.deepEqual(await Promise.all(scans), [1, 2, 3].map(() => crc32("12345")));
+  assert.equal(slices.length, 1);
+});
+
+Deno.test("a large file is scanned in slices", async () => {
+  const { reader, slices } = fakeReader();
+  const size = 130 * MIB;
+  const crc = await new Checksums(reader).scan({ ...FILE, size }, NEVER);
+  assert.equal(crc, crc32(new Uint8Array(size)));
+  assert.deepEqual(slices.map(({ offset, length }) => [offset / MIB, length / MIB]), [
+    [0, 64],
+    [64, 64],
+    [128, 2],
+  ]);
+});
+
+Deno.test("an abandoned scan stops after its slice, and the next one goes on from there", async () => {
+  await using tree = await makeTree({ "0123/huge": { size: 200 * MIB } });
+  using real = new Reader({ root: tree.path, workers: 1 });
+  const [file] = (await real.list("0123"))!.entries;
+  const { reader, slices } = fakeReader((slice) => real.checksum(slice));
+  const checksums = new Checksums(reader);
+  const offsets = () => slices.map(({ offset }) => offset / MIB);
+
+  const leaving = new AbortController();
+  const abandoned = checksums.scan(file, leaving.signal);
+  leaving.abort();
+  await assert.rejects(abandoned, { name: "AbortError" });
+  assert.deepEqual(offsets(), [0]);
+  assert.equal(checksums.get(file), undefined, "half a file is not known");
+
+  assert.equal(await checksums.scan(file, NEVER), crc32(new Uint8Array(200 * MIB)));
+  assert.deepEqual(offsets(), [0, 64, 128, 192]);
+});
+
+Deno.test("a scan goes on as long as one waits for it", async () => {
+  const { reader, slices } = fakeReader();
+  const checksums = new Checksums(reader);
+  const file = { ...FILE, size: 130 * MIB };
+  const leaving = new AbortController();
+  const scans = [checksums.scan(file, leaving.signal), checksums.scan(file, NEVER)];
+  leaving.abort();
+  await Promise.all(scans);
+  assert.equal(slices.length, 3);
+
+  // Whoever comes before the slice ends saves a scan that all others have left.
+  const again = { ...file, identity: "changed" };
+  const gone = new AbortController();
+  const first = checksums.scan(again, gone.signal);
+  gone.abort();
+  assert.equal(await checksums.scan(again, NEVER), await first);
+  assert.equal(slices.length, 6);
+});
+
+Deno.test("who has left starts no scan", async () => {
+  const { reader, slices } = fakeReader();
+  const scan = new Checksums(reader).scan(FILE, AbortSignal.abort());
+  await assert.rejects(scan, { name: "AbortError" });
+  assert.equal(slices.length, 0);
+});
+
+Deno.test("a failure is told to all who wait, and not remembered", async () => {
+  const failure = new FolderError("ESTALE", "changed");
+  let fail = true;
+  const { reader, slices } = fakeReader((slice) =>
+    fail ? Promise.reject(failure) : checksum(slice)
+  );
+  const checksums = new Checksums(reader);
+  const scans = [checksums.scan(FILE, NEVER), checksums.scan(FILE, NEVER)];
+  for (const { reason } of await Promise.allSettled(scans) as PromiseRejectedResult[]) {
+    assert.equal(reason, failure);
+  }
+  assert.equal(slices.length, 1);
+
+  fail = false;
+  assert.equal(await checksums.scan(FILE, NEVER), crc32("12345"));
+});
+
+Deno.test("the memory has a bound: what was not used for longest is forgotten", () => {
+  const checksums = new Checksums(fakeReader().reader, { maxBytes: 10_000 });
+  const files = Array.from({ length: 1000 }, (_, i) => ({ ...FILE, file: `/photos/${i}` }));
+  for (const [i, file] of files.entries()) {
+    checksums.set(file, i);
+    assert.equal(checksums.get(files[0]), 0);
+  }
+  const known = files.filter((file) => checksums.get(file) !== undefined);
+  assert.ok(known.length > 10 && known.length < 50, `${known.length} are known`);
+  assert.deepEqual(known.slice(1), files.slice(1 - known.length));
+});

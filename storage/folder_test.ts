@@ -1,0 +1,579 @@
+import assert from "node:assert/strict";
+import { lutimesSync } from "node:fs";
+import process from "node:process";
+import { until } from "../testing/process.ts";
+import { run, testWith } from "../testing/tools.ts";
+import { makeTree, type Tree, type TreeFile } from "../testing/tree.ts";
+import { FolderError, type FolderPolicy, listFolder, listFolders, type Listing } from "./folder.ts";
+import { Reader } from "./reader.ts";
+
+const HASH = "0123456789abcdef";
+const windows = Deno.build.os === "windows";
+const linux = Deno.build.os === "linux"; // others cannot make all names
+
+type Files = Record<string, string | TreeFile>;
+
+/** A photos folder with one folder in it */
+function photos(files: Files, others: Files = {}): Promise<Tree> {
+  const inside = Object.entries(files).map(([name, file]) => [`${HASH}/${name}`, file]);
+  return makeTree({ [HASH]: { directory: true }, ...Object.fromEntries(inside), ...others });
+}
+
+/** Lists a folder as soon as it has been left alone for long enough */
+function list(root: string, policy: FolderPolicy = {}, hash = HASH): Promise<Listing | null> {
+  return settled(() => listFolder(root, hash, policy));
+}
+
+async function settled<T>(action: () => T): Promise<T> {
+  let result: T;
+  await until(() => {
+    try {
+      result = action();
+      return true;
+    } catch (error) {
+      if (codeOf(error) === "EAGAIN") return false;
+      throw error;
+    }
+  }, "the folder to settle");
+  return result!;
+}
+
+async function names(root: string, policy?: FolderPolicy): Promise<string[] | undefined> {
+  return (await list(root, policy))?.entries.map(({ name }) => name);
+}
+
+function codeOf(error: unknown) {
+  return error instanceof FolderError ? error.code : undefined;
+}
+
+/** Does something without the power of root to read everything */
+function withoutPower<T>(action: () => T): T {
+  if (process.geteuid?.() !== 0) return action();
+  process.seteuid?.(65534);
+  try {
+    return action();
+  } finally {
+    process.seteuid?.(0);
+  }
+}
+
+Deno.test("what is no folder of the photos folder is null, whatever the reason", async () => {
+  await using tree = await photos({ "a.jpg": "1", "inner/b.jpg": "2" }, {
+    "file0123456789": "a file",
+    "link0123456789": { symlink: HASH },
+    "dangling0123456": { symlink: "nowhere" },
+    "pipe0123456789ab": { fifo: true },
+    ".hidden": { directory: true },
+  });
+  const missing = [
+    "missing",
+    "file0123456789",
+    "link0123456789",
+    "dangling0123456",
+    "pipe0123456789ab",
+    ".hidden",
+    "",
+    ".",
+    "..",
+    `${HASH}/inner`,
+    `./${HASH}`,
+    `${HASH}/`,
+    HASH.toUpperCase(),
+    tree.join(HASH),
+    "NUL",
+  ];
+  await Promise.all(missing.map(async (hash) => {
+    assert.equal(await list(tree.path, {}, hash), null, hash);
+  }));
+  assert.equal(await list(tree.join("missing")), null, "no photos folder");
+  assert.equal(await list(tree.join("file0123456789")), null, "photos folder is a file");
+  assert.deepEqual(await names(tree.path), ["a.jpg", "inner/b.jpg"]);
+});
+
+Deno.test("two folders that differ in case are two", async () => {
+  await using tree = await makeTree({ "Abc/upper": "1", "aBC/lower": "2" });
+  for (const [hash, name] of [["Abc", "upper"], ["aBC", "lower"]]) {
+    const listing = await list(tree.path, {}, hash);
+    assert.deepEqual(listing?.entries.map(({ name }) => name), [name]);
+  }
+  assert.equal(await list(tree.path, {}, "ABC"), null);
+});
+
+Deno.test({
+  name: "an unreadable folder is null, one inside of it is an error",
+  ignore: windows,
+  async fn() {
+    const modes = ["000", "100", "400"];
+    await using tree = await makeTree(Object.fromEntries(modes.flatMap((mode) => [
+      [`itself/${mode}/${HASH}/file`, ""],
+      [`inside/${mode}/${HASH}/inner/file`, ""],
+    ])));
+    Deno.chmodSync(tree.path, 0o755);
+    for (const mode of modes) {
+      Deno.chmodSync(tree.join("itself", mode, HASH), parseInt(mode, 8));
+      Deno.chmodSync(tree.join("inside", mode, HASH, "inner"), parseInt(mode, 8));
+      const listing = (kind: string) =>
+        settled(() => withoutPower(() => listFolder(tree.join(kind, mode), HASH, {})));
+      assert.equal(await listing("itself"), null, mode);
+      await assert.rejects(listing("inside"), {
+        name: "FolderError",
+        code: "EACCES",
+        message: "list folder: EACCES: inner/",
+      });
+    }
+  },
+});
+
+Deno.test("what goes into an archive", { ignore: windows }, async () => {
+  const outside = { "other0123456789a/o.jpg": "other", "loose.txt": "in the photos folder" };
+  const cases: [string, Files, FolderPolicy, string[], string[]][] = [
+    ["nothing", {}, {}, [], []],
+    [
+      "files of all levels, by the bytes of their names",
+      { "b/z": "", "b.x": "", "b-x": "", "C": "", "a": "", "ё": "", "😀": "", "\uffee": "" },
+      {},
+      ["C", "a", "b-x", "b.x", "b/z", "ё", "\uffee", "😀"],
+      [],
+    ],
+    [
+      "folders only where they are empty",
+      { "a/b/c/d": { directory: true }, "e": { directory: true }, "f/g": "" },
+      {},
+      ["a/b/c/d/", "e/", "f/g"],
+      [],
+    ],
+    [
+      "no hidden names, no junk",
+      {
+        ".a": "",
+        ".b/c": "",
+        "Thumbs.db": "",
+        "desktop.ini": "",
+        "__MACOSX/d": "",
+        "@eaDir/e": "",
+        "f": "",
+      },
+      {},
+      ["f"],
+      [],
+    ],
+    [
+      "hidden names where they are wanted, junk never",
+      { ".a": "", ".b/c": "", "x/THUMBS.DB": "", "f": "" },
+      { hidden: true },
+      [".a", ".b/c", "f", "x/"],
+      [],
+    ],
+    [
+      "no symlinks",
+      {
+        "a": "",
+        "file": { symlink: "a" },
+        "folder": { symlink: "../other0123456789a" },
+        "self": { symlink: "self" },
+        "dangling": { symlink: "nowhere" },
+        "out": { symlink: "/etc/hostname" },
+        "b/up": { symlink: ".." },
+        ".hidden": { symlink: "a" },
+      },
+      {},
+      ["a", "b/"],
+      ["b/up", "dangling", "file", "folder", "out", "self"],
+    ],
+    [
+      "symlinks that stay inside of the photos folder, where they are wanted",
+      {
+        "a": "",
+        "file": { symlink: "a" },
+        "two": { symlink: "file" },
+        "folder": { symlink: "../other0123456789a" },
+        "loose": { symlink: "../loose.txt" },
+        "b/c": { symlink: "../d" },
+        "d/e": "",
+      },
+      { followSymlinks: true },
+      ["a", "b/c/e", "d/e", "file", "folder/o.jpg", "loose", "two"],
+      [],
+    ],
+    [
+      "never symlinks in a circle, to nowhere or outside",
+      {
+        "a": "",
+        "self": { symlink: "self" },
+        "here": { symlink: "." },
+        "up": { symlink: ".." },
+        "b/up": { symlink: ".." },
+        "b/top": { symlink: `../../${HASH}` },
+        "c/to d": { symlink: "../d" },
+        "d/to c": { symlink: "../c" },
+        "dangling": { symlink: "nowhere" },
+        "out": { symlink: "/etc/hostname" },
+        "out folder": { symlink: "/etc" },
+        "out and in": { symlink: "x/y" },
+        "x": { symlink: "/etc" },
+        "root": { symlink: "/" },
+      },
+      { followSymlinks: true },
+      ["a", "b/", "c/to d/", "d/to c/"],
+      [
+        "b/top",
+        "b/up",
+        "c/to d/to c",
+        "d/to c/to d",
+        "dangling",
+        "here",
+        "out",
+        "out and in",
+        "out folder",
+        "root",
+        "self",
+        "up",
+        "x",
+      ],
+    ],
+    [
+      "no pipes",
+      { "a": "", "pipe": { fifo: true }, "b/pipe": { fifo: true }, "link": { symlink: "pipe" } },
+      { followSymlinks: true },
+      ["a", "b/"],
+      ["b/pipe", "link", "pipe"],
+    ],
+  ];
+  await Promise.all(cases.map(async ([name, files, policy, expected, leftOut]) => {
+    await using tree = await photos(files, outside);
+    const listing = await list(tree.path, policy);
+    assert.deepEqual(listing?.entries.map(({ name }) => name), expected, name);
+    assert.deepEqual(listing?.leftOut.sort(), leftOut, name);
+  }));
+});
+
+Deno.test({
+  name: "a socket is left out and named",
+  ignore: windows,
+  async fn() {
+    await using tree = await photos({ "a": "" });
+    using _listener = Deno.listen({ transport: "unix", path: tree.join(HASH, "socket") });
+    const listing = await list(tree.path);
+    assert.deepEqual(listing?.entries.map(({ name }) => name), ["a"]);
+    assert.deepEqual(listing?.leftOut, ["socket"]);
+  },
+});
+
+Deno.test(
+  "entries with changed names keep their path on the disk",
+  { ignore: !linux },
+  async () => {
+    const cases: [string, string[], [string, string][]][] = [ // names, then [name, path] of each entry
+      ["NFC and NFD", ["é.jpg", "e\u0301.jpg"], [
+        ["é (2).jpg", "e\u0301.jpg"],
+        ["é.jpg", "é.jpg"],
+      ]],
+      ["refused characters", ["a:b", "a?b", "a_b"], [
+        ["a_b", "a_b"],
+        ["a_b (2)", "a:b"],
+        ["a_b (3)", "a?b"],
+      ]],
+      ["case", ["A.jpg", "a.jpg"], [["A.jpg", "A.jpg"], ["a (2).jpg", "a.jpg"]]],
+      ["a folder and a file", ["a:b/in", "a_b"], [["a_b (2)", "a_b"], ["a_b/in", "a:b/in"]]],
+      ["two folders", ["a:/x", "a?/x"], [["a_ (2)/x", "a?/x"], ["a_/x", "a:/x"]]],
+      ["backslashes", ["..\\..\\evil", "C:\\x"], [
+        [".._.._evil", "..\\..\\evil"],
+        ["C__x", "C:\\x"],
+      ]],
+      ["control characters", ["a\nb", "c\x1b[31m", "d\x7f"], [
+        ["a_b", "a\nb"],
+        ["c_[31m", "c\x1b[31m"],
+        ["d_", "d\x7f"],
+      ]],
+      ["dots and spaces at the end", ["a.", "b ", "c./d"], [
+        ["a_", "a."],
+        ["b_", "b "],
+        ["c_/d", "c./d"],
+      ]],
+      ["devices", ["con/aux.txt", "NUL"], [["_NUL", "NUL"], ["_con/_aux.txt", "con/aux.txt"]]],
+    ];
+    await Promise.all(cases.map(async ([name, paths, expected]) => {
+      await using tree = await photos(Object.fromEntries(paths.map((path) => [path, ""])));
+      const listing = await list(tree.path, { hidden: true }); // as "..\evil" is
+      assert.deepEqual(listing?.entries.map(({ name, path }) => [name, path]), expected, name);
+      for (const { path, file } of listing!.entries) assert.equal(file, tree.join(HASH, path));
+    }));
+  },
+);
+
+Deno.test("300 levels of folders", { ignore: windows }, async () => {
+  const path = `${"d/".repeat(300)}photo.jpg`;
+  await using tree = await photos({ [path]: "deep" });
+  assert.deepEqual(await names(tree.path), [path]);
+});
+
+testWith(["python3"], "a path too long for the system is an error", async () => {
+  await using tree = await photos({});
+  const script = `import os
+for _ in range(25): os.mkdir("d" * 200); os.chdir("d" * 200)`;
+  await run("python3", ["-c", script], { cwd: tree.join(HASH) });
+  await assert.rejects(list(tree.path), { name: "FolderError", code: "ENAMETOOLONG" });
+});
+
+testWith(
+  ["python3"],
+  "a name that is not valid UTF-8 is an error, also beside its twin",
+  async () => {
+    for (const others of [[], ["bad\ufffd.jpg"]]) {
+      await using tree = await photos(
+        Object.fromEntries(["a", ...others].map((name) => [name, ""])),
+      );
+      const script = `open(b"bad\\xff.jpg", "w")`;
+      const { code } = await run("python3", ["-c", script], { cwd: tree.join(HASH) });
+      if (code !== 0) continue; // the file system does not take it
+      await assert.rejects(list(tree.path), {
+        name: "FolderError",
+        code: "EILSEQ",
+        message: 'list folder: name is not valid UTF-8: "bad\ufffd.jpg"',
+      });
+    }
+    await using tree = await photos({ "good\ufffd.jpg": "" });
+    assert.deepEqual(await names(tree.path), ["good\ufffd.jpg"]);
+  },
+);
+
+testWith(["touch"], "sizes, times and modes", async () => {
+  await using tree = await photos({
+    "a": { content: "12345", mode: 0o640 },
+    "b": { mode: 0o4755 },
+    "c": {},
+    "d": { directory: true, mode: 0o700 },
+    "e": { size: 5 * 2 ** 30 },
+  });
+  const times = [
+    "2024-05-06T07:08:09.250Z",
+    "1969-12-31T23:59:58.500Z",
+    "1950-01-06T00:00:00Z",
+    "2000-01-01T00:00:00.999Z",
+    "2100-01-01T00:00:00Z",
+  ];
+  for (const [i, time] of times.entries()) {
+    await run("touch", ["-d", time, tree.join(HASH, "abcde"[i])]);
+  }
+  const listing = await list(tree.path);
+  const facts = listing?.entries.map(({ name, size, mtime, mode }) => [name, size, mtime, mode]);
+  const plain = Deno.statSync(tree.join(HASH, "c")).mode! & 0o777;
+  const seconds = times.map((time) => Math.floor(Date.parse(time) / 1000));
+  assert.deepEqual(facts, [
+    ["a", 5, seconds[0], 0o640],
+    ["b", 0, seconds[1], 0o755],
+    ["c", 0, seconds[2], plain],
+    ["d/", 0, seconds[3], 0o700],
+    ["e", 5 * 2 ** 30, seconds[4], plain],
+  ]);
+  assert.deepEqual( // finer than this, the runtime does not tell
+    listing?.entries.map(({ mtimeNs }) => mtimeNs / 1_000_000n),
+    times.map((time) => BigInt(Date.parse(time))),
+  );
+  assert.equal(listing?.path, tree.join(HASH));
+});
+
+Deno.test("identity and fingerprint change with the file", { ignore: windows }, async () => {
+  const mtime = new Date("2024-05-06T07:08:09Z");
+  const cases: [string, (file: string) => void, { identity: boolean; fingerprint: boolean }][] = [
+    ["nothing", () => {}, { identity: false, fingerprint: false }],
+    ["same content written again", (file) => {
+      Deno.writeTextFileSync(file, "12345");
+    }, { identity: true, fingerprint: true }],
+    ["another size", (file) => {
+      Deno.truncateSync(file, 4);
+      lutimesSync(file, mtime, mtime);
+    }, { identity: true, fingerprint: true }],
+    ["another time", (file) => {
+      lutimesSync(file, mtime, mtime.getTime() / 1000 + 0.001);
+    }, { identity: true, fingerprint: true }],
+    ["another mode", (file) => {
+      Deno.chmodSync(file, 0o600);
+    }, { identity: false, fingerprint: true }],
+    ["a copy in its place", (file) => {
+      Deno.copyFileSync(file, `${file}2`);
+      Deno.renameSync(`${file}2`, file);
+      lutimesSync(file, mtime, mtime);
+    }, { identity: true, fingerprint: false }],
+  ];
+  await Promise.all(cases.map(async ([name, change, expected]) => {
+    await using tree = await photos({ "a": { content: "12345", mtime, mode: 0o644 } });
+    const before = await list(tree.path);
+    change(tree.join(HASH, "a"));
+    const after = await list(tree.path);
+    const changed = {
+      identity: before?.entries[0].identity !== after?.entries[0].identity,
+      fingerprint: before?.fingerprint !== after?.fingerprint,
+    };
+    assert.deepEqual(changed, expected, name);
+  }));
+});
+
+Deno.test("a fingerprint holds where one entry ends", async () => {
+  const fingerprints = new Set<string | undefined>();
+  const mtime = new Date(0);
+  for (const files of [{ "a": "1", "b": "" }, { "a": "", "b": "1" }, { "ab": "1" }, {}]) {
+    const entries = Object.entries(files).map(([name, content]) => [name, { content, mtime }]);
+    await using tree = await photos(Object.fromEntries(entries));
+    fingerprints.add((await list(tree.path))?.fingerprint);
+  }
+  assert.equal(fingerprints.size, 4);
+});
+
+Deno.test("the newest time of files and folders, and whether all of them are old", async () => {
+  const old = new Date("2020-01-01T00:00:00Z");
+  const files = { "a": { mtime: old }, "b/c": { mtime: new Date("2021-01-01T00:00:00Z") } };
+  await using tree = await photos({ ...files, "b": { directory: true, mtime: old } });
+  lutimesSync(tree.join(HASH), old, old);
+  const before = await list(tree.path);
+  assert.equal(before?.lastModified, Date.parse("2021-01-01T00:00:00Z") / 1000);
+  assert.equal(before?.settled, true);
+
+  const removed = new Date("2022-02-02T02:02:02.999Z");
+  lutimesSync(tree.join(HASH, "b"), removed, removed);
+  assert.equal((await list(tree.path))?.lastModified, Date.parse("2022-02-02T02:02:02Z") / 1000);
+
+  for (const offset of [-1000, 1000]) { // just now, and by a clock that is ahead
+    const time = new Date(Date.now() + offset);
+    lutimesSync(tree.join(HASH, "a"), time, time);
+    assert.equal((await list(tree.path))?.settled, false);
+  }
+});
+
+Deno.test("listFolders() names the folders, hidden ones too", async () => {
+  await using tree = await makeTree({
+    "a/x": "",
+    ".b": { directory: true },
+    "file": "",
+    "link": { symlink: "a" },
+  });
+  assert.deepEqual(listFolders(tree.path).sort(), [".b", "a"]);
+  assert.throws(() => listFolders(tree.join("missing")));
+});
+
+/** Listing right after a change says that it has to wait; a slow machine may miss the moment */
+function refusedAfter(change: () => void, root: string) {
+  let refused = 0;
+  for (let attempt = 0; attempt < 20; attempt++) {
+    change();
+    try {
+      listFolder(root, HASH, {});
+    } catch (error) {
+      assert.equal(codeOf(error), "EAGAIN");
+      refused++;
+    }
+  }
+  assert.ok(refused >= 10, `refused ${refused} of 20 times`);
+}
+
+Deno.test("a folder that is just being changed is not listed", async (t) => {
+  await using tree = await photos({ "inner/a": "", "aside": "" });
+  const rename = (path: string) => () => {
+    Deno.renameSync(tree.join(path), tree.join(`${path}2`));
+    Deno.renameSync(tree.join(`${path}2`), tree.join(path));
+  };
+  await t.step("itself", () => refusedAfter(rename(`${HASH}/aside`), tree.path));
+  await t.step("the photos folder", () => refusedAfter(rename(HASH), tree.path));
+  await t.step("the reader tries again", async () => {
+    using reader = new Reader({ root: tree.path, workers: 1 });
+    Deno.writeTextFileSync(tree.join(HASH, "new"), "");
+    const listing = await reader.list(HASH);
+    assert.deepEqual(listing?.entries.map(({ name }) => name), ["aside", "inner/a", "new"]);
+  });
+});
+
+Deno.test("a change just before a long listing counts as well", async () => {
+  // A second change within the same tick of the clock would leave no trace in the folder's time.
+  const many = Array.from({ length: 10_000 }, (_, i) => [`inner/${i}`, ""]);
+  await using tree = await photos({ ...Object.fromEntries(many), "aside": "" });
+  await refusedAfter(() => {
+    Deno.renameSync(tree.join(HASH, "aside"), tree.join(HASH, "aside2"));
+    Deno.renameSync(tree.join(HASH, "aside2"), tree.join(HASH, "aside"));
+  }, tree.path);
+});
+
+/** Swaps one of the pairs of paths and swaps it back, without end: at full speed or with pauses */
+const SWAP = `
+import ctypes, os, random, sys, time
+RENAME_EXCHANGE, AT_FDCWD = 2, -100
+rename = ctypes.CDLL(None).renameat2
+pairs = list(zip(*[map(os.fsencode, sys.argv[1:])] * 2))
+while True:
+    a, b = random.choice(pairs)
+    pause = random.choice([0, 0, 0.0002, 0.002, 0.05])
+    for _ in range(2):
+        if rename(AT_FDCWD, a, AT_FDCWD, b, RENAME_EXCHANGE) != 0: sys.exit("cannot swap")
+        if pause: time.sleep(random.uniform(0, pause))
+`;
+
+/** Lists and reads for a while in many threads; gives how often, and whether the canary was seen */
+async function readWhileSwapped(root: string, policy: FolderPolicy, pairs: string[], time: number) {
+  const counts = { listings: 0, failures: 0, buffers: 0, leaks: 0 };
+  using reader = new Reader({ root, ...policy, workers: 4 });
+  const child = new Deno.Command("python3", { args: ["-c", SWAP, ...pairs] }).spawn();
+  const deadline = performance.now() + time;
+  const work = async () => {
+    while (performance.now() < deadline) {
+      try {
+        const listing = await reader.list(HASH);
+        counts.listings++;
+        for (const { file, path, identity, size } of listing?.entries ?? []) {
+          const slice = { file, path, identity, offset: 0, length: size, crc32: 0, position: 0 };
+          const { buffer } = await reader.fill(size, [slice]);
+          counts.buffers++;
+          if (new TextDecoder().decode(buffer).includes("canary")) counts.leaks++;
+        }
+      } catch (error) {
+        assert.ok(error instanceof FolderError, String(error));
+        counts.failures++;
+      }
+    }
+  };
+  try {
+    await Promise.all(Array.from({ length: 4 }, work));
+  } finally {
+    child.kill("SIGKILL");
+    assert.equal((await child.status).signal, "SIGKILL", "the swaps went on to the end");
+  }
+  return counts;
+}
+
+if (linux) {
+  testWith(
+    ["python3"],
+    "files and folders swapped for symlinks show nothing of outside",
+    async () => {
+      const paths = ["file.txt", "dir/file.txt", "dir/sub", "dir", ""];
+      await using tree = await makeTree({
+        [`photos/${HASH}/file.txt`]: "inside",
+        [`photos/${HASH}/dir/file.txt`]: "inside",
+        [`photos/${HASH}/dir/sub/file.txt`]: "inside",
+        "secret/file.txt": "canary",
+        "secret/dir/file.txt": "canary",
+        "secret/dir/sub/file.txt": "canary",
+        "aside": { directory: true },
+      });
+      const pairs = paths.flatMap((path, i) => {
+        Deno.symlinkSync(tree.join("secret", path), tree.join(`aside/${i}`));
+        return [tree.join("photos", HASH, path), tree.join(`aside/${i}`)];
+      });
+      const counts = await readWhileSwapped(tree.join("photos"), {}, pairs, 5000);
+      assert.equal(counts.leaks, 0, JSON.stringify(counts));
+      assert.ok(counts.listings + counts.failures > 0, JSON.stringify(counts));
+    },
+  );
+
+  testWith(["python3"], "nor do folders on the way to what a symlink leads to", async () => {
+    await using tree = await makeTree({
+      "photos/other/way/dir/file.txt": "inside",
+      [`photos/${HASH}/link`]: { symlink: "../other/way/dir" },
+      "secret/dir/file.txt": "canary",
+    });
+    Deno.symlinkSync(tree.join("secret"), tree.join("aside"));
+    const pairs = [tree.join("photos/other/way"), tree.join("aside")];
+    const policy = { followSymlinks: true };
+    const counts = await readWhileSwapped(tree.join("photos"), policy, pairs, 3000);
+    assert.equal(counts.leaks, 0, JSON.stringify(counts));
+    assert.ok(counts.listings + counts.failures > 0, JSON.stringify(counts));
+  });
+}

@@ -1,0 +1,196 @@
+import assert from "node:assert/strict";
+import { dirname } from "node:path";
+import { crc32 } from "node:zlib";
+import { run, tool } from "../testing/tools.ts";
+import { makeTree, randomBytes, type Tree, type TreeFile } from "../testing/tree.ts";
+import { type FolderEntry, FolderError } from "./folder.ts";
+import { Reader } from "./reader.ts";
+
+const HASH = "0123456789abcdef";
+const windows = Deno.build.os === "windows";
+
+function photos(files: Record<string, string | Uint8Array | TreeFile>): Promise<Tree> {
+  const inside = Object.entries(files).map(([name, file]) => [`${HASH}/${name}`, file]);
+  return makeTree(Object.fromEntries(inside));
+}
+
+async function entriesOf(reader: Reader): Promise<readonly FolderEntry[]> {
+  const listing = await reader.list(HASH);
+  assert.ok(listing);
+  return listing.entries;
+}
+
+/** A slice of a file; its place in the buffer is right behind nothing */
+function slice(entry: FolderEntry, offset = 0, length = entry.size - offset, position = 0) {
+  const { file, path, identity } = entry;
+  return { file, path, identity, offset, length, position, crc32: 0 };
+}
+
+/** What becomes of a promise, if that is clear in time */
+async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> {
+  const late = Promise.withResolvers<never>();
+  const timer = setTimeout(() => late.reject(new Error("no answer in time")), milliseconds);
+  try {
+    return await Promise.race([promise, late.promise]);
+  } finally {
+    clearTimeout(timer);
+  }
+}
+
+Deno.test("list() and folders() see what is there", async () => {
+  await using tree = await makeTree({
+    [`${HASH}/a.jpg`]: "12345",
+    [`${HASH}/.b`]: "hidden",
+    "empty": { directory: true },
+    "file": "",
+  });
+  using reader = new Reader({ root: tree.path });
+  assert.deepEqual((await entriesOf(reader)).map(({ name, size }) => [name, size]), [["a.jpg", 5]]);
+  assert.deepEqual((await reader.list("empty"))?.entries, []);
+  for (const hash of ["missing", "file", "..", ""]) assert.equal(await reader.list(hash), null);
+  assert.deepEqual((await reader.folders()).sort(), [HASH, "empty"]);
+
+  using hidden = new Reader({ root: tree.path, hidden: true, workers: 1 });
+  assert.deepEqual((await entriesOf(hidden)).map(({ name }) => name), [".b", "a.jpg"]);
+});
+
+Deno.test("a photos folder that is not there", async () => {
+  await using tree = await makeTree();
+  using reader = new Reader({ root: tree.join("missing"), workers: 1 });
+  assert.equal(await reader.list(HASH), null);
+  await assert.rejects(reader.folders(), (error: FolderError) => {
+    assert.ok(error instanceof FolderError && error.code === "ENOENT");
+    return !error.message.includes(tree.path);
+  });
+});
+
+Deno.test("fill() puts slices in their places and leaves the gaps alone", async () => {
+  await using tree = await photos({ "a": "abcdefghij", "b": "", "c": "0123456789" });
+  using reader = new Reader({ root: tree.path, workers: 1 });
+  const [a, b, c] = await entriesOf(reader);
+  const { buffer, checksums } = await reader.fill(20, [
+    slice(a, 0, 4, 2),
+    slice(b, 0, 0, 6),
+    { ...slice(c, 5, 5, 10), crc32: crc32("01234") },
+    { ...slice(a, 4, 1, 18), crc32: crc32("abcd") },
+  ]);
+  const text = new TextDecoder().decode(buffer).replaceAll("\0", ".");
+  assert.equal(text, "..abcd....56789...e.");
+  assert.deepEqual(checksums, ["abcd", "", "0123456789", "abcde"].map((text) => crc32(text)));
+  assert.deepEqual(await reader.fill(3, []), { buffer: new Uint8Array(3), checksums: [] });
+});
+
+Deno.test("checksum() goes through files longer than any buffer", async () => {
+  const content = randomBytes(3_000_001);
+  await using tree = await photos({ "a": content });
+  using reader = new Reader({ root: tree.path, workers: 1 });
+  const [a] = await entriesOf(reader);
+  assert.equal(await reader.checksum(slice(a)), crc32(content));
+  const rest = { ...slice(a, 1_234_567), crc32: crc32(content.subarray(0, 1_234_567)) };
+  assert.equal(await reader.checksum(rest), crc32(content));
+  assert.equal(await reader.checksum({ ...slice(a, 5, 0), crc32: 42 }), 42);
+});
+
+Deno.test("a file that is not what was listed is not read", { ignore: windows }, async (t) => {
+  const secret = "a file outside of the folder";
+  const cases: [string, string, (file: string) => void | Promise<unknown>][] = [
+    ["changed", "ESTALE", (file) => Deno.writeTextFile(file, "54321")],
+    ["shrunk", "ESTALE", (file) => Deno.truncate(file, 4)],
+    ["grown", "ESTALE", (file) => Deno.writeTextFile(file, "6", { append: true })],
+    ["replaced by a copy", "ESTALE", async (file) => {
+      await run("cp", ["-p", file, `${file}2`]);
+      await Deno.rename(`${file}2`, file);
+    }],
+    ["gone", "ENOENT", (file) => Deno.remove(file)],
+    ["a symlink", "ELOOP", async (file) => {
+      await Deno.rename(file, `${file}2`);
+      await Deno.symlink(`${file}2`, file);
+    }],
+    ["a symlink to outside", "ELOOP", async (file) => {
+      await Deno.remove(file);
+      await Deno.symlink("../../secret", file);
+    }],
+    ["a folder", "ESTALE", async (file) => {
+      await Deno.remove(file);
+      await Deno.mkdir(file);
+    }],
+    ["a pipe", "ESTALE", async (file) => {
+      await Deno.remove(file);
+      await run("mkfifo", [file]);
+    }],
+    [
+      "in a folder that is gone",
+      "ENOENT",
+      (file) => Deno.rename(dirname(file), `${dirname(file)}2`),
+    ],
+  ];
+  for (const [name, code, change] of cases) {
+    await t.step({
+      name,
+      ignore: name === "a pipe" && tool("mkfifo") === null,
+      async fn() {
+        await using tree = await makeTree({
+          [`photos/${HASH}/in/Фото.jpg`]: "12345",
+          "secret": secret,
+        });
+        using reader = new Reader({ root: tree.join("photos"), workers: 1 });
+        const [entry] = await entriesOf(reader);
+        await change(entry.file);
+        const reads: (() => Promise<unknown>)[] = [
+          () => reader.fill(5, [slice(entry)]),
+          () => reader.checksum(slice(entry)),
+        ];
+        for (const read of reads) {
+          await assert.rejects(within(5000, read()), (error: FolderError) => {
+            assert.ok(error instanceof FolderError, String(error));
+            assert.equal(error.code, code);
+            assert.match(error.message, /^read file: .*: in\/Фото\.jpg$/);
+            assert.ok(!error.message.includes(HASH), "the link is secret");
+            return true;
+          });
+        }
+      },
+    });
+  }
+});
+
+Deno.test("one bad slice fails the whole buffer", async () => {
+  await using tree = await photos({ "a": "1", "b": "2" });
+  using reader = new Reader({ root: tree.path, workers: 1 });
+  const [a, b] = await entriesOf(reader);
+  await Deno.remove(b.file);
+  const slices = [slice(a), slice(b, 0, 1, 1)];
+  await assert.rejects(reader.fill(2, slices), { code: "ENOENT", message: /: b$/ });
+  assert.equal((await reader.fill(1, [slice(a)])).buffer[0], 0x31, "the reader goes on");
+});
+
+Deno.test("more tasks than workers: each gets its own answer", async () => {
+  const files = Array.from(
+    { length: 100 },
+    (_, i) => [`${i}`.padStart(3, "0"), randomBytes(5000, i)],
+  );
+  await using tree = await photos(Object.fromEntries(files));
+  using reader = new Reader({ root: tree.path, workers: 3 });
+  const entries = await entriesOf(reader);
+  const answers = await Promise.all(entries.flatMap((entry) => [
+    reader.fill(entry.size, [slice(entry)]).then(({ checksums }) => checksums[0]),
+    reader.checksum(slice(entry)),
+  ]));
+  const expected = files.map(([, content]) => crc32(content as Uint8Array));
+  assert.deepEqual(answers, expected.flatMap((crc) => [crc, crc]));
+});
+
+Deno.test("a disposed reader rejects what waits, and what comes", async () => {
+  await using tree = await photos({ "huge": { size: 2 ** 36 } });
+  const reader = new Reader({ root: tree.path, workers: 2 });
+  const [huge] = await entriesOf(reader);
+  const tasks = [1, 2, 3, 4].map(() => reader.checksum(slice(huge)));
+  reader[Symbol.dispose]();
+  const closed = { name: "FolderError", code: "ECANCELED" };
+  await within(5000, Promise.all(tasks.map((task) => assert.rejects(task, closed))));
+  try {
+    await assert.rejects(within(5000, reader.list(HASH)), closed);
+  } finally {
+    reader[Symbol.dispose](); // and what the call above may have started
+  }
+});
