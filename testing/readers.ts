@@ -5,7 +5,7 @@
  * @module
  */
 
-// @ts-types="npm:@types/yauzl@3.4.0"
+// @ts-types="./yauzl.d.ts"
 import * as yauzl from "yauzl";
 import { closeSync, openSync } from "node:fs";
 import { fileURLToPath } from "node:url";

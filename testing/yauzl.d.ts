@@ -1,0 +1,16 @@
+/** What is used of yauzl 3: its own types would bring all of Node's, beside Deno's. */
+
+/** One entry of the central directory. */
+export interface Entry {
+  readonly fileName: string;
+  readonly crc32: number;
+}
+
+/** An open archive. */
+export interface ZipFile {
+  eachEntry(): AsyncIterable<Entry>;
+  openReadStreamPromise(entry: Entry): Promise<AsyncIterable<Uint8Array>>;
+}
+
+/** Opens an archive by its file descriptor, which stays the caller's. */
+export function fromFdPromise(fd: number, options: { lazyEntries: true }): Promise<ZipFile>;
