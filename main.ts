@@ -9,7 +9,7 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { dirname, resolve } from "node:path";
+import { delimiter, dirname, isAbsolute, join, resolve } from "node:path";
 import project from "./deno.json" with { type: "json" };
 import type { Engine } from "./engines/engine.ts";
 import { createStoreEngine } from "./engines/store.ts";
@@ -37,6 +37,9 @@ const LAST_WORDS_MS = 1000;
 const PROBED_FOLDERS = 50;
 
 const NAMED_FOLDERS = 3;
+
+/** Where the code of the reader's threads is. */
+const CODE = import.meta.dirname ? join(import.meta.dirname, "storage") : "storage";
 
 /** Pause before listening again, in milliseconds. */
 const RELISTEN_MS = 250;
@@ -160,10 +163,7 @@ function createChecksums(config: Config, reader: Reader, options: ChecksumsOptio
 }
 
 async function createZipEngine(config: Config, reader: Reader): Promise<Engine> {
-  const program = await findProgram("zip", readVariable("PATH") ?? "");
-  if (!program) {
-    throw new ConfigError("--engine zip: no program zip on the PATH; install it, or use store");
-  }
+  const program = await findZip();
   const { level, followSymlinks } = config;
   const onWarning = (text: string) => log.warn("zip says: {text}", { text });
   const options: ZipCommandOptions = { program, level, followSymlinks, reader, onWarning };
@@ -171,20 +171,32 @@ async function createZipEngine(config: Config, reader: Reader): Promise<Engine> 
   return createZipCommandEngine(options);
 }
 
+async function findZip(): Promise<string> {
+  const program = await findProgram("zip", readVariable("PATH") ?? "");
+  if (program) return program;
+  throw new ConfigError("--engine zip: no program zip on the PATH; install it, or use store");
+}
+
 /** Tries `zip` with a name of the photos folder that is not ASCII, if there is one. */
 async function warnOfLocale(options: ZipCommandOptions) {
+  try {
+    if (await findMark(options) !== false) return;
+    log.warn(
+      "zip does not mark names as UTF-8: on Windows they will be gibberish; " +
+        "give the system the locale en_US.UTF-8, or use the engine store",
+    );
+  } catch (error) {
+    log.error("zip does not work: {why}", { why: describeError(error) });
+  }
+}
+
+async function findMark(options: ZipCommandOptions): Promise<boolean | null> {
   for (const hash of (await options.reader.folders()).slice(0, PROBED_FOLDERS)) {
     const listing = await options.reader.list(hash).catch(() => null);
     const marked = listing && await marksUtf8(listing, options);
-    if (marked === null) continue;
-    if (!marked) {
-      log.warn(
-        "zip does not mark names as UTF-8: on Windows they will be gibberish; " +
-          "give the system the locale en_US.UTF-8, or use the engine store",
-      );
-    }
-    return;
+    if (marked !== null) return marked;
   }
+  return null;
 }
 
 /** A folder that no link reaches is a mistake; a name that can be guessed is no secret. */
@@ -243,8 +255,8 @@ async function keepListening(listening: Listening, listen: () => Deno.HttpServer
     } catch (error) {
       log.error("accept failed, listening again: {why}", { why: describeError(error) });
     }
+    if (!listening.stopping) await sleep(RELISTEN_MS);
     if (listening.stopping) return;
-    await sleep(RELISTEN_MS);
     try {
       listening.server = listen();
     } catch (error) {
@@ -311,8 +323,23 @@ async function assertPermissions({ folder, hostname, port, engine, checksums }: 
     [{ name: "read", path: folder }, `--allow-read=${folder}`],
     [{ name: "net", host: `${hostname}:${port}` }, `--allow-net=${hostname}:${port}`],
   ];
-  if (engine === "zip") needed.push([{ name: "run", command: "zip" }, "--allow-run=zip"]);
+  // The reader's threads load their code when they start; in an executable it is inside.
+  if (!Deno.build.standalone) {
+    needed.push([{ name: "read", path: CODE }, `--allow-read=${CODE}`]);
+  }
+  if (engine === "zip") {
+    for (const path of readVariable("PATH")?.split(delimiter).filter(isAbsolute) ?? []) {
+      needed.push([{ name: "read", path }, `--allow-read=${path}`]);
+    }
+    await requirePermissions(needed.splice(0));
+    await findZip(); // Deno drops its permission for a program that is not there
+    needed.push([{ name: "run", command: "zip" }, "--allow-run=zip"]);
+  }
   if (checksums) needed.push([{ name: "write", path: checksums }, `--allow-write=${checksums}`]);
+  await requirePermissions(needed);
+}
+
+async function requirePermissions(needed: [Deno.PermissionDescriptor, string][]) {
   for (const [descriptor, flag] of needed) {
     const { state } = await Deno.permissions.query(descriptor);
     if (state !== "granted") {

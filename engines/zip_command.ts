@@ -19,6 +19,9 @@ const STDERR_TAIL = 2048;
 const UTF8_FLAG_OFFSET = 7;
 const UTF8_FLAG = 1 << 3;
 
+/** So long the program has to show that it marks names, in milliseconds. */
+const PROBE_MS = 2000;
+
 /** So long a status is held back for the first byte, in milliseconds. */
 const PATIENCE_MS = 500;
 
@@ -62,6 +65,8 @@ export function createZipCommandEngine(options: ZipCommandOptions): Engine {
  * Whether the program marks names outside of ASCII as UTF-8. It does only where the system has the
  * locale `en_US.UTF-8`, whatever the environment says; without the mark, Windows shows such names as
  * gibberish. Null if the folder has no such name to try it with.
+ *
+ * @throws {EngineUnavailableError} if the program cannot be started, or does not answer
  */
 export async function marksUtf8(
   listing: Listing,
@@ -70,28 +75,34 @@ export async function marksUtf8(
   const probe = listing.entries.find(({ path }) => isBeyondAscii(path));
   if (!probe) return null;
   const child = startZip({ ...listing, entries: [probe] }, options);
+  const impatience = setTimeout(() => child.kill(), PROBE_MS);
   const { value } = await child.output.read(); // the local file header is written at once
+  clearTimeout(impatience);
   child.kill();
   await child.ended;
-  return value === undefined ? null : (value[UTF8_FLAG_OFFSET] & UTF8_FLAG) !== 0;
+  if (!value) throw new EngineUnavailableError("run zip: no output");
+  return (value[UTF8_FLAG_OFFSET] & UTF8_FLAG) !== 0;
 }
 
-/** The absolute path of a program that is on the PATH, or null. */
+/** The absolute path of a program that is on the PATH and can be run, or null. */
 export async function findProgram(name: string, path: string): Promise<string | null> {
   const suffix = Deno.build.os === "windows" ? ".exe" : "";
   for (const directory of path.split(delimiter)) {
     const file = join(directory, name + suffix);
     if (!isAbsolute(directory)) continue;
     const stat = await Deno.stat(file).catch(() => null);
-    if (stat?.isFile) return file;
+    const executable = stat?.mode === null || ((stat?.mode ?? 0) & 0o111) !== 0;
+    if (stat?.isFile && executable) return file;
   }
   return null;
 }
 
 async function openStream(child: ZipProcess, listing: Listing, options: ZipCommandOptions) {
   let first: Promise<ReadResult> | null = child.output.read();
-  if (await endsAtOnce(first)) await finish(child, listing, options);
-
+  if (await endsAtOnce(first)) {
+    await finish(child, listing, options);
+    throw new Error("run zip: ended without an archive");
+  }
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
     async pull(controller) {
       const { value, done } = await (first ?? child.output.read());
@@ -191,6 +202,7 @@ async function finish(
 ) {
   const { status, stderr } = await child.ended;
   if (!status.success) {
+    await assertReadable(listing, reader);
     const how = status.signal ? `killed by ${status.signal}` : `exit code ${status.code}`;
     throw new Error(`run zip: ${how}: ${stderr || "no message"}`);
   }
@@ -202,6 +214,13 @@ async function finish(
       throw new Error(`run zip: changed while it was read: ${path}`);
     }
   }
+}
+
+/** Opens every file, so that the error names the one that could not be read: `zip` does not. */
+async function assertReadable({ entries }: Listing, reader: Reader) {
+  const nothing = { offset: 0, length: 0, position: 0, crc32: 0 };
+  const files = entries.filter(({ path }) => !path.endsWith("/"));
+  await reader.fill(0, files.map((entry) => ({ ...entry, ...nothing })));
 }
 
 function assertListable(path: string) {

@@ -62,6 +62,7 @@ export async function archive(
   warnOfLeftOut(hash, listing);
   const stream = await archive.open(range ?? undefined);
   const body = watchBody(stream, {
+    length,
     delay: options.delay,
     chunkSize: options.delay ? DELAYED_CHUNK_BYTES : undefined,
     signal: options.signal,

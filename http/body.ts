@@ -23,6 +23,8 @@ export interface Outcome {
 export interface BodyOptions {
   /** Milliseconds to wait after every chunk. @default 0 */
   readonly delay?: number;
+  /** Bytes of the whole, null if that is not known. @default null */
+  readonly length?: number | null;
   /** Longest chunk to pass on, in bytes. @default as they come */
   readonly chunkSize?: number;
   /** Ends the download with an error when it aborts. */
@@ -87,7 +89,7 @@ export function watchBody(
     cancel(reason) {
       // The runtime says why it cancels in a plain text; a source that fails throws an Error.
       if (reason instanceof Error) end("failed", reason);
-      else end("cancelled");
+      else end(bytes === options.length ? "complete" : "cancelled");
     },
   };
   if (signal?.aborted) {

@@ -284,7 +284,15 @@ function buildCommand(version: string) {
     command.addOption(option);
   }
   command.option("--check-config", "print the settings and exit");
+  command.addHelpText("after", `\nVariables without a flag:\n${variablesWithoutFlag()}`);
   return command;
+}
+
+function variablesWithoutFlag() {
+  return Object.values<OptionSpec<unknown>>(OPTIONS)
+    .filter(({ flags }) => !flags)
+    .map((spec) => `  ${spec.variable?.padEnd(33)} ${spec.description} (default: ${spec.default})`)
+    .join("\n");
 }
 
 /** Counts how often each flag is given, which commander does not mind. */

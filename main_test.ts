@@ -1,0 +1,707 @@
+import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
+import { createHash } from "node:crypto";
+import { fileURLToPath } from "node:url";
+import project from "./deno.json" with { type: "json" };
+import {
+  childrenOf,
+  openFiles,
+  type Program,
+  type ProgramOptions,
+  runToEnd,
+  start,
+  until,
+} from "./testing/process.ts";
+import { exchange, type ExchangeOptions } from "./testing/raw.ts";
+import { assertSameTree, extract, listWithPython, readWithAll } from "./testing/readers.ts";
+import { run, testWith, tool } from "./testing/tools.ts";
+import { makeTree, randomBytes, type Tree, type TreeFile } from "./testing/tree.ts";
+
+const TEST_PHOTOS = fileURLToPath(import.meta.resolve("./test_photos"));
+const HASH = "5d1c0f7a9b3e48268f04c2ab71e9d360";
+const UNKNOWN = "e07b6a1d4c92583fb6d07f3a18c5e924";
+const MEGABYTE = 1 << 20;
+
+/** More than the buffers of the system hold between a server and a client that does not read */
+const BIG: TreeFile = { content: "big", size: 64 * MEGABYTE };
+
+const linux = Deno.build.os === "linux";
+const windows = Deno.build.os === "windows";
+
+const ENGINES = [
+  { engine: "store", tools: [] as string[], args: ["--engine", "store"] },
+  { engine: "zip", tools: ["zip"], args: ["--engine", "zip", "--level", "0"] },
+];
+
+/** For what needs /proc, or names and files that only Linux has */
+function onLinux(tools: readonly string[], name: string, fn: () => Promise<void>) {
+  if (linux) testWith(tools, name, fn);
+  else Deno.test({ name: `${name} (skipped: Linux only)`, ignore: true, fn });
+}
+
+function download({ port }: Program, hash = HASH, options: ExchangeOptions = {}) {
+  return exchange(port, `GET /archive/${hash}/ HTTP/1.1\r\nHost: localhost\r\n\r\n`, options);
+}
+
+async function statusOf({ port }: Program, path: string) {
+  return (await exchange(port, `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`)).status;
+}
+
+/** Downloads an archive into a file of the tree */
+async function save(program: Program, tree: Tree, options: { hash?: string; as?: string } = {}) {
+  const { status, complete, body, headers } = await download(program, options.hash);
+  assert.deepEqual([status, complete], [200, true], program.stderr());
+  const path = tree.join(options.as ?? "archive.zip");
+  await Deno.writeFile(path, body);
+  return { path, body, headers };
+}
+
+/** Calls back once when so much of the body has arrived; the client reads on only after that */
+function onceAt(bytes: number, act: () => void | Promise<void>): ExchangeOptions {
+  let done = false;
+  return {
+    async onBody(received) {
+      if (done || received < bytes) return;
+      done = true;
+      await act();
+    },
+  };
+}
+
+function isAlive(pid: number) {
+  try {
+    return Deno.readTextFileSync(`/proc/${pid}/cmdline`) !== ""; // empty for a zombie
+  } catch {
+    return false;
+  }
+}
+
+const ONE_LINE = /^zipferry: [^\n]+\n$/;
+
+for (const { engine, tools, args } of ENGINES) {
+  testWith(
+    [...tools, "unzip", "diff"],
+    `what is downloaded is what is in the folder (${engine})`,
+    async () => {
+      await using tree = await makeTree();
+      await using program = await start(args.slice(0, 2));
+      const page = await (await fetch(program.url)).text();
+      const hashes = [...Deno.readDirSync(TEST_PHOTOS)].map(({ name }) => name);
+      assert.equal(hashes.length, 3);
+      await Promise.all(hashes.map(async (hash) => {
+        assert.ok(page.includes(`href="/archive/${hash}/"`));
+        const { path, body, headers } = await save(program, tree, { hash, as: `${hash}.zip` });
+        assert.equal(headers.get("content-length"), engine === "store" ? `${body.length}` : null);
+        const except = engine === "zip" ? ["ZipInputStream"] : [];
+        await readWithAll(path, { except });
+        await extract(path, tree.join(hash));
+        await assertSameTree(tree.join(hash), `${TEST_PHOTOS}/${hash}`);
+      }));
+      assert.equal(program.stdout(), `Listening on ${program.url}\n`);
+    },
+  );
+}
+
+Deno.test("command lines and variables of the original service still work", async (t) => {
+  await using tree = await makeTree({
+    [`photos/${HASH}/photo.jpg`]: randomBytes(200_000),
+    "dotenv/.env": "PORT=0\nPHOTOS_DIR='../photos' # a comment\nENABLE_LOGGING=1\n",
+  });
+  const photos = tree.join("photos");
+  const cases: [string, string[], ProgramOptions][] = [
+    ["--folder", ["--folder", photos, "--hostname", "127.0.0.1", "--port", "0"], {}],
+    ["-f", ["-f", photos, "-H", "127.0.0.1", "-P", "0", "-d", "0.01", "-l", "True"], {}],
+    ["-f of the current folder", ["-P", "0", "-f", "photos"], { cwd: tree.path }],
+    ["PHOTOS_DIR", [], { env: { PHOTOS_DIR: photos, PORT: "0" } }],
+    ["-f before PHOTOS_DIR", ["-f", photos], { env: { PHOTOS_DIR: "/nowhere", PORT: "0" } }],
+    ["PORT before .env", [], { cwd: tree.join("dotenv"), env: { PORT: "0", PHOTOS_DIR: photos } }],
+    [".env", [], { cwd: tree.join("dotenv") }],
+    ["empty variables", ["-f", photos, "-P", "0"], { env: { PORT: "", ENABLE_LOGGING: "" } }],
+  ];
+  for (const [name, args, options] of cases) {
+    await t.step(name, async () => {
+      await using program = await start(args, { ...options, anyPort: false });
+      assert.match(program.url, /^http:\/\/127\.0\.0\.1:[1-9]/);
+      assert.equal((await download(program)).complete, true);
+    });
+  }
+});
+
+Deno.test("the original example slows downloads down and logs them", async () => {
+  await using tree = await makeTree({ [`${HASH}/photo.jpg`]: randomBytes(400_000) });
+  const args = ["-f", tree.path, "-d", "True", "-l", "True"];
+  await using program = await start(args, { env: { RESPONSE_DELAY: "0.3" } });
+  const before = performance.now();
+  const { complete, body } = await download(program);
+  assert.ok(complete);
+  assert.ok(performance.now() - before > 1000, "it takes longer than its chunks wait");
+
+  const lines = () => program.stderr().split("\n").filter(Boolean);
+  await until(() => lines().at(-1)?.includes("download complete") ?? false, "outcome in the log");
+  const records = lines().map((line) => JSON.parse(line));
+  assert.deepEqual([...new Set(records.map(({ message }) => message))], [
+    "download started",
+    "download goes on",
+    "download complete",
+  ]);
+  for (const { properties } of records) {
+    assert.equal(properties.archive, "5d1c…");
+    assert.equal(properties.size, body.length);
+  }
+  const [first, ...rest] = records.slice(1).map(({ properties }) => properties.bytes);
+  assert.ok(first > 0 && first < body.length);
+  assert.equal(rest.at(-1), body.length);
+  assert.ok(!program.stderr().includes(HASH));
+});
+
+Deno.test("without -l nothing is logged, and -d takes seconds", async () => {
+  await using tree = await makeTree({ [`${HASH}/photo.jpg`]: randomBytes(300_000) });
+  await using program = await start(["-f", tree.path, "-d", "0.2"]);
+  const before = performance.now();
+  await download(program);
+  assert.ok(performance.now() - before > 190, "it takes longer than a chunk waits");
+  assert.equal(program.stderr(), "");
+});
+
+Deno.test("options that cannot be used end the program with one line", async () => {
+  await using tree = await makeTree({ "file": "x", "dotenv/.env": "PORT=eighty\n" });
+  const cases: [string[], ProgramOptions, RegExp][] = [
+    [["--prot", "80"], {}, /--prot.*--port/],
+    [["-x"], {}, /-x/],
+    [["junk"], {}, /junk/],
+    [["--port"], {}, /--port/],
+    [["-P", "65536"], {}, /--port: "65536".*0 to 65535/],
+    [["-P", "-1"], {}, /--port/],
+    [["-P", "0x50"], {}, /--port/],
+    [["-P", "1.5"], {}, /--port/],
+    [["-P", ""], {}, /--port/],
+    [["-P", "80", "--port", "81"], {}, /--port.*2 times/],
+    [["-H", "a b"], {}, /--hostname/],
+    [["-d", "-1"], {}, /-1|--delay/],
+    [["-d", "1e9"], {}, /--delay/],
+    [["-d", "Infinity"], {}, /--delay/],
+    [["-l", "maybe"], {}, /--log: "maybe".*true or false/],
+    [["--engine", "tar"], {}, /--engine: "tar".*store or zip/],
+    [["--level", "10"], {}, /--level/],
+    [["--listing", "all"], {}, /--listing/],
+    [["--shutdown-timeout", "soon"], {}, /--shutdown-timeout/],
+    [["--log", "line\nbreak"], {}, /--log/],
+    [[], { env: { PORT: "eighty" } }, /PORT: "eighty"/],
+    [[], { env: { ENABLE_RESPONSE_DELAY: "perhaps" } }, /ENABLE_RESPONSE_DELAY/],
+    [[], { env: { RESPONSE_DELAY: "1,5" } }, /RESPONSE_DELAY/],
+    [[], { env: { ZIPFERRY_ENGINE: "rar" } }, /ZIPFERRY_ENGINE/],
+    [[], { cwd: tree.join("dotenv") }, /PORT in \.env: "eighty"/],
+    [["-f", ""], {}, /--folder/],
+    [["-f", tree.join("missing")], {}, /--folder: .*missing/],
+    [["-f", tree.join("file")], {}, /--folder: .*file/],
+    [["-f", windows ? "C:\\" : "/"], {}, /--folder: .*whole disk/],
+  ];
+  await Promise.all(cases.map(async ([args, options, expected]) => {
+    const { code, stdout, stderr } = await runToEnd(args, options);
+    assert.deepEqual([code, stdout], [2, ""], JSON.stringify([args, options.env, stderr]));
+    assert.match(stderr, ONE_LINE);
+    assert.match(stderr, expected);
+  }));
+});
+
+Deno.test("the zip engine says at once that there is no zip", async () => {
+  await using tree = await makeTree();
+  const { code, stderr } = await runToEnd(["--engine", "zip"], { env: { PATH: tree.path } });
+  assert.equal(code, 2);
+  const lines = stderr.split("\n").filter((line) => !line.includes("for allow-run")); // Deno's own
+  assert.equal(lines.length, 2);
+  assert.match(lines[0], /^zipferry: --engine zip: .*PATH/);
+});
+
+Deno.test("a port that is taken ends the program with one line", async () => {
+  using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
+  const { code, stdout, stderr } = await runToEnd(["-P", `${taken.addr.port}`]);
+  assert.deepEqual([code, stdout], [1, ""]);
+  assert.match(stderr, ONE_LINE);
+  assert.match(stderr, /listen/);
+});
+
+Deno.test("help, version and settings are printed, and nothing is served", async () => {
+  const cases: [string, RegExp][] = [
+    ["--help", /--folder.*\n[^]*--shutdown-timeout/],
+    ["-h", /^Usage: zipferry/],
+    ["--version", new RegExp(`^zipferry ${project.version.replaceAll(".", "\\.")} `)],
+    ["--check-config", /^\{\n {2}"folder": ".*test_photos",\n/],
+  ];
+  for (const [flag, expected] of cases) {
+    const { code, stdout, stderr } = await runToEnd([flag]);
+    assert.deepEqual([code, stderr], [0, ""]);
+    assert.match(stdout, expected);
+  }
+});
+
+Deno.test("a missing permission is named, and with those that were named it works", async () => {
+  await using tree = await makeTree({ [`${HASH}/photo.jpg`]: "photo" });
+  for (const { engine, tools } of ENGINES) {
+    if (tools.some((name) => tool(name) === null)) continue;
+    const args = ["-f", tree.path, "-P", "0", "--engine", engine];
+    const flags = ["--no-prompt"];
+    for (let refused = true; refused;) {
+      const { code, stderr } = await runToEnd([...args, "--check-config"], { flags });
+      refused = code !== 0;
+      if (!refused) break;
+      assert.equal(code, 2, stderr);
+      assert.match(stderr, ONE_LINE);
+      const [flag] = / --allow-(?:read|env|net|run)=\S+$/m.exec(stderr) ?? [];
+      assert.ok(flag && !flags.includes(flag.trim()), stderr);
+      flags.push(flag.trim());
+    }
+    assert.ok(flags.length > 3);
+    await using program = await start(args, { flags, anyPort: false });
+    assert.equal((await download(program)).complete, true);
+  }
+});
+
+Deno.test("folders that no link reaches or anyone can guess are warned of", async () => {
+  await using tree = await makeTree({
+    [`${HASH}/photo.jpg`]: "x",
+    "summer 2024/photo.jpg": "x",
+    "Фото/photo.jpg": "x",
+    "wedding/photo.jpg": "x",
+  });
+  await using program = await start(["-f", tree.path]);
+  const records = program.stderr().trim().split("\n").map((line) => JSON.parse(line));
+  assert.deepEqual(records.map(({ level }) => level), ["WARN", "WARN"]);
+  const [unreachable, guessable] = records.map(({ properties }) => properties);
+  assert.deepEqual([unreachable.count, unreachable.names.sort()], [2, ["summer 2024", "Фото"]]);
+  assert.deepEqual([guessable.count, guessable.names], [1, ["wedd…"]]);
+});
+
+Deno.test("the same bytes in every time zone and language", async () => {
+  const tree = await makeTree({
+    [`${HASH}/Байкал/Лёд.jpg`]: { content: randomBytes(2 * MEGABYTE), mtime: new Date(1.7e12) },
+    [`${HASH}/a.jpg`]: { content: randomBytes(3), mtime: new Date("1969-12-31T23:59:59Z") },
+    [`${HASH}/é.jpg`]: { content: "x", mtime: new Date("2024-03-31T01:30:00Z") },
+  });
+  await using _ = tree;
+  const places: Record<string, string>[] = [
+    { TZ: "Asia/Kathmandu", LANG: "ru_RU.UTF-8", LC_ALL: "ru_RU.UTF-8" },
+    { TZ: "America/St_Johns", LANG: "C", LC_ALL: "C" },
+  ];
+  const sums = await Promise.all(places.map(async (env) => {
+    await using program = await start(["-f", tree.path], { env });
+    const { complete, body } = await download(program);
+    assert.ok(complete && body.length > 2 * MEGABYTE);
+    return createHash("sha256").update(body).digest("hex");
+  }));
+  assert.equal(sums[0], sums[1]);
+});
+
+onLinux([], "a photos folder that is moved away and back is found again", async () => {
+  await using tree = await makeTree({ [`photos/${HASH}/photo.jpg`]: "photo" });
+  await using program = await start(["-f", tree.join("photos")]);
+  const path = `/archive/${HASH}/`;
+  assert.equal(await statusOf(program, path), 200);
+  await Deno.rename(tree.join("photos"), tree.join("away"));
+  assert.equal(await statusOf(program, path), 404);
+  assert.equal(await statusOf(program, "/healthz"), 200);
+  await Deno.rename(tree.join("away"), tree.join("photos"));
+  assert.equal(await statusOf(program, path), 200);
+});
+
+Deno.test("nothing is compressed on the way, whatever deno's default is", async () => {
+  await using program = await start([], { env: { DENO_SERVE_AUTOMATIC_COMPRESSION: "1" } });
+  const fields = "Host: localhost\r\nAccept-Encoding: gzip, br\r\n\r\n";
+  const { status, headers } = await exchange(program.port, `GET / HTTP/1.1\r\n${fields}`);
+  assert.deepEqual([status, headers.get("content-encoding")], [200, null]);
+});
+
+for (const { engine, tools, args } of ENGINES) {
+  onLinux([...tools, "python3"], `links never lead out of the folder (${engine})`, async () => {
+    await using tree = await makeTree({
+      "secret/canary.txt": "canary-3f9a2c",
+      [`photos/${UNKNOWN}/other.jpg`]: "other",
+      [`photos/${HASH}/a.jpg`]: "a",
+      [`photos/${HASH}/sub/b.jpg`]: "b",
+      [`photos/${HASH}/file-out`]: { symlink: "../../secret/canary.txt" },
+      [`photos/${HASH}/folder-out`]: { symlink: "../../secret" },
+      [`photos/${HASH}/far-out`]: { symlink: "/etc/hostname" },
+      [`photos/${HASH}/beside`]: { symlink: `../${UNKNOWN}` },
+      [`photos/${HASH}/within`]: { symlink: "a.jpg" },
+      [`photos/${HASH}/itself`]: { symlink: "itself" },
+      [`photos/${HASH}/sub/loop`]: { symlink: ".." },
+      [`photos/${HASH}/dangling`]: { symlink: "nowhere" },
+    });
+    const names = async (...more: string[]) => {
+      await using program = await start(["-f", tree.join("photos"), ...args, ...more]);
+      const { path, body } = await save(program, tree);
+      assert.ok(!Buffer.from(body).includes("canary-3f9a2c"));
+      assert.match(program.stderr(), /left out of the archive/);
+      return (await listWithPython(path)).map(({ name }) => name);
+    };
+    assert.deepEqual(await names(), ["a.jpg", "sub/b.jpg"]);
+    assert.deepEqual(await names("--follow-symlinks"), [
+      "a.jpg",
+      "beside/other.jpg",
+      "sub/b.jpg",
+      "within",
+    ]);
+  });
+
+  onLinux(
+    [...tools, "python3", "mkfifo"],
+    `a pipe in the folder stops nobody (${engine})`,
+    async () => {
+      await using tree = await makeTree({
+        [`${HASH}/a.jpg`]: "a",
+        [`${HASH}/pipe.jpg`]: { fifo: true },
+        [`${HASH}/z.jpg`]: randomBytes(MEGABYTE),
+      });
+      await using program = await start(["-f", tree.path, ...args]);
+      const downloads = Array.from({ length: 40 }, () => download(program));
+      assert.equal(await statusOf(program, "/healthz"), 200);
+      const answers = await Promise.all(downloads);
+      assert.ok(answers.every(({ status, complete }) => status === 200 && complete));
+      await Deno.writeFile(tree.join("archive.zip"), answers[0].body);
+      const names = (await listWithPython(tree.join("archive.zip"))).map(({ name }) => name);
+      assert.deepEqual(names, ["a.jpg", "z.jpg"]);
+    },
+  );
+
+  onLinux(
+    [...tools, "python3", "unzip", "7z", "diff"],
+    `the strangest names come through (${engine})`,
+    async () => {
+      /** On the disk, and in an archive that every system can extract */
+      const names: [string, string][] = [
+        ["-rf", "-rf"],
+        ["--help", "--help"],
+        ["-@", "-@"],
+        ["-", "-"],
+        ["@", "@"],
+        ["@x", "@x"],
+        ["[a]", "[a]"],
+        ["*", "_"],
+        ["a?b", "a_b"],
+        ["$(id)`id`;id|id", "$(id)`id`;id_id"],
+        ["it's", "it's"],
+        ['"quoted"', "_quoted_"],
+        [" leading", " leading"],
+        ["trailing ", "trailing_"],
+        ["dots...", "dots___"],
+        ["a  b", "a  b"],
+        ["tab\there", "tab_here"],
+        ["%2e%2e%2f", "%2e%2e%2f"],
+        ["&amp;<b>", "&amp;_b_"],
+        ["a\\..\\up", "a_.._up"],
+        ["C:", "C_"],
+        ["CON", "_CON"],
+        ["nul.txt", "_nul.txt"],
+        ["~", "~"],
+        ["#!", "#!"],
+        ["x".repeat(255), "x".repeat(255)],
+        ["sub/-x", "sub/-x"],
+        ["sub ./*", "sub__/_"],
+      ];
+      const files = names.map(([name], i) => [`photos/${HASH}/${name}`, `content ${i}`]);
+      await using tree = await makeTree(Object.fromEntries(files));
+      await using program = await start(["-f", tree.join("photos"), ...args]);
+      const { path } = await save(program, tree);
+      const expected = names.map(([, safe], i) => `${safe}: content ${i}`).sort();
+      for (const reader of ["python", "7z", "unzip"] as const) {
+        if (reader === "unzip" && engine === "zip") continue; // it leaves out the tabulator
+        const into = tree.join(reader);
+        await extract(path, into, { with: reader });
+        if (engine === "zip") await assertSameTree(into, tree.join("photos", HASH));
+        else assert.deepEqual(contents(into), expected, reader);
+      }
+    },
+  );
+
+  onLinux([...tools], `a file that changes meanwhile fails the download (${engine})`, async () => {
+    const changes: Record<string, (path: string, aside: string) => void> = {
+      truncated: (path) => Deno.truncateSync(path, 1000),
+      grown: (path) => Deno.writeTextFileSync(path, "more", { append: true }),
+      rewritten: (path) => Deno.writeTextFileSync(path, "BIG", { create: false }),
+      deleted: (path) => Deno.removeSync(path),
+      replaced: (path, aside) => {
+        const { mtime } = Deno.statSync(path);
+        Deno.writeTextFileSync(aside, "other");
+        Deno.truncateSync(aside, BIG.size);
+        Deno.utimeSync(aside, mtime!, mtime!);
+        Deno.renameSync(aside, path);
+      },
+    };
+    for (const [what, change] of Object.entries(changes)) {
+      await using tree = await makeTree({
+        [`photos/${HASH}/a.jpg`]: "a",
+        [`photos/${HASH}/${what}.jpg`]: BIG,
+      });
+      await using program = await start(["-f", tree.join("photos"), ...args]);
+      const path = tree.join("photos", HASH, `${what}.jpg`);
+      const act = () => change(path, tree.join("aside"));
+      const { status, complete } = await download(program, HASH, onceAt(MEGABYTE, act));
+      assert.deepEqual([status, complete], [200, false], what);
+      const file = new RegExp(`"level":"ERROR".*[ /]${what}\\.jpg`);
+      await until(() => file.test(program.stderr()), `the log names it: ${program.stderr()}`);
+      assert.ok(!program.stderr().includes(HASH));
+      assert.equal(await statusOf(program, "/healthz"), 200);
+    }
+  });
+
+  onLinux(
+    [...tools, "setpriv"],
+    `what may not be read fails the download (${engine})`,
+    async () => {
+      await using tree = await makeTree({
+        [`photos/${HASH}/a.jpg`]: "a",
+        [`photos/${HASH}/locked.jpg`]: { content: "b", mode: 0 },
+        [`photos/${HASH}/z.jpg`]: "z",
+        "photos/with-a-locked-folder/a.jpg": "a",
+        "photos/with-a-locked-folder/locked/b.jpg": "b",
+        "photos/with-a-locked-folder/locked": { directory: true, mode: 0 },
+        "photos/locked-itself-0123456789/a.jpg": "a",
+        "photos/locked-itself-0123456789": { directory: true, mode: 0 },
+      });
+      // For root, permissions hold only without these
+      const prefix = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"];
+      await using program = await start(["-f", tree.join("photos"), ...args], {
+        prefix: Deno.uid() === 0 ? prefix : [],
+      });
+      const file = await download(program);
+      assert.ok(file.status === 200 ? !file.complete : file.status === 500, `${file.status}`);
+      await until(() => /"level":"ERROR".*[ /]locked\.jpg/.test(program.stderr()), "in the log");
+      assert.ok(!program.stderr().includes(HASH));
+
+      assert.equal(await statusOf(program, "/archive/with-a-locked-folder/"), 500);
+      await until(() => /"level":"ERROR".* locked\//.test(program.stderr()), "in the log");
+      assert.ok(!program.stderr().includes("with-a-locked"));
+
+      const unknown = await download(program, UNKNOWN);
+      const locked = await download(program, "locked-itself-0123456789");
+      const seen = ({ raw, body }: typeof unknown) => [raw.replace(/^date: .*$/m, ""), `${body}`];
+      assert.equal(unknown.status, 404);
+      assert.deepEqual(seen(locked), seen(unknown));
+    },
+  );
+
+  onLinux([...tools], `clients that leave leave nothing behind (${engine})`, async () => {
+    await using tree = await makeTree({
+      [`${HASH}/a.jpg`]: randomBytes(3 * MEGABYTE),
+      [`${HASH}/b.jpg`]: randomBytes(100),
+      [`${HASH}/c.jpg`]: randomBytes(MEGABYTE),
+    });
+    await using program = await start(["-f", tree.path, ...args]);
+    const { body } = await download(program);
+    await Promise.all(Array.from({ length: 8 }, () => download(program))); // all threads are there
+    const base = openFiles(program.pid).filter((name) => !name.startsWith("socket:"));
+
+    const points = new Uint32Array(randomBytes(4 * 200).buffer);
+    for (let i = 0; i < points.length; i += 10) {
+      const some = [...points.subarray(i, i + 10)].map((point) => 1 + point % body.length);
+      await Promise.all(some.map((stopAfter) => download(program, HASH, { stopAfter })));
+    }
+    const left = () => openFiles(program.pid).filter((name) => !name.startsWith("socket:"));
+    const sockets = () => openFiles(program.pid).length - left().length;
+    await until(() => childrenOf(program.pid).length === 0, "no child is left");
+    await until(() => left().length <= base.length, `no file is left: ${left().join()}`);
+    await until(() => sockets() < 10, `no connection is left: ${sockets()}`);
+    assert.equal((await download(program)).complete, true);
+  });
+
+  const signals = engine === "store" ? ["SIGTERM", "SIGINT"] as const : ["SIGTERM"] as const;
+  for (const signal of signals) {
+    onLinux([...tools], `${signal} lets downloads finish in time (${engine})`, async () => {
+      await using tree = await makeTree({ [`${HASH}/big.jpg`]: BIG });
+      await using program = await start(["-f", tree.path, ...args]);
+      const stop = onceAt(MEGABYTE, async () => {
+        program.kill(signal);
+        await until(() => isRefused(program), "no new connections");
+      });
+      assert.equal((await download(program, HASH, stop)).complete, true);
+      const { code } = await program.status;
+      assert.deepEqual([code, program.stderr()], [0, ""]);
+    });
+
+    onLinux([...tools], `${signal} cuts off what does not finish in time (${engine})`, async () => {
+      await using tree = await makeTree({ [`${HASH}/big.jpg`]: BIG });
+      const options = ["--shutdown-timeout", "1"];
+      await using program = await start(["-f", tree.path, ...args, ...options]);
+      let children: number[] = [];
+      const stall = onceAt(MEGABYTE, async () => {
+        children = childrenOf(program.pid);
+        assert.equal(children.length, engine === "zip" ? 1 : 0);
+        const before = performance.now();
+        program.kill(signal);
+        assert.equal((await program.status).code, 0);
+        const took = performance.now() - before;
+        assert.ok(900 < took && took < 4000, `it took ${took} ms`);
+      });
+      assert.equal((await download(program, HASH, stall)).complete, false);
+      assert.match(program.stderr(), /"level":"ERROR".*download failed.*stopping/);
+      await until(() => !children.some(isAlive), "no zip outlives the program");
+    });
+  }
+
+  onLinux([...tools], `a second signal ends the program at once (${engine})`, async () => {
+    await using tree = await makeTree({ [`${HASH}/big.jpg`]: BIG });
+    await using program = await start(["-f", tree.path, "--log", ...args]);
+    let children: number[] = [];
+    const stall = onceAt(MEGABYTE, async () => {
+      children = childrenOf(program.pid);
+      program.kill("SIGTERM");
+      await until(() => program.stderr().includes('"stopping"'), "the first signal is heeded");
+      const before = performance.now();
+      program.kill("SIGINT");
+      assert.equal((await program.status).code, 1);
+      assert.ok(performance.now() - before < 1000);
+    });
+    assert.equal((await download(program, HASH, stall)).complete, false);
+    await until(() => !children.some(isAlive), "no zip outlives the program");
+  });
+
+  onLinux([...tools, "strace"], `nothing is written to the disk (${engine})`, async () => {
+    await using tree = await makeTree({
+      [`photos/${HASH}/a.jpg`]: randomBytes(MEGABYTE),
+      [`photos/${HASH}/b/c.jpg`]: "c",
+    });
+    const log = tree.join("strace.log");
+    const calls = "trace=open,openat,creat,rename,renameat2,mkdir,mkdirat,unlink,unlinkat,execve";
+    await using program = await start(["-f", tree.join("photos"), ...args], {
+      prefix: ["strace", "-f", "-qq", "-e", calls, "-o", log],
+    });
+    await Promise.all(Array.from({ length: 8 }, () => download(program)));
+    const before = Deno.statSync(log).size; // what deno does once, with its own cache
+    for (let i = 0; i < 20; i++) assert.ok((await download(program)).complete);
+    const lines = Deno.readTextFileSync(log).slice(before).split("\n");
+    const reads = lines.filter((line) => line.includes("O_RDONLY") && line.includes("a.jpg"));
+    assert.ok(reads.length >= 20);
+    const writes = lines.filter((line) =>
+      /O_WRONLY|O_RDWR|O_CREAT|creat\(|rename|mkdir|unlink/.test(line) &&
+      !line.includes("/dev/null")
+    );
+    assert.deepEqual(writes, []);
+  });
+}
+
+/** All files below a folder with what is in them, sorted */
+function contents(folder: string, path = ""): string[] {
+  return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory }) => {
+    const file = `${folder}/${name}`;
+    if (isDirectory) return contents(file, `${path}${name}/`);
+    return [`${path}${name}: ${Deno.readTextFileSync(file)}`];
+  }).sort();
+}
+
+async function isRefused({ port }: Program) {
+  try {
+    (await Deno.connect({ hostname: "127.0.0.1", port })).close();
+    return false;
+  } catch (error) {
+    return error instanceof Deno.errors.ConnectionRefused;
+  }
+}
+
+onLinux(["zip", "unzip"], "six thousand Russian names come through", async () => {
+  const names = Array.from({ length: 6000 }, (_, i) => `Альбом ${i % 7}/Снимок на озере ${i}.jpg`);
+  const files = names.map((name, i) => [`photos/${HASH}/${name}`, `${i}`]);
+  await using tree = await makeTree(Object.fromEntries(files));
+  for (const { args } of ENGINES) {
+    await using program = await start(["-f", tree.join("photos"), ...args]);
+    const { path } = await save(program, tree);
+    assert.equal((await run("unzip", ["-tq", path])).code, 0);
+    const { stdout } = await run("unzip", ["-Z1", path]);
+    assert.deepEqual(new TextDecoder().decode(stdout).trim().split("\n").sort(), names.toSorted());
+  }
+});
+
+onLinux(["zip"], "a line break in a name is too much for zip, not for our own writer", async () => {
+  await using tree = await makeTree({ [`${HASH}/a\nb.jpg`]: "x" });
+  for (const { engine, args } of ENGINES) {
+    await using program = await start(["-f", tree.path, ...args]);
+    assert.equal(await statusOf(program, `/archive/${HASH}/`), engine === "store" ? 200 : 500);
+    const logged = engine === "store" ? /^$/ : /line break.*a\\\\nb\.jpg/;
+    await until(() => logged.test(program.stderr()), "the log says why");
+    assert.ok(!program.stderr().includes(HASH));
+  }
+});
+
+onLinux(["zip"], "a zip that is killed fails the download", async () => {
+  await using tree = await makeTree({ [`${HASH}/big.jpg`]: BIG });
+  await using program = await start(["-f", tree.path, "--engine", "zip", "--level", "0"]);
+  const kill = onceAt(MEGABYTE, () => {
+    const [child, ...others] = childrenOf(program.pid);
+    assert.deepEqual(others, []);
+    Deno.kill(child, "SIGKILL");
+  });
+  const { status, complete } = await download(program, HASH, kill);
+  assert.deepEqual([status, complete], [200, false]);
+  await until(() => /zip: killed by SIGKILL/.test(program.stderr()), "the log says so");
+  await until(() => childrenOf(program.pid).length === 0, "no zombie is left");
+});
+
+const SILENT_ZIP: TreeFile = { content: "#!/bin/sh\nexec sleep 30\n", mode: 0o755 };
+
+onLinux(["sh", "sleep"], "a silent zip does not hold up the start", async () => {
+  await using tree = await makeTree({
+    "bin/zip": SILENT_ZIP,
+    [`photos/${HASH}/Фото.jpg`]: "is tried with zip at the start",
+  });
+  const env = { PATH: `${tree.join("bin")}:${Deno.env.get("PATH")}` };
+  const args = ["-f", tree.join("photos"), "--engine", "zip"];
+  await using program = await start(args, { env, within: 10_000 });
+  await until(() => childrenOf(program.pid).length === 0, "zip is gone");
+});
+
+onLinux(["sh", "sleep"], "a silent zip ends when its client leaves", async () => {
+  await using tree = await makeTree({
+    "bin/zip": SILENT_ZIP,
+    [`photos/${HASH}/photo.jpg`]: "photo",
+  });
+  const env = { PATH: `${tree.join("bin")}:${Deno.env.get("PATH")}` };
+  await using program = await start(["-f", tree.join("photos"), "--engine", "zip"], { env });
+  for (const patience of [0, 1000]) {
+    {
+      using connection = await Deno.connect({ hostname: "127.0.0.1", port: program.port });
+      const request = `GET /archive/${HASH}/ HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+      await connection.write(new TextEncoder().encode(request));
+      await until(() => childrenOf(program.pid).length === 1, "zip runs");
+      if (patience > 0) await connection.read(new Uint8Array(1)); // the head of the answer
+    }
+    await until(() => childrenOf(program.pid).length === 0, "zip is gone", 1000);
+  }
+  assert.equal(await statusOf(program, "/healthz"), 200);
+});
+
+onLinux(["zip"], "a zip that is gone is missed only until it is back", async () => {
+  await using tree = await makeTree({ [`photos/${HASH}/photo.jpg`]: "photo", "bin/x": "" });
+  const zip = tree.join("bin", "zip");
+  await Deno.copyFile(tool("zip")!, zip);
+  const env = { PATH: `${tree.join("bin")}:${Deno.env.get("PATH")}` };
+  await using program = await start(["-f", tree.join("photos"), "--engine", "zip"], { env });
+  assert.equal((await download(program)).complete, true);
+  await Deno.rename(zip, `${zip}.away`);
+  const { status, headers } = await download(program);
+  assert.deepEqual([status, headers.get("retry-after")], [503, "5"]);
+  assert.ok(!program.stderr().includes(HASH));
+  await Deno.rename(`${zip}.away`, zip);
+  assert.equal((await download(program)).status, 200);
+});
+
+onLinux(["prlimit"], "a server that ran out of files comes back", async () => {
+  await using tree = await makeTree({ [`${HASH}/photo.jpg`]: randomBytes(MEGABYTE) });
+  await using program = await start(["-f", tree.path], { prefix: ["prlimit", "--nofile=64"] });
+  assert.equal((await download(program)).complete, true);
+  {
+    using connections = new DisposableStack();
+    for (let i = 0; i < 80; i++) {
+      try {
+        connections.use(await Deno.connect({ hostname: "127.0.0.1", port: program.port }));
+      } catch (error) {
+        const { ConnectionRefused, ConnectionReset } = Deno.errors; // while nobody listens
+        if (!(error instanceof ConnectionRefused || error instanceof ConnectionReset)) throw error;
+      }
+    }
+    await until(() => program.stderr().includes("accept failed"), "no more files");
+  }
+  await until(async () => {
+    return await statusOf(program, "/healthz").catch(() => 0) === 200;
+  }, "the server answers");
+  assert.equal((await download(program)).complete, true);
+  assert.ok(program.stderr().split("\n").length < 30, "the log is not flooded");
+});
