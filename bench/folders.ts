@@ -1,0 +1,57 @@
+/**
+ * The folders that benchmarks download.
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+
+/** A folder of random files. */
+export interface Workload {
+  /** What it stands for. */
+  readonly title: string;
+  /** Number of files. */
+  readonly files: number;
+  /** Bytes of each. */
+  readonly size: number;
+  /** Files in each nested folder. @default all in one */
+  readonly perFolder?: number;
+}
+
+/** All workloads by their letter. */
+export const workloads: Readonly<Record<string, Workload>> = {
+  P: { title: "200 files of 3.5 MB", files: 200, size: 3_500_000 },
+  V: { title: "4 files of 1 GB", files: 4, size: 1_000_000_000 },
+  T: { title: "10,000 files of 10 kB", files: 10_000, size: 10_000 },
+  H: { title: "100,000 files of 10 B in 100 folders", files: 100_000, size: 10, perFolder: 1000 },
+};
+
+/** The hash of a workload's folder. */
+export function hashOf(letter: string): string {
+  return letter.repeat(32);
+}
+
+/** Makes a workload's folder, unless it is there. */
+export async function makeFolder(root: string, letter: string) {
+  const folder = join(root, hashOf(letter));
+  const done = join(root, `${letter}.done`);
+  if (await Deno.stat(done).then(() => true, () => false)) return;
+  const { files, size, perFolder = files } = workloads[letter];
+  const noise = new Uint8Array(Math.min(size, 1 << 20));
+  for (let i = 0; i < files; i++) {
+    const inner = perFolder < files ? join(folder, `d${Math.floor(i / perFolder)}`) : folder;
+    if (i % perFolder === 0) await Deno.mkdir(inner, { recursive: true });
+    await writeNoise(join(inner, `IMG_${String(i).padStart(6, "0")}.jpg`), size, noise);
+  }
+  await Deno.writeTextFile(done, "");
+}
+
+async function writeNoise(path: string, size: number, noise: Uint8Array<ArrayBuffer>) {
+  for (let at = 0; at < noise.length; at += 65_536) {
+    crypto.getRandomValues(noise.subarray(at, at + 65_536));
+  }
+  using file = await Deno.create(path);
+  for (let left = size; left > 0;) {
+    left -= await file.write(noise.subarray(0, Math.min(left, noise.length)));
+  }
+}
