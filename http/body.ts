@@ -38,8 +38,9 @@ export interface BodyOptions {
 const PROGRESS_MS = 1000;
 
 /**
- * The same bytes, watched. One chunk at most is held ready before the client asks for it; when the client leaves, a delay ends and the source is cancelled. A failure of the source, or the
- * signal, errors the stream: the connection is reset, so that nobody takes a part for the whole.
+ * The same bytes, watched. One chunk at most is held ready before the client asks for it; when the
+ * client leaves, a delay ends and the source is cancelled. A failure of the source, or the signal,
+ * errors the stream: the connection is reset, so that nobody takes a part for the whole.
  */
 export function watchBody(
   source: ReadableStream<Uint8Array<ArrayBuffer>>,

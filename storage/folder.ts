@@ -31,7 +31,7 @@ export interface FolderEntry {
   readonly size: number;
   /** Modification time, whole seconds since 1970. */
   readonly mtime: number;
-  /** Modification time in nanoseconds since 1970. */
+  /** Modification time in nanoseconds since 1970, as fine as Deno tells it: milliseconds in 2.9. */
   readonly mtimeNs: bigint;
   /** Unix permission bits. */
   readonly mode: number;
@@ -46,8 +46,8 @@ export interface Listing {
   /** What goes into the archive, ascending by the UTF-8 bytes of the name. */
   readonly entries: FolderEntry[];
   /**
-   * A hash over what goes into the bytes of an archive: name, size, time in nanoseconds and mode of
-   * each entry. Never device or inode: copies of a folder have the same fingerprint.
+   * A hash over what goes into the bytes of an archive: name, size, time and mode of each
+   * entry. Never device or inode: copies of a folder have the same fingerprint.
    */
   readonly fingerprint: string;
   /**
@@ -98,11 +98,12 @@ export function listFolders(root: string): string[] {
 export function listFolder(root: string, hash: string, policy: FolderPolicy): Listing | null {
   if (!isHash(hash)) return null;
   const path = join(root, hash);
+  const now = Date.now();
   const rootStat = statDirectory(root);
   if (!rootStat || !statDirectory(path) || !isSpelledSo(root, hash)) return null;
   const walk = new Walk(root, path, policy);
   try {
-    walk.guard(root, rootStat);
+    walk.guard(root, rootStat, now);
     walk.enter({ directory: path, name: "", path: "", above: [] });
   } catch (error) {
     if (isExpected(error)) return null;
@@ -161,17 +162,18 @@ class Walk {
   }
 
   /**
-   * Remembers a directory as it was before anything in it was looked at. One that changed a moment
-   * ago could change again under the same time stamp.
+   * Remembers a directory as it was at a time before anything in it was looked at. One that changed
+   * a moment before that could change again under the same time stamp.
    */
-  guard(path: string, stat: BigIntStats) {
-    const age = Math.abs(Date.now() - Number(stat.mtimeNs / 1_000_000n));
+  guard(path: string, stat: BigIntStats, now: number) {
+    const age = Math.abs(now - Number(stat.mtimeNs / 1_000_000n));
     if (age < SETTLING_MS) throw changing();
     this.#guards.push({ path, state: directoryState(stat) });
   }
 
   /** Reads one folder: files become entries, folders wait for their turn. */
   enter(folder: Pending) {
+    const now = Date.now();
     const before = lstatSync(folder.directory, { bigint: true });
     if (!before.isDirectory()) throw changing();
     this.#newest = later(this.#newest, before.mtimeNs);
@@ -180,7 +182,7 @@ class Walk {
       throw new FolderError("EFBIG", `list folder: more than ${MAX_ENTRIES} entries`);
     }
     const unique = new UniqueNames();
-    if (children.some(({ stat }) => stat.isDirectory())) this.guard(folder.directory, before);
+    if (children.some(({ stat }) => stat.isDirectory())) this.guard(folder.directory, before, now);
     for (const child of children) {
       const name = folder.name + unique.claim(child.safe);
       const path = folder.path + child.original;
@@ -258,9 +260,10 @@ class Walk {
     const parts = relative(this.#root, path).split(sep);
     for (let depth = 1; depth < parts.length; depth++) {
       const directory = join(this.#root, ...parts.slice(0, depth));
+      const now = Date.now();
       const stat = statDirectory(directory);
       if (!stat) throw changing();
-      this.guard(directory, stat);
+      this.guard(directory, stat, now);
     }
   }
 

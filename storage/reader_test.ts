@@ -37,6 +37,19 @@ async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> 
   }
 }
 
+/** Counts the threads that are started, until it is disposed */
+function countThreads() {
+  const { Worker } = globalThis;
+  const threads = { started: 0, [Symbol.dispose]: () => void (globalThis.Worker = Worker) };
+  globalThis.Worker = class extends Worker {
+    constructor(...args: ConstructorParameters<typeof Worker>) {
+      super(...args);
+      threads.started++;
+    }
+  };
+  return threads;
+}
+
 Deno.test("list() and folders() see what is there", async () => {
   await using tree = await makeTree({
     [`${HASH}/a.jpg`]: "12345",
@@ -170,14 +183,18 @@ Deno.test("more tasks than workers: each gets its own answer", async () => {
     (_, i) => [`${i}`.padStart(3, "0"), randomBytes(5000, i)],
   );
   await using tree = await photos(Object.fromEntries(files));
+  using threads = countThreads();
   using reader = new Reader({ root: tree.path, workers: 3 });
+  assert.equal(threads.started, 0);
   const entries = await entriesOf(reader);
+  assert.equal(threads.started, 1);
   const answers = await Promise.all(entries.flatMap((entry) => [
     reader.fill(entry.size, [slice(entry)]).then(({ checksums }) => checksums[0]),
     reader.checksum(slice(entry)),
   ]));
   const expected = files.map(([, content]) => crc32(content as Uint8Array));
   assert.deepEqual(answers, expected.flatMap((crc) => [crc, crc]));
+  assert.equal(threads.started, 3);
 });
 
 Deno.test("a disposed reader rejects what waits, and what comes", async () => {
