@@ -106,6 +106,7 @@ function createSource(
   return {
     knownChecksum: (index) => checksums.get(entries[index]),
     learnChecksum: (index, crc32) => checksums.set(entries[index], crc32),
+    forgetChecksum: (index) => checksums.forget(entries[index]),
     checksum: (index) => checksums.scan(entries[index], signal),
     fill: (length, slices) =>
       reader.fill(

@@ -19,8 +19,8 @@ export interface IndexRow {
   readonly file: string;
   /** Device, inode, size and time in one. */
   readonly identity: string;
-  /** CRC-32 of the whole file. */
-  readonly crc32: number;
+  /** CRC-32 of the whole file; null to forget it. */
+  readonly crc32: number | null;
 }
 
 /** A file to look up. */
@@ -56,12 +56,16 @@ export class ChecksumIndex implements Disposable {
     });
   }
 
-  /** Keeps these, all or none. */
+  /** Keeps these, or forgets them, all or none. */
   remember(rows: readonly IndexRow[]) {
     const upsert = this.#database.prepare("INSERT OR REPLACE INTO checksums VALUES (?, ?, ?)");
+    const remove = this.#database.prepare("DELETE FROM checksums WHERE file = ?");
     this.#database.exec("BEGIN IMMEDIATE");
     try {
-      for (const { file, identity, crc32 } of rows) upsert.run(file, identity, crc32);
+      for (const { file, identity, crc32 } of rows) {
+        if (crc32 === null) remove.run(file);
+        else upsert.run(file, identity, crc32);
+      }
       this.#database.exec("COMMIT");
     } catch (error) {
       this.#database.exec("ROLLBACK");

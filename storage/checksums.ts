@@ -89,6 +89,12 @@ export class Checksums {
     this.#save(file, crc32);
   }
 
+  /** Forgets a CRC-32 that turned out to be wrong. */
+  forget(file: ListedFile) {
+    this.#progress.delete(keyOf(file));
+    this.#save(file, null);
+  }
+
   /** Takes from the index what it keeps of these files. */
   async recall(files: readonly ListedFile[]): Promise<void> {
     const unknown = files.filter((file) => file.size > 0 && this.get(file) === undefined);
@@ -163,7 +169,7 @@ export class Checksums {
     }
   }
 
-  #save({ file, identity }: ListedFile, crc32: number) {
+  #save({ file, identity }: ListedFile, crc32: number | null) {
     if (!this.#index) return;
     this.#unsaved.push({ file, identity, crc32 });
     this.#saving ??= this.#saveSoon().finally(() => this.#saving = null);

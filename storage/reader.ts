@@ -126,13 +126,21 @@ export class Reader implements Disposable {
   }
 
   #dispatch() {
-    while (this.#queue.length > 0) {
+    for (let at = this.#nextJob(); at >= 0; at = this.#nextJob()) {
       const worker = this.#idle.pop() ?? this.#hire();
       if (!worker) return;
-      const job = this.#queue.shift()!;
+      const [job] = this.#queue.splice(at, 1);
       this.#busy.set(worker, job);
       worker.postMessage(job.call);
     }
+  }
+
+  /** First come, first served; but one thread is kept from scans, which are long, for the rest. */
+  #nextJob(): number {
+    const isScan = ({ call }: Job) => call.task === "checksum";
+    const scans = [...this.#busy.values()].filter(isScan).length;
+    const mayScan = scans < Math.max(this.#size - 1, 1);
+    return this.#queue.findIndex((job) => mayScan || !isScan(job));
   }
 
   #hire(): Worker | null {

@@ -71,7 +71,7 @@ export interface Tasks {
     readonly index: string;
     readonly keys: readonly IndexKey[];
   }): (number | null)[];
-  /** Puts CRC-32 values into an index file. */
+  /** Puts CRC-32 values into an index file, or takes them out. */
   remember(request: { readonly index: string; readonly rows: readonly IndexRow[] }): null;
 }
 

@@ -37,6 +37,7 @@ function sourceOf(entries: readonly Entry[]): Source {
     knownChecksum: () => undefined,
     checksum: (i) => Promise.resolve(crc32(content(i, entries[i].size))),
     learnChecksum: () => {},
+    forgetChecksum: () => {},
     fill(length, slices) {
       const buffer = new Uint8Array(length);
       const checksums = slices.map(({ index, length, position, crc32: before }) => {

@@ -53,6 +53,8 @@ export interface Source {
   checksum(index: number): Promise<number>;
   /** Tells the CRC-32 that a whole entry had when it was sent. */
   learnChecksum(index: number, crc32: number): void;
+  /** Tells that the CRC-32 of an entry was another one than was known. */
+  forgetChecksum(index: number): void;
   /** Reads slices into one new buffer of `length` bytes. */
   fill(length: number, slices: readonly Slice[]): Promise<Filled>;
 }
@@ -212,12 +214,13 @@ export class ArchiveStream {
     if (this.#completes(slice)) {
       const headerWentBefore = this.#plan.headerOffsets[index] < window.start;
       const announced = this.#known[index] ? this.#checksums[index] : crc32;
-      this.#source.learnChecksum(index, crc32);
       if (headerWentBefore && announced !== crc32) {
+        this.#source.forgetChecksum(index);
         const { name } = this.#plan.entries[index];
         throw new Error(`send entry: content changed after its checksum was sent: ${name}`);
       }
       this.#learn(index, crc32);
+      this.#source.learnChecksum(index, crc32);
     }
     this.#running = this.#isContinuous(index, offset) ? { index, crc32 } : { index: -1, crc32: 0 };
   }
