@@ -6,7 +6,6 @@
  */
 
 import { createHash } from "node:crypto";
-import { type BigIntStats, lstatSync, readdirSync, realpathSync } from "node:fs";
 import { join, relative, sep } from "node:path";
 import { compareUtf8, isHash, isHidden, isJunk, safeName, UniqueNames } from "./names.ts";
 
@@ -18,6 +17,9 @@ const SETTLING_MS = 25;
 
 /** More entries are no folder of photos, but a tangle of symlinks. */
 const MAX_ENTRIES = 1_000_000;
+
+/** Where the system has no permission bits. */
+const DEFAULT_MODE = 0o644;
 
 /** One file or empty folder of an archive. */
 export interface FolderEntry {
@@ -31,8 +33,8 @@ export interface FolderEntry {
   readonly size: number;
   /** Modification time, whole seconds since 1970. */
   readonly mtime: number;
-  /** Modification time in nanoseconds since 1970, as fine as Deno tells it: milliseconds in 2.9. */
-  readonly mtimeNs: bigint;
+  /** Modification time in milliseconds since 1970, which is as fine as Deno tells it. */
+  readonly mtimeMs: number;
   /** Unix permission bits. */
   readonly mode: number;
   /** Device, inode, size and modification time in one: equal as long as the file is the same. */
@@ -84,8 +86,8 @@ export class FolderError extends Error {
 
 /** Names of the folders in the photos folder that could be archives, in the order of the disk. */
 export function listFolders(root: string): string[] {
-  return readdirSync(root, { withFileTypes: true })
-    .filter((child) => child.isDirectory())
+  return [...Deno.readDirSync(root)]
+    .filter((child) => child.isDirectory)
     .map((child) => child.name);
 }
 
@@ -129,7 +131,7 @@ interface Child {
   readonly original: string;
   readonly safe: string;
   readonly file: string;
-  readonly stat: BigIntStats;
+  readonly stat: Deno.FileInfo;
 }
 
 /** One pass of readdir and lstat over a tree, without recursion. */
@@ -141,7 +143,7 @@ class Walk {
   readonly #entries: FolderEntry[] = [];
   readonly #leftOut: string[] = [];
   readonly #started = Date.now();
-  #newest = -(2n ** 63n);
+  #newest = -Infinity;
   readonly #guards: { readonly path: string; readonly state: string }[] = [];
 
   constructor(root: string, path: string, policy: FolderPolicy) {
@@ -165,8 +167,8 @@ class Walk {
    * Remembers a directory as it was at a time before anything in it was looked at. One that changed
    * a moment before that could change again under the same time stamp.
    */
-  guard(path: string, stat: BigIntStats, now: number) {
-    const age = Math.abs(now - Number(stat.mtimeNs / 1_000_000n));
+  guard(path: string, stat: Deno.FileInfo, now: number) {
+    const age = Math.abs(now - mtimeOf(stat));
     if (age < SETTLING_MS) throw changing();
     this.#guards.push({ path, state: directoryState(stat) });
   }
@@ -174,19 +176,19 @@ class Walk {
   /** Reads one folder: files become entries, folders wait for their turn. */
   enter(folder: Pending) {
     const now = Date.now();
-    const before = lstatSync(folder.directory, { bigint: true });
-    if (!before.isDirectory()) throw changing();
-    this.#newest = later(this.#newest, before.mtimeNs);
+    const before = Deno.lstatSync(folder.directory);
+    if (!before.isDirectory) throw changing();
+    this.#newest = Math.max(this.#newest, mtimeOf(before));
     const children = this.#children(folder);
     if (this.#entries.length + children.length > MAX_ENTRIES) {
       throw new FolderError("EFBIG", `list folder: more than ${MAX_ENTRIES} entries`);
     }
     const unique = new UniqueNames();
-    if (children.some(({ stat }) => stat.isDirectory())) this.guard(folder.directory, before, now);
+    if (children.some(({ stat }) => stat.isDirectory)) this.guard(folder.directory, before, now);
     for (const child of children) {
       const name = folder.name + unique.claim(child.safe);
       const path = folder.path + child.original;
-      if (child.stat.isDirectory()) {
+      if (child.stat.isDirectory) {
         const above = this.#policy.followSymlinks ? [...folder.above, folder.directory] : [];
         this.#pending.push({
           directory: child.file,
@@ -195,7 +197,7 @@ class Walk {
           above,
         });
       } else {
-        this.#newest = later(this.#newest, child.stat.mtimeNs);
+        this.#newest = Math.max(this.#newest, mtimeOf(child.stat));
         this.#entries.push(toEntry(name, path, child.file, child.stat));
       }
     }
@@ -208,7 +210,7 @@ class Walk {
   #children(folder: Pending): Child[] {
     const children: Child[] = [];
     const seen = new Set<string>();
-    for (const original of readdirSync(folder.directory)) {
+    for (const { name: original } of Deno.readDirSync(folder.directory)) {
       if (isJunk(original) || (isHidden(original) && !this.#policy.hidden)) continue;
       if (seen.has(original)) throw badName(folder.path + original);
       seen.add(original);
@@ -220,19 +222,19 @@ class Walk {
 
   #child(folder: Pending, original: string): Child | null {
     let file = join(folder.directory, original);
-    let stat = lstatSync(file, { bigint: true, throwIfNoEntry: false });
+    let stat = statEntry(file);
     if (!stat) {
       if (original.includes("\ufffd")) throw badName(folder.path + original);
       return null; // gone since the folder was read: as if it had never been there
     }
-    if (stat.isSymbolicLink()) {
+    if (stat.isSymlink) {
       const target = this.#policy.followSymlinks ? this.#follow(folder, file) : null;
       if (target) {
         file = target;
-        stat = lstatSync(file, { bigint: true });
+        stat = Deno.lstatSync(file);
       }
     }
-    if (!stat.isFile() && !stat.isDirectory()) {
+    if (!stat.isFile && !stat.isDirectory) {
       this.#leftOut.push(folder.path + original);
       return null;
     }
@@ -243,7 +245,7 @@ class Walk {
   #follow(folder: Pending, link: string): string | null {
     let target;
     try {
-      target = realpathSync(link);
+      target = Deno.realPathSync(link);
     } catch (error) {
       if (isExpected(error)) return null;
       throw error;
@@ -267,8 +269,8 @@ class Walk {
     }
   }
 
-  #isSettled(mtimeNs: bigint) {
-    return Math.abs(this.#started - Number(mtimeNs / 1_000_000n)) >= RECENT_MS;
+  #isSettled({ mtimeMs }: FolderEntry) {
+    return Math.abs(this.#started - mtimeMs) >= RECENT_MS;
   }
 
   /**
@@ -285,8 +287,8 @@ class Walk {
       path: this.#path,
       entries,
       fingerprint: fingerprintOf(entries),
-      lastModified: wholeSeconds(this.#newest),
-      settled: entries.every(({ mtimeNs }) => this.#isSettled(mtimeNs)),
+      lastModified: Math.floor(this.#newest / 1000),
+      settled: entries.every((entry) => this.#isSettled(entry)),
       leftOut: this.#leftOut,
     };
   }
@@ -294,52 +296,76 @@ class Walk {
 
 /** Files after folders and changed names after unchanged ones: what comes later is renamed. */
 function byClaim(a: Child, b: Child) {
-  return Number(b.stat.isDirectory()) - Number(a.stat.isDirectory()) ||
+  return Number(b.stat.isDirectory) - Number(a.stat.isDirectory) ||
     Number(a.safe !== a.original) - Number(b.safe !== b.original) ||
     compareUtf8(a.original, b.original);
 }
 
-function toEntry(name: string, path: string, file: string, stat: BigIntStats): FolderEntry {
+function toEntry(name: string, path: string, file: string, stat: Deno.FileInfo): FolderEntry {
+  const mtimeMs = mtimeOf(stat);
   return {
     name,
     path,
     file,
-    size: stat.isDirectory() ? 0 : Number(stat.size),
-    mtime: wholeSeconds(stat.mtimeNs),
-    mtimeNs: stat.mtimeNs,
-    mode: Number(stat.mode) & 0o777,
-    identity: identityOf(stat),
+    size: stat.isDirectory ? 0 : stat.size,
+    mtime: Math.floor(mtimeMs / 1000),
+    mtimeMs,
+    mode: (stat.mode ?? DEFAULT_MODE) & 0o777,
+    identity: identityOf({ dev: stat.dev, ino: stat.ino, size: stat.size, mtimeMs }),
   };
 }
 
+/** What tells one state of a file from another, as `node:fs` and Deno both name it. */
+export interface FileState {
+  /** Device. */
+  readonly dev: number;
+  /** Inode; null where the system has none. */
+  readonly ino: number | null;
+  /** Bytes. */
+  readonly size: number;
+  /** Modification time in milliseconds since 1970. */
+  readonly mtimeMs: number;
+}
+
 /** One string that is equal as long as a file is the same and unchanged. */
-export function identityOf(stat: BigIntStats): string {
-  return `${stat.dev}:${stat.ino}:${stat.size}:${stat.mtimeNs}`;
+export function identityOf({ dev, ino, size, mtimeMs }: FileState): string {
+  return `${dev}:${ino}:${size}:${mtimeMs}`;
+}
+
+/** Milliseconds since 1970; 1970 itself where the system does not tell. */
+function mtimeOf({ mtime }: Deno.FileInfo) {
+  return mtime?.getTime() ?? 0;
 }
 
 /** SHA-256, cut to 128 bits; each entry ends in a byte that no name can hold. */
 function fingerprintOf(entries: readonly FolderEntry[]) {
   const hash = createHash("sha256");
-  for (const { name, size, mtimeNs, mode } of entries) {
-    hash.update(`${name}\0${size} ${mtimeNs} ${mode}\0`);
+  for (const { name, size, mtimeMs, mode } of entries) {
+    hash.update(`${name}\0${size} ${mtimeMs} ${mode}\0`);
   }
   return hash.digest("hex").slice(0, 32);
 }
 
-function later(a: bigint, b: bigint) {
-  return a > b ? a : b;
+/** Deno tells mtime in milliseconds and ctime, which nobody can set back, in seconds only. */
+function directoryState(stat: Deno.FileInfo) {
+  return `${stat.dev}:${stat.ino}:${mtimeOf(stat)}:${stat.ctime?.getTime()}`;
 }
 
-/** Deno tells mtime in milliseconds and ctime, which nobody can set back, in seconds only. */
-function directoryState(stat: BigIntStats) {
-  return `${stat.dev}:${stat.ino}:${stat.mtimeNs}:${stat.ctimeNs}`;
+/** The entry's own state, or null if it is gone. */
+function statEntry(path: string): Deno.FileInfo | null {
+  try {
+    return Deno.lstatSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
 }
 
 /** The directory's own state, or null if there is none, or it is a symlink or another thing. */
-function statDirectory(path: string): BigIntStats | null {
+function statDirectory(path: string): Deno.FileInfo | null {
   try {
-    const stat = lstatSync(path, { bigint: true });
-    return stat.isDirectory() ? stat : null;
+    const stat = Deno.lstatSync(path);
+    return stat.isDirectory ? stat : null;
   } catch (error) {
     if (isExpected(error)) return null;
     throw error;
@@ -354,7 +380,7 @@ function isSpelledSo(root: string, hash: string) {
   const swapped = [...hash].map((c) => c === c.toLowerCase() ? c.toUpperCase() : c.toLowerCase());
   const other = swapped.join("");
   if (other === hash || !statDirectory(join(root, other))) return true;
-  return readdirSync(root).includes(hash);
+  return [...Deno.readDirSync(root)].some(({ name }) => name === hash);
 }
 
 function changing() {
@@ -373,10 +399,4 @@ function isExpected(error: unknown) {
 export function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return "code" in error && typeof error.code === "string" ? error.code : error.name;
-}
-
-/** Rounded down also before 1970, where BigInt's division rounds up. */
-function wholeSeconds(nanoseconds: bigint) {
-  const seconds = nanoseconds / 1_000_000_000n;
-  return Number(seconds * 1_000_000_000n > nanoseconds ? seconds - 1n : seconds);
 }

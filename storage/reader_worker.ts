@@ -157,7 +157,7 @@ function withFile(slice: FileSlice, use: (fd: number) => number) {
 }
 
 function assertSame(fd: number, slice: FileSlice) {
-  if (identityOf(fstatSync(fd, { bigint: true })) !== slice.identity) throw changed();
+  if (identityOf(fstatSync(fd)) !== slice.identity) throw changed();
 }
 
 function readFully(fd: number, target: Uint8Array, offset: number) {
