@@ -25,16 +25,16 @@ Deno.test("render() writes what parseCells() reads", () => {
   assert.equal(cells.get("store|busybox unzip|hostile names"), undefined);
 });
 
-Deno.test("a footnote explains a failure, in the reader's words", () => {
+Deno.test("a footnote explains a failure and quotes the reader", () => {
   const known = render(findings("run busybox: exit code 1\nunzip: short read"));
   assert.match(known, /\| no ZIP64 ¹ \|/);
   assert.match(
     known,
-    /^1\. \*\*busybox unzip\*\* \(plain\): It knows .* Seen: `unzip: short read`$/m,
+    /^1\. It knows .*\. \*\*busybox unzip\*\* \(plain\): `unzip: short read`\.$/m,
   );
   const unknown = render(findings("run busybox: exit code 1\nunzip: never seen"));
   assert.match(unknown, /\| fails ¹ \|/);
-  assert.match(unknown, /Seen: `unzip: never seen`$/m);
+  assert.match(unknown, /: `unzip: never seen`\.$/m);
 });
 
 Deno.test("differences() compares cells, not versions, and not what takes long", () => {
