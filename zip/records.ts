@@ -82,18 +82,9 @@ export function writeLocalFileHeader(
   if (big) end = writeZip64Extra(target, end, [entry.size, entry.size]);
   end = writeTimestampExtra(target, end, entry.mtime);
 
-  const { date, time } = dosDateTime(entry.mtime);
-  let at = u32(target, 0, 0x04034b50); // local file header signature
-  at = u16(target, at, versionNeeded(entry, big)); // version needed to extract
-  at = u16(target, at, UTF8); // general purpose bit flag
-  at = u16(target, at, STORED); // compression method
-  at = u16(target, at, time); // last mod file time
-  at = u16(target, at, date); // last mod file date
-  at = u32(target, at, fields.crc32); // crc-32
-  at = u32(target, at, Math.min(entry.size, MAX_32)); // compressed size
-  at = u32(target, at, Math.min(entry.size, MAX_32)); // uncompressed size
-  at = u16(target, at, nameLength); // file name length
-  u16(target, at, end - extraStart); // extra field length
+  const at = u32(target, 0, 0x04034b50); // local file header signature
+  const lengths = { name: nameLength, extra: end - extraStart };
+  writeCommonFields(target, at, { entry, lengths, crc32: fields.crc32, zip64: big });
   return end;
 }
 
@@ -114,25 +105,43 @@ export function writeCentralDirectoryHeader(
   let end = writeZip64Extra(target, extraStart, bigValues);
   end = writeTimestampExtra(target, end, entry.mtime);
 
-  const { date, time } = dosDateTime(entry.mtime);
+  const zip64 = bigValues.length > 0;
+  const lengths = { name: nameLength, extra: end - extraStart };
   let at = u32(target, 0, 0x02014b50); // central file header signature
   at = u16(target, at, MADE_BY); // version made by
-  at = u16(target, at, versionNeeded(entry, bigValues.length > 0)); // version needed to extract
-  at = u16(target, at, UTF8); // general purpose bit flag
-  at = u16(target, at, STORED); // compression method
-  at = u16(target, at, time); // last mod file time
-  at = u16(target, at, date); // last mod file date
-  at = u32(target, at, fields.crc32); // crc-32
-  at = u32(target, at, Math.min(entry.size, MAX_32)); // compressed size
-  at = u32(target, at, Math.min(entry.size, MAX_32)); // uncompressed size
-  at = u16(target, at, nameLength); // file name length
-  at = u16(target, at, end - extraStart); // extra field length
+  at = writeCommonFields(target, at, { entry, lengths, crc32: fields.crc32, zip64 });
   at = u16(target, at, 0); // file comment length
   at = u16(target, at, 0); // disk number start
   at = u16(target, at, 0); // internal file attributes
   at = u32(target, at, externalAttributes(entry)); // external file attributes
   u32(target, at, Math.min(fields.offset, MAX_32)); // relative offset of local header
   return end;
+}
+
+/** What both headers of an entry say in the same words. */
+interface CommonFields extends LocalFields {
+  readonly entry: Entry;
+  /** In bytes. */
+  readonly lengths: { readonly name: number; readonly extra: number };
+  /** Whether the header has a ZIP64 extra. */
+  readonly zip64: boolean;
+}
+
+/** The run of fields that stands in both headers (4.3.7, 4.3.12). */
+function writeCommonFields(target: Uint8Array, start: number, fields: CommonFields) {
+  const { entry, lengths } = fields;
+  const { date, time } = dosDateTime(entry.mtime);
+  const size = Math.min(entry.size, MAX_32);
+  let at = u16(target, start, versionNeeded(entry, fields.zip64)); // version needed to extract
+  at = u16(target, at, UTF8); // general purpose bit flag
+  at = u16(target, at, STORED); // compression method
+  at = u16(target, at, time); // last mod file time
+  at = u16(target, at, date); // last mod file date
+  at = u32(target, at, fields.crc32); // crc-32
+  at = u32(target, at, size); // compressed size
+  at = u32(target, at, size); // uncompressed size
+  at = u16(target, at, lengths.name); // file name length
+  return u16(target, at, lengths.extra); // extra field length
 }
 
 /**
