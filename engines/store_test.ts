@@ -7,6 +7,7 @@ import { makeTree, randomBytes, type Tree, type TreeFile } from "../testing/tree
 import { Checksums } from "../storage/checksums.ts";
 import type { Listing } from "../storage/folder.ts";
 import { Reader } from "../storage/reader.ts";
+import { dataOffset, planArchive } from "../zip/plan.ts";
 import type { Archive } from "./engine.ts";
 import { createStoreEngine } from "./store.ts";
 
@@ -246,4 +247,41 @@ Deno.test("what changes behind an unchanged time is found out by its checksum", 
   await assert.rejects(bytesOf(setup.archive), /content changed after its checksum was sent: a$/);
   const { length } = await bytesOf(setup.archive); // the true one is known now
   assert.equal(length, setup.archive.size);
+});
+
+Deno.test("2,000 ranges of an archive beyond 4 GiB are those bytes of the whole", async () => {
+  const HOLE = 2 ** 32 + 5;
+  const last = randomBytes(50_000, 9);
+  await using setup = await setUp({
+    "a.jpg": randomBytes(70_000, 8),
+    "hole.bin": { size: HOLE },
+    "z.jpg": last,
+  });
+  const { archive } = setup;
+  const size = archive.size!;
+  // Only what stands before and behind the hole is held; in between there are zeros.
+  const front = await bytesOf(archive, 0, 80_000);
+  const hole = dataOffset(planArchive(setup.listing.entries), 1);
+  const back = await bytesOf(archive, hole + HOLE, size);
+  assert.ok(Buffer.from(back).includes(Buffer.from(last)));
+
+  function expected(start: number, end: number) {
+    const bytes = new Uint8Array(end - start);
+    for (const [offset, known] of [[0, front.subarray(0, hole)], [hole + HOLE, back]] as const) {
+      const from = Math.max(start, offset);
+      const to = Math.min(end, offset + known.length);
+      if (from < to) bytes.set(known.subarray(from - offset, to - offset), from - start);
+    }
+    return bytes;
+  }
+
+  const noise = new Uint32Array(randomBytes(2000 * 8, 10).buffer);
+  for (let i = 0; i < noise.length; i += 2) {
+    // A third each: around the front, around the back, anywhere.
+    const starts = [noise[i] % 160_000, size - 1 - noise[i] % 120_000, noise[i] * 1.0001];
+    const start = Math.floor(starts[i % 3]);
+    const end = Math.min(start + 1 + noise[i + 1] % 3000, size);
+    const bytes = await bytesOf(archive, start, end);
+    assert.ok(Buffer.compare(bytes, expected(start, end)) === 0, `${start}-${end}`);
+  }
 });

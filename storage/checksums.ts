@@ -18,7 +18,7 @@ const INDEX_BATCH = 5000;
 /** So long values come together before they are written, in milliseconds. */
 const SAVE_MS = 1000;
 
-/** What one remembered value costs besides its key: two map entries and an object, measured. */
+/** What a value costs besides its key's characters, in bytes: 170 each of 100,000 were measured. */
 const ENTRY_BYTES = 200;
 
 /** A file as it was listed. */
