@@ -615,12 +615,17 @@ testWith(["chromium"], "Chromium resumes a download after the service died", asy
     return program.port;
   }
 
-  /** Presses the button in the list of downloads */
+  /** Presses the button in the list of downloads; a slow browser may have gone on by itself */
   async function pressResume() {
     const page = await browser.newPage();
     await page.goto("chrome://downloads/");
-    await page.locator("#more-actions").first().click();
-    await page.locator("#pause-or-resume").first().click();
+    const menu = page.locator("#more-actions").first();
+    const interrupted = async () => sizeOf(saved) > 0 || await menu.isVisible();
+    await until(interrupted, "the download waits to be resumed", 20_000);
+    if (sizeOf(saved) === 0) {
+      await menu.click();
+      await page.locator("#pause-or-resume").first().click();
+    }
     await until(() => sizeOf(saved) > 0, "the download is complete", 20_000);
     await page.close();
   }
@@ -633,7 +638,7 @@ testWith(["chromium"], "Chromium resumes a download after the service died", asy
     const { body: whole } = await ask(program.port);
     await pressResume();
     assert.equal(sha256Of(saved), sha256(whole));
-    const [, first, ...others] = startsOf(program); // after the one for the whole
+    const [, first, ...others] = startsOf(program).sort((a, b) => a - b); // 0 is for the whole
     assert.ok(first > 5_000_000, `${first}`);
     assert.deepEqual(others, []);
   });
