@@ -19,16 +19,15 @@ import {
   marksUtf8,
   type ZipCommandOptions,
 } from "./engines/zip_command.ts";
+import { DELAYED_CHUNK_BYTES } from "./handlers/archive.ts";
 import { createHandler, type Handler } from "./handlers/mod.ts";
 import { type Config, ConfigError, type Maintenance, readConfig, variables } from "./lib/config.ts";
 import { configureLog, describeError, log, redact } from "./lib/log.ts";
 import { Checksums, type ChecksumsOptions } from "./storage/checksums.ts";
+import { FolderError } from "./storage/folder.ts";
 import { isGuessable, isHash } from "./storage/names.ts";
 import { Reader } from "./storage/reader.ts";
 import { type ArchivedFile, type Progress, verify, warm } from "./storage/upkeep.ts";
-
-/** Longest buffer of a download while a delay is set, in bytes. */
-const DELAYED_BUFFER_BYTES = 256 << 10;
 
 /** How long connections get to end after their downloads were cut, in milliseconds. */
 const LAST_WORDS_MS = 1000;
@@ -151,7 +150,7 @@ function announce({ hostname, port }: Deno.NetAddr) {
 
 function createEngine(config: Config, reader: Reader): Engine | Promise<Engine> {
   if (config.engine === "zip") return createZipEngine(config, reader);
-  const maxBuffer = config.delay > 0 ? DELAYED_BUFFER_BYTES : undefined;
+  const maxBuffer = config.delay > 0 ? DELAYED_CHUNK_BYTES : undefined;
   return createStoreEngine({ reader, checksums: createChecksums(config, reader), maxBuffer });
 }
 
@@ -250,18 +249,24 @@ function firstServer<T>(listen: () => T): T {
 /** An error of `accept`, as when files run out, ends a server: another one takes its place. */
 async function keepListening(listening: Listening, listen: () => Deno.HttpServer<Deno.NetAddr>) {
   while (!listening.stopping) {
-    try {
-      await listening.server.finished;
-    } catch (error) {
+    await listening.server.finished.catch((error) => {
       log.error("accept failed, listening again: {why}", { why: describeError(error) });
+    });
+    for (let server = null; !server;) {
+      if (!listening.stopping) await sleep(RELISTEN_MS);
+      if (listening.stopping) return;
+      server = tryToListen(listen);
+      listening.server = server ?? listening.server;
     }
-    if (!listening.stopping) await sleep(RELISTEN_MS);
-    if (listening.stopping) return;
-    try {
-      listening.server = listen();
-    } catch (error) {
-      log.error("cannot listen, trying again: {why}", { why: describeError(error) });
-    }
+  }
+}
+
+function tryToListen<T>(listen: () => T): T | null {
+  try {
+    return listen();
+  } catch (error) {
+    log.error("cannot listen, trying again: {why}", { why: describeError(error) });
+    return null;
   }
 }
 
@@ -374,7 +379,8 @@ if (import.meta.main) {
   try {
     await main();
   } catch (error) {
-    if (error instanceof ConfigError || error instanceof StartError) {
+    const expected = [ConfigError, StartError, FolderError];
+    if (error instanceof Error && expected.some((kind) => error instanceof kind)) {
       console.error(`zipferry: ${error.message}`);
       Deno.exit(error instanceof ConfigError ? 2 : 1);
     }

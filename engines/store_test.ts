@@ -137,7 +137,6 @@ Deno.test("the version tells what is in it", async () => {
     { "a": { content: "1", mtime: new Date(mtime.getTime() + 1), mode: 0o644 } },
     { "a": { content: "1", mtime, mode: 0o600 } },
     { ...base, "b": { directory: true } },
-    {},
   ];
   const versions = await Promise.all([base, base, ...others].map(async (files) => {
     await using setup = await setUp(files);

@@ -8,7 +8,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { basename, delimiter, isAbsolute, join } from "node:path";
-import type { FolderEntry, Listing } from "../storage/folder.ts";
+import { filesOf, type FolderEntry, type Listing } from "../storage/folder.ts";
 import type { Reader } from "../storage/reader.ts";
 import { type Archive, type Engine, EngineUnavailableError } from "./engine.ts";
 
@@ -209,18 +209,17 @@ async function finish(
   if (stderr) onWarning?.(stderr);
   const now = await reader.list(basename(listing.path));
   const identities = new Map(now?.entries.map(({ path, identity }) => [path, identity]));
-  for (const { path, identity } of listing.entries) {
-    if (!path.endsWith("/") && identities.get(path) !== identity) {
+  for (const { path, identity } of filesOf(listing)) {
+    if (identities.get(path) !== identity) {
       throw new Error(`run zip: changed while it was read: ${path}`);
     }
   }
 }
 
 /** Opens every file, so that the error names the one that could not be read: `zip` does not. */
-async function assertReadable({ entries }: Listing, reader: Reader) {
+async function assertReadable(listing: Listing, reader: Reader) {
   const nothing = { offset: 0, length: 0, position: 0, crc32: 0 };
-  const files = entries.filter(({ path }) => !path.endsWith("/"));
-  await reader.fill(0, files.map((entry) => ({ ...entry, ...nothing })));
+  await reader.fill(0, filesOf(listing).map((entry) => ({ ...entry, ...nothing })));
 }
 
 function assertListable(path: string) {

@@ -13,8 +13,8 @@ import { describeError, log, redact } from "../lib/log.ts";
 import type { Listing } from "../storage/folder.ts";
 import type { Reader } from "../storage/reader.ts";
 
-/** Longest chunk while a delay is set, in bytes. */
-const DELAYED_CHUNK_BYTES = 256 << 10;
+/** Longest chunk while a delay is set, in bytes: an engine need not make longer buffers then. */
+export const DELAYED_CHUNK_BYTES = 256 << 10;
 
 /** Within a date's second, and the one that a clock may be off, there may be two states. */
 const STRONG_DATE_SECONDS = 1;
@@ -41,7 +41,7 @@ export async function archive(
   options: ArchiveOptions,
 ): Promise<Response | null> {
   const listing = await options.reader.list(hash);
-  if (!listing || listing.entries.length === 0) return null;
+  if (!listing) return null;
   const archive = options.engine.prepare(listing);
   const validators = validatorsOf(listing, archive);
   const filename = `photos-${hash.slice(0, 8)}.zip`;

@@ -7,6 +7,7 @@
 
 import { pageResponse } from "../http/headers.ts";
 import { isLocalHost, isLoopback } from "../http/target.ts";
+import { filesOf } from "../storage/folder.ts";
 import type { Reader } from "../storage/reader.ts";
 import {
   type ArchiveSummary,
@@ -67,12 +68,12 @@ async function summaries(reader: Reader): Promise<ArchiveSummary[]> {
 /** Null for a folder that gives no archive: it would be a dead link. */
 async function summarise(reader: Reader, hash: string): Promise<ArchiveSummary | null> {
   const listing = await reader.list(hash).catch(() => null);
-  if (!listing || listing.entries.length === 0) return null;
-  const files = listing.entries.filter(({ name }) => !name.endsWith("/"));
+  if (!listing) return null;
+  const files = filesOf(listing);
   return {
     hash,
     files: files.length,
     bytes: files.reduce((sum, { size }) => sum + size, 0),
-    newest: new Date(Math.max(...listing.entries.map(({ mtime }) => mtime)) * 1000),
+    newest: new Date(listing.lastModified * 1000),
   };
 }

@@ -7,6 +7,7 @@
 
 import { type Engine, entityTag } from "../engines/engine.ts";
 import { jsonResponse } from "../http/headers.ts";
+import { filesOf } from "../storage/folder.ts";
 import type { Reader } from "../storage/reader.ts";
 
 /** What manifests are made with. */
@@ -44,10 +45,9 @@ export interface Manifest {
 /** The manifest of a hash; null if there is no archive, whatever the reason. */
 export async function manifest(hash: string, options: ManifestOptions): Promise<Response | null> {
   const listing = await options.reader.list(hash);
-  if (!listing || listing.entries.length === 0) return null;
+  if (!listing) return null;
   const archive = options.engine.prepare(listing);
-  const files = listing.entries
-    .filter(({ name }) => !name.endsWith("/"))
+  const files = filesOf(listing)
     .map(({ name, size, mtime }) => ({ name, size, mtime: isoSeconds(mtime) }));
   const data: Manifest = {
     files,

@@ -14,8 +14,8 @@ import { isHash } from "../storage/names.ts";
 import { chooseLanguage, contentSecurityPolicy, errorPage } from "../templates/mod.ts";
 import { archive, type ArchiveOptions } from "./archive.ts";
 import { health } from "./health.ts";
-import { manifest } from "./manifest.ts";
 import { home, type HomeOptions } from "./home.ts";
+import { manifest } from "./manifest.ts";
 
 /** What all routes together need. */
 export interface HandlerOptions extends ArchiveOptions, HomeOptions {}

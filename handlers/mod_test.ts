@@ -1,12 +1,12 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { configureSync, jsonLinesFormatter, resetSync } from "@logtape/logtape";
 import { type Archive, type Engine, EngineUnavailableError } from "../engines/engine.ts";
 import { createStoreEngine } from "../engines/store.ts";
 import { createZipCommandEngine } from "../engines/zip_command.ts";
 import { Checksums } from "../storage/checksums.ts";
 import { FolderError } from "../storage/folder.ts";
 import { Reader } from "../storage/reader.ts";
+import { captureLog } from "../testing/log.ts";
 import { run, testWith, tool } from "../testing/tools.ts";
 import { DEFAULT_MTIME, makeTree, randomBytes, type TreeFile } from "../testing/tree.ts";
 import { createHandler, type HandlerOptions } from "./mod.ts";
@@ -58,15 +58,7 @@ async function service(files: Files, options: ServiceOptions = {}) {
     : recordOpened(makeEngine(options.engine ?? "store", reader), opened);
   const handler = createHandler({ reader, listing: "auto", ...options, engine });
 
-  const logged: string[] = [];
-  configureSync({
-    reset: true,
-    sinks: { memory: (record) => logged.push(jsonLinesFormatter(record)) },
-    loggers: [
-      { category: "zipferry", sinks: ["memory"] },
-      { category: ["logtape", "meta"], sinks: ["memory"], lowestLevel: "warning" },
-    ],
-  });
+  const log = captureLog();
   const ask = (path: string, { method, headers, peer = "203.0.113.9" }: AskOptions = {}) => {
     const request = new Request(`http://localhost${path}`, {
       method,
@@ -79,12 +71,12 @@ async function service(files: Files, options: ServiceOptions = {}) {
     tree,
     reader,
     opened,
-    logged,
+    logged: log.lines,
     ask,
     async [Symbol.asyncDispose]() {
       await engine.close();
       reader[Symbol.dispose]();
-      resetSync();
+      log[Symbol.dispose]();
       await tree[Symbol.asyncDispose]();
     },
   };

@@ -1,9 +1,9 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
-import { configureSync, jsonLinesFormatter, resetSync } from "@logtape/logtape";
 import { createStoreEngine } from "../engines/store.ts";
 import { Checksums } from "../storage/checksums.ts";
 import { Reader } from "../storage/reader.ts";
+import { captureLog } from "../testing/log.ts";
 import { until } from "../testing/process.ts";
 import { exchange } from "../testing/raw.ts";
 import { makeTree, randomBytes } from "../testing/tree.ts";
@@ -24,26 +24,18 @@ async function serve() {
   });
   const reader = new Reader({ root: tree.join("photos") });
   const engine = createStoreEngine({ reader, checksums: new Checksums(reader) });
-  const logged: string[] = [];
-  configureSync({
-    reset: true,
-    sinks: { memory: (record) => logged.push(jsonLinesFormatter(record)) },
-    loggers: [
-      { category: "zipferry", sinks: ["memory"] },
-      { category: ["logtape", "meta"], sinks: ["memory"], lowestLevel: "warning" },
-    ],
-  });
+  const log = captureLog();
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, automaticCompression: false, onListen: () => {} },
     createHandler({ reader, engine, listing: "auto" }),
   );
   return {
     port: server.addr.port,
-    logged,
+    logged: log.lines,
     async [Symbol.asyncDispose]() {
       await server.shutdown();
       reader[Symbol.dispose]();
-      resetSync();
+      log[Symbol.dispose]();
       await tree[Symbol.asyncDispose]();
     },
   };

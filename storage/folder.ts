@@ -19,7 +19,8 @@ const SETTLING_MS = 25;
 const MAX_ENTRIES = 1_000_000;
 
 /** Where the system has no permission bits. */
-const DEFAULT_MODE = 0o644;
+const FILE_MODE = 0o644;
+const DIRECTORY_MODE = 0o755;
 
 /** One file or empty folder of an archive. */
 export interface FolderEntry {
@@ -71,6 +72,11 @@ export interface FolderPolicy {
   readonly followSymlinks?: boolean;
 }
 
+/** The entries that are files, and not empty folders. */
+export function filesOf({ entries }: Listing): FolderEntry[] {
+  return entries.filter(({ name }) => !name.endsWith("/"));
+}
+
 /** Thrown for a folder that cannot be made into an archive. Its message names no absolute path. */
 export class FolderError extends Error {
   /** What is wrong, as a system error code: `EILSEQ` bad name, `EAGAIN` changing just now, … */
@@ -93,7 +99,8 @@ export function listFolders(root: string): string[] {
 
 /**
  * Lists a direct child folder of the photos folder. Null if there is no such folder, or it is not a
- * folder, or a symlink, or must not be read, or is spelled otherwise: nobody can tell which.
+ * folder, or a symlink, or must not be read, or is spelled otherwise, or if nothing in it goes into
+ * an archive: nobody can tell which.
  *
  * @throws {FolderError} if something in the folder cannot be listed
  */
@@ -112,7 +119,8 @@ export function listFolder(root: string, hash: string, policy: FolderPolicy): Li
     throw error;
   }
   walk.run();
-  return walk.finish();
+  const listing = walk.finish();
+  return listing.entries.length > 0 ? listing : null;
 }
 
 /** A folder that is still to be read. */
@@ -310,7 +318,7 @@ function toEntry(name: string, path: string, file: string, stat: Deno.FileInfo):
     size: stat.isDirectory ? 0 : stat.size,
     mtime: Math.floor(mtimeMs / 1000),
     mtimeMs,
-    mode: (stat.mode ?? DEFAULT_MODE) & 0o777,
+    mode: (stat.mode ?? (stat.isDirectory ? DIRECTORY_MODE : FILE_MODE)) & 0o777,
     identity: identityOf({ dev: stat.dev, ino: stat.ino, size: stat.size, mtimeMs }),
   };
 }

@@ -135,7 +135,6 @@ Deno.test({
 Deno.test("what goes into an archive", { ignore: windows }, async () => {
   const outside = { "other0123456789a/o.jpg": "other", "loose.txt": "in the photos folder" };
   const cases: [string, Files, FolderPolicy, string[], string[]][] = [
-    ["nothing", {}, {}, [], []],
     [
       "files of all levels, by the bytes of their names",
       { "b/z": "", "b.x": "", "b-x": "", "C": "", "a": "", "ё": "", "😀": "", "\uffee": "" },
@@ -253,6 +252,19 @@ Deno.test("what goes into an archive", { ignore: windows }, async () => {
     assert.deepEqual(listing?.entries.map(({ name }) => name), expected, name);
     assert.deepEqual(listing?.leftOut.sort(), leftOut, name);
   }));
+});
+
+Deno.test("a folder in which nothing goes into an archive is none", async () => {
+  const folders: Files[] = [
+    {},
+    { ".hidden": "x", ".folder/photo": "x" },
+    { "Thumbs.db": "x", "@eaDir/photo": "x" },
+    ...(windows ? [] : [{ "link": { symlink: "/" }, "pipe": { fifo: true } }]),
+  ];
+  for (const files of folders) {
+    await using tree = await photos(files);
+    assert.equal(await list(tree.path), null, Object.keys(files).join());
+  }
 });
 
 Deno.test({

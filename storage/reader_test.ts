@@ -59,8 +59,9 @@ Deno.test("list() and folders() see what is there", async () => {
   });
   using reader = new Reader({ root: tree.path });
   assert.deepEqual((await entriesOf(reader)).map(({ name, size }) => [name, size]), [["a.jpg", 5]]);
-  assert.deepEqual((await reader.list("empty"))?.entries, []);
-  for (const hash of ["missing", "file", "..", ""]) assert.equal(await reader.list(hash), null);
+  for (const hash of ["empty", "missing", "file", "..", ""]) {
+    assert.equal(await reader.list(hash), null);
+  }
   assert.deepEqual((await reader.folders()).sort(), [HASH, "empty"]);
 
   using hidden = new Reader({ root: tree.path, hidden: true, workers: 1 });

@@ -35,7 +35,7 @@ export interface Progress {
 export interface ArchivedFile {
   /** The archive that it is in. */
   readonly hash: string;
-  /** Its path in the archive. */
+  /** Its path in the archive; empty for the archive itself, which could not be listed. */
   readonly path: string;
 }
 
@@ -59,11 +59,11 @@ interface Candidate extends ArchivedFile {
 export async function warm(options: UpkeepOptions): Promise<readonly ArchivedFile[]> {
   const { checksums } = options;
   const failed: ArchivedFile[] = [];
-  await forEachFile(options, async ({ hash, path, entry }) => {
+  const unlisted = await forEachFile(options, async ({ hash, path, entry }) => {
     await checksums.scan(entry, NEVER).catch(() => failed.push({ hash, path }));
   });
   await checksums.flush();
-  return failed;
+  return [...unlisted, ...failed];
 }
 
 /** Reads every file that the index knows, to see whether its content is still the same. */
@@ -72,7 +72,7 @@ export async function verify(options: UpkeepOptions): Promise<Verification> {
   const counts = { good: 0, unknown: 0 };
   const changed: ArchivedFile[] = [];
   const failed: ArchivedFile[] = [];
-  await forEachFile(options, async ({ hash, path, entry }) => {
+  const unlisted = await forEachFile(options, async ({ hash, path, entry }) => {
     const expected = checksums.get(entry);
     if (expected === undefined) return void counts.unknown++;
     try {
@@ -83,19 +83,21 @@ export async function verify(options: UpkeepOptions): Promise<Verification> {
       failed.push({ hash, path });
     }
   });
-  return { ...counts, changed, failed };
+  return { ...counts, changed, failed: [...unlisted, ...failed] };
 }
 
 /** Nobody leaves a run of upkeep but by ending the process. */
 const NEVER = new AbortController().signal;
 
+/** Does the work for every file; returns the archives that could not be listed. */
 async function forEachFile(
   { reader, checksums, hashes, onProgress }: UpkeepOptions,
   work: (candidate: Candidate) => Promise<void>,
-) {
+): Promise<readonly ArchivedFile[]> {
   const candidates: Candidate[] = [];
+  const unlisted: ArchivedFile[] = [];
   for (const hash of hashes) {
-    const listing = await reader.list(hash);
+    const listing = await reader.list(hash).catch(() => void unlisted.push({ hash, path: "" }));
     const files = listing?.entries.filter(({ size }) => size > 0) ?? [];
     await checksums.recall(files);
     for (const entry of files) candidates.push({ hash, path: entry.path, entry });
@@ -111,4 +113,5 @@ async function forEachFile(
     }
   };
   await Promise.all(Array.from({ length: FILES_AT_ONCE }, workThrough));
+  return unlisted;
 }

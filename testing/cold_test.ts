@@ -5,7 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { closeSync, openSync, writeSync } from "node:fs";
 import { type Program, runToEnd, start, until } from "./process.ts";
 import { exchange } from "./raw.ts";
-import { testWith } from "./tools.ts";
+import { run, testWith } from "./tools.ts";
 import { DEFAULT_MTIME, makeTree, type Tree } from "./tree.ts";
 
 const HASH = "b93d0e6c51a74f28856e0fc1d7a2943b";
@@ -330,4 +330,26 @@ Deno.test("`verify` finds a file that was overwritten under its old size and tim
   // Under a new time it is another file, of which nothing is known
   Deno.utimeSync(tree.join("photos", HASH, "1.jpg"), new Date(), new Date());
   assert.deepEqual(await verify(), says("2 good, 0 changed, 0 failed, 1 unknown"));
+});
+
+Deno.test({
+  ...LINUX,
+  name: "`warm` and `verify` name an archive that cannot be listed, and do the others",
+  fn: async () => {
+    await using tree = await makeAlbums({ [HASH]: [PHOTO], [OTHER]: [PHOTO] });
+    const script = `printf x > "$1/bad-$(printf '\\377').jpg"`;
+    assert.equal((await run("sh", ["-c", script, "sh", tree.join("photos", OTHER)])).code, 0);
+
+    const named = `cannot be read: "${OTHER}/"\n`;
+    assert.deepEqual(await maintain(tree, "index.db", "warm"), {
+      code: 1,
+      stdout: named,
+      stderr: "",
+    });
+    assert.deepEqual(await maintain(tree, "index.db", "verify"), {
+      code: 1,
+      stdout: `${named}1 good, 0 changed, 1 failed, 0 unknown\n`,
+      stderr: "",
+    });
+  },
 });

@@ -81,8 +81,7 @@ export interface ListedEntry {
 /** Which readers an archive is meant for */
 export interface ReadOptions {
   /**
-   * Names of readers that are known not to take such an archive: `unzip` an empty one or an entry of
-   * 4,294,967,295 bytes, `ZipInputStream` stored entries with a data descriptor, `yauzl` a name like
+   * Names of readers that are known not to take such an archive: `unzip` an empty one, `ZipInputStream` stored entries with a data descriptor, `yauzl` a name like
    * that of a Windows drive
    *
    * @default none
