@@ -124,7 +124,13 @@ async function run(config: Config) {
   const reader = new Reader({ root: config.folder, ...config });
   const cut = new AbortController();
   const engine = await createEngine(config, reader);
-  const handler = createHandler({ ...config, reader, engine, signal: cut.signal });
+  const handler = createHandler({
+    ...config,
+    reader,
+    engine,
+    release: true,
+    signal: cut.signal,
+  });
   await warnOfNames(reader);
   const listening = serve(config, handler);
   const cutDownloads = () => cut.abort(new Error("the service is stopping"));

@@ -43,7 +43,7 @@ export const rivals: readonly Rival[] = [
     command: (options) => zipferry(options, "--engine", "zip", "--level", "0"),
   },
   { name: "Go archive/zip", needs: ["go"], command: buildGo },
-  { name: "nginx, finished file", needs: ["nginx"], command: serveFinished, path: finishedPath },
+  { name: "nginx (finished file)", needs: ["nginx"], command: serveFinished, path: finishedPath },
   {
     name: "aiohttp + zip -0",
     needs: python,

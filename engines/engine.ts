@@ -4,7 +4,7 @@
  * @module
  */
 
-import type { Listing } from "../storage/folder.ts";
+import type { Listing } from "../storage/listing.ts";
 
 /** The bytes of an archive. */
 export type ArchiveStream = ReadableStream<Uint8Array<ArrayBuffer>>;

@@ -5,9 +5,9 @@
  * @module
  */
 
-import type { FolderEntry, Listing } from "../storage/folder.ts";
 import type { Checksums } from "../storage/checksums.ts";
-import type { Reader } from "../storage/reader.ts";
+import type { FolderEntry, Listing } from "../storage/listing.ts";
+import { type Reader, sliceOf } from "../storage/reader.ts";
 import { type Plan, planArchive } from "../zip/plan.ts";
 import { ArchiveStream, type Source } from "../zip/stream.ts";
 import type { Archive, ArchiveRange, Engine } from "./engine.ts";
@@ -111,10 +111,7 @@ function createSource(
     fill: (length, slices) =>
       reader.fill(
         length,
-        slices.map(({ index, ...slice }) => {
-          const { file, path, identity } = entries[index];
-          return { ...slice, file, path, identity };
-        }),
+        slices.map(({ index, ...slice }) => sliceOf(entries[index], slice)),
       ),
   };
 }

@@ -5,7 +5,7 @@ import { assertSameTree, extract, listWithPython, readWithAll } from "../testing
 import { testWith } from "../testing/tools.ts";
 import { makeTree, randomBytes, type Tree, type TreeFile } from "../testing/tree.ts";
 import { Checksums } from "../storage/checksums.ts";
-import type { Listing } from "../storage/folder.ts";
+import type { Listing } from "../storage/listing.ts";
 import { Reader } from "../storage/reader.ts";
 import { dataOffset, planArchive } from "../zip/plan.ts";
 import type { Archive } from "./engine.ts";

@@ -8,8 +8,8 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { basename, delimiter, isAbsolute, join } from "node:path";
-import { filesOf, type FolderEntry, type Listing } from "../storage/folder.ts";
-import type { Reader } from "../storage/reader.ts";
+import { filesOf, type FolderEntry, type Listing } from "../storage/listing.ts";
+import { type Reader, sliceOf } from "../storage/reader.ts";
 import { type Archive, type Engine, EngineUnavailableError } from "./engine.ts";
 
 /** So much is kept of what the program says last, in characters. */
@@ -219,7 +219,7 @@ async function finish(
 /** Opens every file, so that the error names the one that could not be read: `zip` does not. */
 async function assertReadable(listing: Listing, reader: Reader) {
   const nothing = { offset: 0, length: 0, position: 0, crc32: 0 };
-  await reader.fill(0, filesOf(listing).map((entry) => ({ ...entry, ...nothing })));
+  await reader.fill(0, filesOf(listing).map((entry) => sliceOf(entry, nothing)));
 }
 
 function assertListable(path: string) {

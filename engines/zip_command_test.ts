@@ -5,7 +5,7 @@ import { until } from "../testing/process.ts";
 import { assertSameTree, extract, listWithPython, readWithAll } from "../testing/readers.ts";
 import { testWith, tool } from "../testing/tools.ts";
 import { makeTree, randomBytes, type Tree, type TreeFile } from "../testing/tree.ts";
-import type { Listing } from "../storage/folder.ts";
+import { FolderEntry, type Listing } from "../storage/listing.ts";
 import { Reader } from "../storage/reader.ts";
 import { type Archive, type Engine, EngineUnavailableError } from "./engine.ts";
 import {
@@ -178,10 +178,17 @@ testWith(["zip", "python3"], "only what was listed goes in", async () => {
   assert.deepEqual(names.sort(), ["*", "[a-z]*"]);
 });
 
+/** An entry that is at another path than its name tells */
+function entryWithPath(path: string) {
+  const state = { size: 1, mtimeMs: 0, mode: 0o644, dev: 1, ino: 1 };
+  const place = { path, file: `/nowhere/${path}` };
+  return new FolderEntry("name", state, { folder: "/nowhere", place });
+}
+
 Deno.test("a name with a line break cannot be carried", { ignore: windows }, async () => {
   for (const name of ["a\nb", "a\n", "c\n/d", "a\rb"]) {
     await using setup = await setUp({ "x": "1" }, "exit 1");
-    const entries = [...setup.listing.entries, { ...setup.listing.entries[0], path: name }];
+    const entries = [...setup.listing.entries, entryWithPath(name)];
     assert.throws(() => setup.engine.prepare({ ...setup.listing, entries }), {
       name: "RangeError",
       message: `run zip: cannot carry a name with a line break: ${JSON.stringify(name)}`,
@@ -313,7 +320,7 @@ Deno.test("a program that cannot be started makes the engine unavailable", async
     const options = { ...setup.options, program: setup.tree.join(program) };
     const archive = createZipCommandEngine(options).prepare(setup.listing);
     await assert.rejects(archive.open(), (error) => error instanceof EngineUnavailableError);
-    const entries = setup.listing.entries.map((entry) => ({ ...entry, path: "ё" }));
+    const entries = [entryWithPath("ё")];
     await assert.rejects(marksUtf8({ ...setup.listing, entries }, options), EngineUnavailableError);
   }
 });

@@ -10,7 +10,7 @@ import { archiveHeaders } from "../http/headers.ts";
 import { evaluatePreconditions, isRangeWanted, type Validators } from "../http/preconditions.ts";
 import { parseRange } from "../http/range.ts";
 import { describeError, log, redact } from "../lib/log.ts";
-import type { Listing } from "../storage/folder.ts";
+import type { Listing } from "../storage/listing.ts";
 import type { Reader } from "../storage/reader.ts";
 
 /** Longest chunk while a delay is set, in bytes: an engine need not make longer buffers then. */
@@ -30,6 +30,8 @@ export interface ArchiveOptions {
   readonly engine: Engine;
   /** Milliseconds to wait after every chunk. @default 0 */
   readonly delay?: number;
+  /** Free what was sent at once: see {@link watchBody}. @default false */
+  readonly release?: boolean;
   /** Ends all downloads with an error when it aborts. */
   readonly signal?: AbortSignal;
 }
@@ -65,6 +67,7 @@ export async function archive(
     length,
     delay: options.delay,
     chunkSize: options.delay ? DELAYED_CHUNK_BYTES : undefined,
+    release: options.release,
     signal: options.signal,
     ...reportTo({ archive: redact(hash), size: archive.size, start: range?.start ?? 0, length }),
   });

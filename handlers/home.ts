@@ -7,7 +7,7 @@
 
 import { pageResponse } from "../http/headers.ts";
 import { isLocalHost, isLoopback } from "../http/target.ts";
-import { filesOf } from "../storage/folder.ts";
+import { filesOf } from "../storage/listing.ts";
 import type { Reader } from "../storage/reader.ts";
 import {
   type ArchiveSummary,

@@ -7,7 +7,7 @@
 
 import { type Engine, entityTag } from "../engines/engine.ts";
 import { jsonResponse } from "../http/headers.ts";
-import { filesOf } from "../storage/folder.ts";
+import { filesOf } from "../storage/listing.ts";
 import type { Reader } from "../storage/reader.ts";
 
 /** What manifests are made with. */

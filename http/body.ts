@@ -27,6 +27,14 @@ export interface BodyOptions {
   readonly length?: number | null;
   /** Longest chunk to pass on, in bytes. @default as they come */
   readonly chunkSize?: number;
+  /**
+   * Free the memory of each chunk when the next one is asked for, not only when it is collected. For
+   * a reader that has its own hold on the memory by then, as `Deno.serve` has; one that keeps chunks
+   * would find them empty.
+   *
+   * @default false
+   */
+  readonly release?: boolean;
   /** Ends the download with an error when it aborts. */
   readonly signal?: AbortSignal;
   /** Called with the bytes so far, at most once a second. */
@@ -50,6 +58,7 @@ export function watchBody(
   const started = performance.now();
   const left = new AbortController();
   let reported = started;
+  let passedOn: Uint8Array<ArrayBuffer> | null = null;
   let bytes = 0;
 
   function end(kind: Outcome["kind"], error?: unknown) {
@@ -76,6 +85,9 @@ export function watchBody(
       signal?.addEventListener("abort", stop, { once: true });
     },
     async transform(chunk, controller) {
+      // Called only when the reader waits for more, and so has taken what there was.
+      if (options.release) passedOn?.buffer.transfer(0);
+      passedOn = chunk;
       for (const piece of pieces(chunk, chunkSize)) {
         bytes += piece.length;
         controller.enqueue(piece);

@@ -7,7 +7,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
 import type { IndexRow } from "./checksum_index.ts";
-import type { Reader } from "./reader.ts";
+import { type Reader, sliceOf } from "./reader.ts";
 
 /** A scan gives others their turn after this many bytes. */
 const SLICE_BYTES = 64 << 20;
@@ -97,6 +97,7 @@ export class Checksums {
 
   /** Takes from the index what it keeps of these files. */
   async recall(files: readonly ListedFile[]): Promise<void> {
+    if (!this.#index) return;
     const unknown = files.filter((file) => file.size > 0 && this.get(file) === undefined);
     for (let at = 0; this.#index && at < unknown.length; at += INDEX_BATCH) {
       const batch = unknown.slice(at, at + INDEX_BATCH);
@@ -155,7 +156,7 @@ export class Checksums {
     try {
       while (offset < file.size) {
         const length = Math.min(SLICE_BYTES, file.size - offset);
-        crc32 = await this.#reader.checksum({ ...file, offset, length, crc32 });
+        crc32 = await this.#reader.checksum(sliceOf(file, { offset, length, crc32 }));
         offset += length;
         this.#progress.set(key, { offset, crc32 });
         if (scan.waiting === 0 && offset < file.size) {

@@ -7,6 +7,7 @@
 
 import { createHash } from "node:crypto";
 import { join, relative, sep } from "node:path";
+import { EntryColumns, type EntryPlace, type EntryState, type PackedListing } from "./listing.ts";
 import { compareUtf8, isHash, isHidden, isJunk, safeName, UniqueNames } from "./names.ts";
 
 /** A file that is younger than this may change again under the same time stamp. */
@@ -22,59 +23,12 @@ const MAX_ENTRIES = 1_000_000;
 const FILE_MODE = 0o644;
 const DIRECTORY_MODE = 0o755;
 
-/** One file or empty folder of an archive. */
-export interface FolderEntry {
-  /** Path in the archive, joined by `/`; a folder's ends in `/`. */
-  readonly name: string;
-  /** Path in the folder as it is on the disk, joined by `/`. */
-  readonly path: string;
-  /** Absolute path to open: where a symlink leads, else the same file as `path`. */
-  readonly file: string;
-  /** Bytes; 0 for a folder. */
-  readonly size: number;
-  /** Modification time, whole seconds since 1970. */
-  readonly mtime: number;
-  /** Modification time in milliseconds since 1970, which is as fine as Deno tells it. */
-  readonly mtimeMs: number;
-  /** Unix permission bits. */
-  readonly mode: number;
-  /** Device, inode, size and modification time in one: equal as long as the file is the same. */
-  readonly identity: string;
-}
-
-/** What a folder holds. */
-export interface Listing {
-  /** Absolute path of the folder. */
-  readonly path: string;
-  /** What goes into the archive, ascending by the UTF-8 bytes of the name. */
-  readonly entries: FolderEntry[];
-  /**
-   * A hash over what goes into the bytes of an archive: name, size, time and mode of each
-   * entry. Never device or inode: copies of a folder have the same fingerprint.
-   */
-  readonly fingerprint: string;
-  /**
-   * Newest modification time in whole seconds since 1970, of the files and of the folders that they
-   * are in, since it is in those that a file which was removed or renamed shows.
-   */
-  readonly lastModified: number;
-  /** False while a file is so new that its content could change again under the same time. */
-  readonly settled: boolean;
-  /** Paths of symlinks and special files that were left out, hidden names and junk not among them. */
-  readonly leftOut: string[];
-}
-
 /** What goes in besides plain visible files. */
 export interface FolderPolicy {
   /** Let in names that start with a dot. @default false */
   readonly hidden?: boolean;
   /** Let in what symlinks lead to, as long as it is inside of the photos folder. @default false */
   readonly followSymlinks?: boolean;
-}
-
-/** The entries that are files, and not empty folders. */
-export function filesOf({ entries }: Listing): FolderEntry[] {
-  return entries.filter(({ name }) => !name.endsWith("/"));
 }
 
 /** Thrown for a folder that cannot be made into an archive. Its message names no absolute path. */
@@ -104,7 +58,11 @@ export function listFolders(root: string): string[] {
  *
  * @throws {FolderError} if something in the folder cannot be listed
  */
-export function listFolder(root: string, hash: string, policy: FolderPolicy): Listing | null {
+export function listFolder(
+  root: string,
+  hash: string,
+  policy: FolderPolicy,
+): PackedListing | null {
   if (!isHash(hash)) return null;
   const path = join(root, hash);
   const now = Date.now();
@@ -119,8 +77,7 @@ export function listFolder(root: string, hash: string, policy: FolderPolicy): Li
     throw error;
   }
   walk.run();
-  const listing = walk.finish();
-  return listing.entries.length > 0 ? listing : null;
+  return walk.finish();
 }
 
 /** A folder that is still to be read. */
@@ -135,24 +92,41 @@ interface Pending {
   readonly above: readonly string[];
 }
 
+/** What was found in a folder. */
 interface Child {
   readonly original: string;
   readonly safe: string;
-  readonly file: string;
-  readonly stat: Deno.FileInfo;
+  readonly isDirectory: boolean;
+  readonly state: EntryState;
+  /** Where it leads, if it is a symlink. */
+  readonly target: string | null;
 }
 
-/** One pass of readdir and lstat over a tree, without recursion. */
+/** A child that got its name: the next entry, or a folder to be read. */
+interface Named {
+  readonly child: Child;
+  /** In the archive; a folder's ends in `/`. */
+  readonly name: string;
+  readonly folder: Pending;
+}
+
+/**
+ * One pass of readdir and lstat over a tree, without recursion. Each folder's children are sorted, a
+ * folder by its name with the `/`, and each folder is read in its turn: so entries come in the order
+ * of their whole names.
+ */
 class Walk {
   readonly #root: string;
   readonly #path: string;
   readonly #policy: FolderPolicy;
-  readonly #pending: Pending[] = [];
-  readonly #entries: FolderEntry[] = [];
+  readonly #pending: Named[] = [];
+  readonly #entries = new EntryColumns();
+  readonly #fingerprint = createHash("sha256");
   readonly #leftOut: string[] = [];
   readonly #started = Date.now();
-  #newest = -Infinity;
   readonly #guards: { readonly path: string; readonly state: string }[] = [];
+  #newest = -Infinity;
+  #settled = true;
 
   constructor(root: string, path: string, policy: FolderPolicy) {
     this.#root = root;
@@ -162,12 +136,23 @@ class Walk {
 
   run() {
     for (let next = this.#pending.pop(); next; next = this.#pending.pop()) {
-      try {
-        this.enter(next);
-      } catch (error) {
-        if (error instanceof FolderError) throw error;
-        throw new FolderError(codeOf(error), `list folder: ${codeOf(error)}: ${next.path}`);
+      if (next.child.isDirectory) this.#enterChild(next);
+      else this.#add(next.name, next.child.state, placeOf(next));
+      if (this.#entries.length + this.#pending.length > MAX_ENTRIES) {
+        throw new FolderError("EFBIG", `list folder: more than ${MAX_ENTRIES} entries`);
       }
+    }
+  }
+
+  #enterChild({ child, name, folder }: Named) {
+    const path = `${folder.path}${child.original}/`;
+    const directory = fileOf(folder, child);
+    const above = this.#policy.followSymlinks ? [...folder.above, folder.directory] : [];
+    try {
+      this.enter({ directory, name, path, above });
+    } catch (error) {
+      if (error instanceof FolderError) throw error;
+      throw new FolderError(codeOf(error), `list folder: ${codeOf(error)}: ${path}`);
     }
   }
 
@@ -181,47 +166,47 @@ class Walk {
     this.#guards.push({ path, state: directoryState(stat) });
   }
 
-  /** Reads one folder: files become entries, folders wait for their turn. */
+  /** Reads one folder: what is in it waits for its turn. */
   enter(folder: Pending) {
     const now = Date.now();
     const before = Deno.lstatSync(folder.directory);
     if (!before.isDirectory) throw changing();
     this.#newest = Math.max(this.#newest, mtimeOf(before));
     const children = this.#children(folder);
-    if (this.#entries.length + children.length > MAX_ENTRIES) {
-      throw new FolderError("EFBIG", `list folder: more than ${MAX_ENTRIES} entries`);
-    }
-    const unique = new UniqueNames();
-    if (children.some(({ stat }) => stat.isDirectory)) this.guard(folder.directory, before, now);
-    for (const child of children) {
-      const name = folder.name + unique.claim(child.safe);
-      const path = folder.path + child.original;
-      if (child.stat.isDirectory) {
-        const above = this.#policy.followSymlinks ? [...folder.above, folder.directory] : [];
-        this.#pending.push({
-          directory: child.file,
-          name: `${name}/`,
-          path: `${path}/`,
-          above,
-        });
-      } else {
-        this.#newest = Math.max(this.#newest, mtimeOf(child.stat));
-        this.#entries.push(toEntry(name, path, child.file, child.stat));
-      }
+    if (children.some(({ isDirectory }) => isDirectory)) {
+      this.guard(folder.directory, before, now);
     }
     if (children.length === 0 && folder.name !== "") {
-      this.#entries.push(toEntry(folder.name, folder.path, folder.directory, before));
+      this.#add(folder.name, stateOf(before), { path: folder.path, file: folder.directory });
     }
+    const unique = new UniqueNames();
+    const named = children.map((child): Named => {
+      const name = folder.name + unique.claim(child.safe) + (child.isDirectory ? "/" : "");
+      return { child, name, folder };
+    });
+    named.sort((a, b) => compareUtf8(b.name, a.name)); // the first one is taken from the end
+    for (const next of named) this.#pending.push(next);
+  }
+
+  #add(name: string, state: EntryState, place: EntryPlace | undefined) {
+    const { size, mtimeMs, mode } = state;
+    this.#entries.push(name, state, place);
+    // Each entry ends in a byte that no name can hold.
+    this.#fingerprint.update(`${name}\0${size} ${mtimeMs} ${mode}\0`);
+    this.#newest = Math.max(this.#newest, mtimeMs);
+    this.#settled &&= Math.abs(this.#started - mtimeMs) >= RECENT_MS;
   }
 
   /** What the policy lets in, in the order in which names are handed out. */
   #children(folder: Pending): Child[] {
     const children: Child[] = [];
-    const seen = new Set<string>();
+    const damaged = new Set<string>();
     for (const { name: original } of Deno.readDirSync(folder.directory)) {
       if (isJunk(original) || (isHidden(original) && !this.#policy.hidden)) continue;
-      if (seen.has(original)) throw badName(folder.path + original);
-      seen.add(original);
+      if (isDamaged(original)) {
+        if (damaged.has(original)) throw badName(folder.path + original);
+        damaged.add(original);
+      }
       const child = this.#child(folder, original);
       if (child) children.push(child);
     }
@@ -229,24 +214,23 @@ class Walk {
   }
 
   #child(folder: Pending, original: string): Child | null {
-    let file = join(folder.directory, original);
+    const file = folder.directory + sep + original;
     let stat = statEntry(file);
     if (!stat) {
-      if (original.includes("\ufffd")) throw badName(folder.path + original);
+      if (isDamaged(original)) throw badName(folder.path + original);
       return null; // gone since the folder was read: as if it had never been there
     }
+    let target: string | null = null;
     if (stat.isSymlink) {
-      const target = this.#policy.followSymlinks ? this.#follow(folder, file) : null;
-      if (target) {
-        file = target;
-        stat = Deno.lstatSync(file);
-      }
+      target = this.#policy.followSymlinks ? this.#follow(folder, file) : null;
+      if (target) stat = Deno.lstatSync(target);
     }
-    if (!stat.isFile && !stat.isDirectory) {
+    const { isFile, isDirectory } = stat;
+    if (!isFile && !isDirectory) {
       this.#leftOut.push(folder.path + original);
       return null;
     }
-    return { original, safe: safeName(original), file, stat };
+    return { original, safe: safeName(original), isDirectory, state: stateOf(stat), target };
   }
 
   /** Where a symlink leads, if that is inside of the photos folder and not a folder around it. */
@@ -277,81 +261,60 @@ class Walk {
     }
   }
 
-  #isSettled({ mtimeMs }: FolderEntry) {
-    return Math.abs(this.#started - mtimeMs) >= RECENT_MS;
-  }
-
   /**
    * The listing, if every directory that leads to a file stayed as it was: a folder that was replaced
-   * by a symlink, even for an instant, changes the directory that it is in.
+   * by a symlink, even for an instant, changes the directory that it is in. Null if it is empty.
    */
-  finish(): Listing {
+  finish(): PackedListing | null {
     for (const { path, state } of this.#guards) {
       const stat = statDirectory(path);
       if (!stat || directoryState(stat) !== state) throw changing();
     }
-    const entries = this.#entries.sort((a, b) => compareUtf8(a.name, b.name));
+    if (this.#entries.length === 0) return null;
     return {
+      ...this.#entries.pack(),
       path: this.#path,
-      entries,
-      fingerprint: fingerprintOf(entries),
+      fingerprint: this.#fingerprint.digest("hex").slice(0, 32), // SHA-256, cut to 128 bits
       lastModified: Math.floor(this.#newest / 1000),
-      settled: entries.every((entry) => this.#isSettled(entry)),
+      settled: this.#settled,
       leftOut: this.#leftOut,
     };
   }
 }
 
-/** Files after folders and changed names after unchanged ones: what comes later is renamed. */
+/** Folders before files and unchanged names before changed ones: what comes later is renamed. */
 function byClaim(a: Child, b: Child) {
-  return Number(b.stat.isDirectory) - Number(a.stat.isDirectory) ||
+  return Number(b.isDirectory) - Number(a.isDirectory) ||
     Number(a.safe !== a.original) - Number(b.safe !== b.original) ||
     compareUtf8(a.original, b.original);
 }
 
-function toEntry(name: string, path: string, file: string, stat: Deno.FileInfo): FolderEntry {
-  const mtimeMs = mtimeOf(stat);
-  return {
-    name,
-    path,
-    file,
-    size: stat.isDirectory ? 0 : stat.size,
-    mtime: Math.floor(mtimeMs / 1000),
-    mtimeMs,
-    mode: (stat.mode ?? (stat.isDirectory ? DIRECTORY_MODE : FILE_MODE)) & 0o777,
-    identity: identityOf({ dev: stat.dev, ino: stat.ino, size: stat.size, mtimeMs }),
-  };
+function fileOf({ directory }: Pending, { original, target }: Child) {
+  return target ?? directory + sep + original;
 }
 
-/** What tells one state of a file from another, as `node:fs` and Deno both name it. */
-export interface FileState {
-  /** Device. */
-  readonly dev: number;
-  /** Inode; null where the system has none. */
-  readonly ino: number | null;
-  /** Bytes. */
-  readonly size: number;
-  /** Modification time in milliseconds since 1970. */
-  readonly mtimeMs: number;
+/** Where a file is, if its name does not tell. */
+function placeOf({ child, name, folder }: Named): EntryPlace | undefined {
+  const path = folder.path + child.original;
+  const file = fileOf(folder, child);
+  const isTold = path === name && !child.target && folder.above.length === 0;
+  return isTold ? undefined : { path, file };
 }
 
-/** One string that is equal as long as a file is the same and unchanged. */
-export function identityOf({ dev, ino, size, mtimeMs }: FileState): string {
-  return `${dev}:${ino}:${size}:${mtimeMs}`;
+/** True for a name that may not be valid UTF-8: Deno shows such bytes as this character. */
+function isDamaged(name: string) {
+  return name.includes("\ufffd");
+}
+
+function stateOf(stat: Deno.FileInfo): EntryState {
+  const { isDirectory, size, dev, ino } = stat;
+  const mode = (stat.mode ?? (isDirectory ? DIRECTORY_MODE : FILE_MODE)) & 0o777;
+  return { size: isDirectory ? 0 : size, mtimeMs: mtimeOf(stat), mode, dev, ino };
 }
 
 /** Milliseconds since 1970; 1970 itself where the system does not tell. */
 function mtimeOf({ mtime }: Deno.FileInfo) {
   return mtime?.getTime() ?? 0;
-}
-
-/** SHA-256, cut to 128 bits; each entry ends in a byte that no name can hold. */
-function fingerprintOf(entries: readonly FolderEntry[]) {
-  const hash = createHash("sha256");
-  for (const { name, size, mtimeMs, mode } of entries) {
-    hash.update(`${name}\0${size} ${mtimeMs} ${mode}\0`);
-  }
-  return hash.digest("hex").slice(0, 32);
 }
 
 /** Deno tells mtime in milliseconds and ctime, which nobody can set back, in seconds only. */

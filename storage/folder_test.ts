@@ -5,14 +5,8 @@ import process from "node:process";
 import { until } from "../testing/process.ts";
 import { run, testWith } from "../testing/tools.ts";
 import { makeTree, type Tree, type TreeFile } from "../testing/tree.ts";
-import {
-  FolderError,
-  type FolderPolicy,
-  identityOf,
-  listFolder,
-  listFolders,
-  type Listing,
-} from "./folder.ts";
+import { FolderError, type FolderPolicy, listFolder, listFolders } from "./folder.ts";
+import { identityOf, type Listing, unpackListing } from "./listing.ts";
 import { Reader } from "./reader.ts";
 
 const HASH = "0123456789abcdef";
@@ -28,8 +22,13 @@ function photos(files: Files, others: Files = {}): Promise<Tree> {
 }
 
 /** Lists a folder as soon as it has been left alone for long enough */
-function list(root: string, policy: FolderPolicy = {}, hash = HASH): Promise<Listing | null> {
-  return settled(() => listFolder(root, hash, policy));
+async function list(
+  root: string,
+  policy: FolderPolicy = {},
+  hash = HASH,
+): Promise<Listing | null> {
+  const packed = await settled(() => listFolder(root, hash, policy));
+  return packed && unpackListing(packed);
 }
 
 async function settled<T>(action: () => T): Promise<T> {
@@ -250,7 +249,7 @@ Deno.test("what goes into an archive", { ignore: windows }, async () => {
     await using tree = await photos(files, outside);
     const listing = await list(tree.path, policy);
     assert.deepEqual(listing?.entries.map(({ name }) => name), expected, name);
-    assert.deepEqual(listing?.leftOut.sort(), leftOut, name);
+    assert.deepEqual(listing?.leftOut.toSorted(), leftOut, name);
   }));
 });
 

@@ -7,7 +7,8 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import type { IndexKey, IndexRow } from "./checksum_index.ts";
-import { FolderError, type FolderPolicy, type Listing } from "./folder.ts";
+import { FolderError, type FolderPolicy } from "./folder.ts";
+import { type Listing, unpackListing } from "./listing.ts";
 import type { Answer, Call, FileSlice, PlacedSlice, Tasks } from "./reader_worker.ts";
 
 /** A folder in which something was renamed a moment ago is listed again after this time. */
@@ -59,7 +60,9 @@ export class Reader implements Disposable {
   async list(hash: string): Promise<Listing | null> {
     for (let attempt = 1;; attempt++) {
       try {
-        return await this.#run("list", { root: this.#root, hash, policy: this.#policy });
+        const request = { root: this.#root, hash, policy: this.#policy };
+        const packed = await this.#run("list", request);
+        return packed && unpackListing(packed);
       } catch (error) {
         const again = error instanceof FolderError && error.code === "EAGAIN";
         if (!again || attempt === RETRIES) throw error;
@@ -169,6 +172,14 @@ export class Reader implements Disposable {
     this.#busy.delete(worker);
     return job;
   }
+}
+
+/** A run of bytes of a file, from byte `offset` on; `crc32` is that of the bytes before it. */
+export function sliceOf<Part extends { offset: number; length: number; crc32: number }>(
+  { file, path, identity }: Pick<FileSlice, "file" | "path" | "identity">,
+  part: Part,
+): Part & FileSlice {
+  return { ...part, file, path, identity };
 }
 
 function closed() {

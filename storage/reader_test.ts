@@ -3,8 +3,9 @@ import { dirname } from "node:path";
 import { crc32 } from "node:zlib";
 import { run, tool } from "../testing/tools.ts";
 import { makeTree, randomBytes, type Tree, type TreeFile } from "../testing/tree.ts";
-import { type FolderEntry, FolderError } from "./folder.ts";
-import { Reader } from "./reader.ts";
+import { FolderError } from "./folder.ts";
+import type { FolderEntry } from "./listing.ts";
+import { Reader, sliceOf } from "./reader.ts";
 
 const HASH = "0123456789abcdef";
 const windows = Deno.build.os === "windows";
@@ -22,8 +23,7 @@ async function entriesOf(reader: Reader): Promise<readonly FolderEntry[]> {
 
 /** A slice of a file; its place in the buffer is right behind nothing */
 function slice(entry: FolderEntry, offset = 0, length = entry.size - offset, position = 0) {
-  const { file, path, identity } = entry;
-  return { file, path, identity, offset, length, position, crc32: 0 };
+  return sliceOf(entry, { offset, length, position, crc32: 0 });
 }
 
 /** What becomes of a promise, if that is clear in time */
@@ -124,11 +124,11 @@ Deno.test("a file that is not what was listed is not read", { ignore: windows },
       await Deno.remove(file);
       await Deno.symlink("../../secret", file);
     }],
-    ["a folder", "ESTALE", async (file) => {
+    ["a folder", "EISDIR", async (file) => {
       await Deno.remove(file);
       await Deno.mkdir(file);
     }],
-    ["a pipe", "ESTALE", async (file) => {
+    ["a pipe", "ESPIPE", async (file) => {
       await Deno.remove(file);
       await run("mkfifo", [file]);
     }],

@@ -11,15 +11,8 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { ChecksumIndex, type IndexKey, type IndexRow } from "./checksum_index.ts";
-import {
-  codeOf,
-  FolderError,
-  type FolderPolicy,
-  identityOf,
-  listFolder,
-  listFolders,
-  type Listing,
-} from "./folder.ts";
+import { codeOf, FolderError, type FolderPolicy, listFolder, listFolders } from "./folder.ts";
+import { identityOf, type PackedListing } from "./listing.ts";
 
 /** A scan goes through a file by this many bytes, in one buffer that is used again and again. */
 const SCAN_BUFFER_BYTES = 1 << 20;
@@ -58,7 +51,7 @@ export interface Tasks {
     readonly root: string;
     readonly hash: string;
     readonly policy: FolderPolicy;
-  }): Listing | null;
+  }): PackedListing | null;
   /** A new buffer of `length` bytes with slices read in, and the CRC-32 after each of them. */
   fill(request: { readonly length: number; readonly slices: readonly PlacedSlice[] }): {
     buffer: Uint8Array<ArrayBuffer>;
@@ -139,14 +132,16 @@ function withIndex<T>(path: string, use: (index: ChecksumIndex) => T): T {
   }
 }
 
-/** Opens a file for one task; before and after it must be the file that was listed. */
+/**
+ * Opens a file for one task. Afterwards it must be the file that was listed; a look at it before
+ * would find nothing more, since what was changed by then still shows.
+ */
 function withFile(slice: FileSlice, use: (fd: number) => number) {
   let fd: number | undefined;
   try {
     fd = openSync(slice.file, OPEN_FLAGS);
-    assertSame(fd, slice);
     const result = use(fd);
-    assertSame(fd, slice);
+    if (identityOf(fstatSync(fd)) !== slice.identity) throw changed();
     return result;
   } catch (error) {
     const why = error instanceof FolderError ? error.message : codeOf(error);
@@ -154,10 +149,6 @@ function withFile(slice: FileSlice, use: (fd: number) => number) {
   } finally {
     if (fd !== undefined) closeSync(fd);
   }
-}
-
-function assertSame(fd: number, slice: FileSlice) {
-  if (identityOf(fstatSync(fd)) !== slice.identity) throw changed();
 }
 
 function readFully(fd: number, target: Uint8Array, offset: number) {
@@ -182,10 +173,14 @@ function answer({ task, request }: Call): Answer {
   }
 }
 
+/** What of a result is handed over instead of copied. */
+function buffersOf(task: keyof Tasks, result: unknown): ArrayBuffer[] {
+  if (task === "fill") return [(result as ReturnType<Tasks["fill"]>).buffer.buffer];
+  if (task !== "list" || result === null) return [];
+  return [(result as PackedListing).numbers.buffer];
+}
+
 self.onmessage = ({ data }: MessageEvent<Call>) => {
   const reply = answer(data);
-  const filled = data.task === "fill" && "result" in reply
-    ? [(reply.result as ReturnType<Tasks["fill"]>).buffer.buffer]
-    : [];
-  self.postMessage(reply, filled);
+  self.postMessage(reply, "result" in reply ? buffersOf(data.task, reply.result) : []);
 };

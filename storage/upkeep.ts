@@ -5,8 +5,8 @@
  */
 
 import type { Checksums } from "./checksums.ts";
-import type { FolderEntry } from "./folder.ts";
-import type { Reader } from "./reader.ts";
+import type { FolderEntry } from "./listing.ts";
+import { type Reader, sliceOf } from "./reader.ts";
 
 /** So many files are read at the same time. */
 const FILES_AT_ONCE = 4;
@@ -76,7 +76,9 @@ export async function verify(options: UpkeepOptions): Promise<Verification> {
     const expected = checksums.get(entry);
     if (expected === undefined) return void counts.unknown++;
     try {
-      const actual = await reader.checksum({ ...entry, offset: 0, length: entry.size, crc32: 0 });
+      const actual = await reader.checksum(
+        sliceOf(entry, { offset: 0, length: entry.size, crc32: 0 }),
+      );
       if (actual === expected) counts.good++;
       else changed.push({ hash, path });
     } catch {
