@@ -60,7 +60,8 @@ function openStream(
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
     async pull(controller) {
       try {
-        const buffer = await stream.next(pace.nextLength());
+        const length = pace.nextLength();
+        const buffer = await stream.next(length, { ahead: length > MIN_BUFFER_BYTES });
         if (!buffer) return controller.close();
         pace.made(buffer.length);
         controller.enqueue(buffer);

@@ -5,7 +5,7 @@ import { until } from "../testing/process.ts";
 import { assertSameTree, extract, listWithPython, readWithAll } from "../testing/readers.ts";
 import { testWith, tool } from "../testing/tools.ts";
 import { makeTree, randomBytes, type Tree, type TreeFile } from "../testing/tree.ts";
-import { FolderEntry, type Listing } from "../storage/listing.ts";
+import { EntryColumns, type Listing, unpackListing } from "../storage/listing.ts";
 import { Reader } from "../storage/reader.ts";
 import { type Archive, type Engine, EngineUnavailableError } from "./engine.ts";
 import {
@@ -180,9 +180,11 @@ testWith(["zip", "python3"], "only what was listed goes in", async () => {
 
 /** An entry that is at another path than its name tells */
 function entryWithPath(path: string) {
+  const columns = new EntryColumns();
   const state = { size: 1, mtimeMs: 0, mode: 0o644, dev: 1, ino: 1 };
-  const place = { path, file: `/nowhere/${path}` };
-  return new FolderEntry("name", state, { folder: "/nowhere", place });
+  columns.push("name", state, { path, file: `/nowhere/${path}` });
+  const about = { fingerprint: "", lastModified: 0, settled: true, leftOut: [] };
+  return unpackListing({ ...columns.pack(), ...about, path: "/nowhere" }).entries[0];
 }
 
 Deno.test("a name with a line break cannot be carried", { ignore: windows }, async () => {

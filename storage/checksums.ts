@@ -18,8 +18,11 @@ const INDEX_BATCH = 5000;
 /** So long values come together before they are written, in milliseconds. */
 const SAVE_MS = 1000;
 
-/** What a value costs besides its key's characters, in bytes: 170 each of 100,000 were measured. */
+/** What a value costs besides its key's characters: 100 bytes, and the slack that a heap has. */
 const ENTRY_BYTES = 200;
+
+/** So many scans at most leave behind how far they came. */
+const MAX_PARTIAL = 1000;
 
 /** A file as it was listed. */
 export interface ListedFile {
@@ -57,7 +60,9 @@ interface Scan {
 /** The CRC-32 cache of one process. */
 export class Checksums {
   readonly #reader: Reader;
-  readonly #progress: LRUCache<string, Progress>;
+  readonly #whole: LRUCache<string, number>;
+  /** Of scans that were abandoned, or still go on. */
+  readonly #partial = new LRUCache<string, Progress>({ max: MAX_PARTIAL });
   readonly #scans = new Map<string, Scan>();
   readonly #options: ChecksumsOptions;
   #index: string | undefined;
@@ -70,7 +75,7 @@ export class Checksums {
     this.#reader = reader;
     this.#options = options;
     this.#index = options.index;
-    this.#progress = new LRUCache({
+    this.#whole = new LRUCache({
       maxSize: Math.min(options.maxBytes ?? 32 << 20, Number.MAX_SAFE_INTEGER),
       sizeCalculation: (_, key) => ENTRY_BYTES + key.length,
     });
@@ -78,20 +83,22 @@ export class Checksums {
 
   /** The CRC-32 of the whole file, if it is remembered. */
   get(file: ListedFile): number | undefined {
-    const progress = this.#progress.get(keyOf(file));
-    return progress?.offset === file.size ? progress.crc32 : undefined;
+    return this.#whole.get(keyOf(file));
   }
 
   /** Remembers the CRC-32 of a whole file. */
   set(file: ListedFile, crc32: number) {
-    if (this.get(file) === crc32) return;
-    this.#progress.set(keyOf(file), { offset: file.size, crc32 });
+    const key = keyOf(file);
+    if (this.#whole.get(key) === crc32) return;
+    this.#whole.set(key, crc32);
     this.#save(file, crc32);
   }
 
   /** Forgets a CRC-32 that turned out to be wrong. */
   forget(file: ListedFile) {
-    this.#progress.delete(keyOf(file));
+    const key = keyOf(file);
+    this.#whole.delete(key);
+    this.#partial.delete(key);
     this.#save(file, null);
   }
 
@@ -105,8 +112,7 @@ export class Checksums {
       try {
         const values = await this.#reader.recall(this.#index, keys);
         values.forEach((crc32, i) => {
-          if (crc32 === null) return;
-          this.#progress.set(keyOf(batch[i]), { offset: batch[i].size, crc32 });
+          if (crc32 !== null) this.#whole.set(keyOf(batch[i]), crc32);
         });
       } catch (error) {
         this.#giveUpIndex(error);
@@ -152,18 +158,19 @@ export class Checksums {
   }
 
   async #goThrough(key: string, file: ListedFile, scan: Scan): Promise<number> {
-    let { offset, crc32 } = this.#progress.get(key) ?? { offset: 0, crc32: 0 };
+    let { offset, crc32 } = this.#partial.get(key) ?? { offset: 0, crc32: 0 };
     try {
       while (offset < file.size) {
         const length = Math.min(SLICE_BYTES, file.size - offset);
         crc32 = await this.#reader.checksum(sliceOf(file, { offset, length, crc32 }));
         offset += length;
-        this.#progress.set(key, { offset, crc32 });
+        if (offset < file.size) this.#partial.set(key, { offset, crc32 });
         if (scan.waiting === 0 && offset < file.size) {
           throw new DOMException("scan file: nobody waits for it", "AbortError");
         }
       }
-      if (file.size > 0) this.#save(file, crc32);
+      this.#partial.delete(key);
+      if (file.size > 0) this.set(file, crc32);
       return crc32;
     } finally {
       this.#scans.delete(key); // before anyone could join a scan that has ended

@@ -8,7 +8,7 @@
 
 import { join } from "node:path";
 
-/** One column a number, in this order. */
+/** So many numbers a row: size, time, mode, device, inode. */
 const NUMBERS = 5;
 
 /** Stands between two names; no name can hold it. */
@@ -40,33 +40,28 @@ export interface EntryPlace {
   readonly file: string;
 }
 
-/** One file or empty folder of an archive. */
+/** One file or empty folder of an archive: a row of a packed listing. */
 export class FolderEntry implements EntryPlace, EntryState {
   /** Path in the archive, joined by `/`; a folder's ends in `/`. */
   readonly name: string;
-  /** Bytes; 0 for a folder. */
-  readonly size: number;
-  /** Modification time in milliseconds since 1970. */
-  readonly mtimeMs: number;
-  /** Unix permission bits. */
-  readonly mode: number;
-  /** Device. */
-  readonly dev: number;
-  /** Inode. */
-  readonly ino: number;
-  readonly #folder: string;
-  readonly #place: EntryPlace | undefined;
+  readonly #listing: PackedListing;
+  readonly #row: number;
 
-  /** An entry of the folder at this path; its place is told only where it is not that of its name. */
-  constructor(name: string, state: EntryState, at: { folder: string; place?: EntryPlace }) {
+  /** The entry in this row. */
+  constructor(name: string, listing: PackedListing, row: number) {
     this.name = name;
-    this.size = state.size;
-    this.mtimeMs = state.mtimeMs;
-    this.mode = state.mode;
-    this.dev = state.dev;
-    this.ino = state.ino ?? 0;
-    this.#folder = at.folder;
-    this.#place = at.place;
+    this.#listing = listing;
+    this.#row = row;
+  }
+
+  /** Bytes; 0 for a folder. */
+  get size(): number {
+    return this.#listing.numbers[this.#row * NUMBERS];
+  }
+
+  /** Modification time in milliseconds since 1970. */
+  get mtimeMs(): number {
+    return this.#listing.numbers[this.#row * NUMBERS + 1];
   }
 
   /** Modification time, whole seconds since 1970. */
@@ -74,14 +69,29 @@ export class FolderEntry implements EntryPlace, EntryState {
     return Math.floor(this.mtimeMs / 1000);
   }
 
+  /** Unix permission bits. */
+  get mode(): number {
+    return this.#listing.numbers[this.#row * NUMBERS + 2];
+  }
+
+  /** Device. */
+  get dev(): number {
+    return this.#listing.numbers[this.#row * NUMBERS + 3];
+  }
+
+  /** Inode; 0 where the system has none. */
+  get ino(): number {
+    return this.#listing.numbers[this.#row * NUMBERS + 4];
+  }
+
   /** Path in the folder as it is on the disk, joined by `/`; a folder's ends in `/`. */
   get path(): string {
-    return this.#place?.path ?? this.name;
+    return this.#listing.places.get(this.#row)?.path ?? this.name;
   }
 
   /** Absolute path to open: where a symlink leads, else the same file as `path`. */
   get file(): string {
-    return this.#place?.file ?? join(this.#folder, this.name);
+    return this.#listing.places.get(this.#row)?.file ?? join(this.#listing.path, this.name);
   }
 
   /** What {@link identityOf} says: equal as long as the file is the same and unchanged. */
@@ -116,7 +126,7 @@ export interface Listing {
 export interface PackedListing extends Omit<Listing, "entries"> {
   /** The entries' names, with a zero between two. */
   readonly names: string;
-  /** Five numbers an entry: size, time, mode, device, inode. */
+  /** Five numbers a row: size, time, mode, device, inode. */
   readonly numbers: Float64Array<ArrayBuffer>;
   /** The places of those entries whose place is not that of their name. */
   readonly places: ReadonlyMap<number, EntryPlace>;
@@ -151,19 +161,12 @@ export class EntryColumns {
 }
 
 /** The listing that was packed. */
-export function unpackListing({ names, numbers, places, ...rest }: PackedListing): Listing {
-  const entries = names.split(SEPARATOR).map((name, i) => {
-    const at = i * NUMBERS;
-    const state = {
-      size: numbers[at],
-      mtimeMs: numbers[at + 1],
-      mode: numbers[at + 2],
-      dev: numbers[at + 3],
-      ino: numbers[at + 4],
-    };
-    return new FolderEntry(name, state, { folder: rest.path, place: places.get(i) });
-  });
-  return { ...rest, entries };
+export function unpackListing(packed: PackedListing): Listing {
+  const { path, fingerprint, lastModified, settled, leftOut } = packed;
+  const entries = packed.names.split(SEPARATOR).map((name, row) =>
+    new FolderEntry(name, packed, row)
+  );
+  return { path, entries, fingerprint, lastModified, settled, leftOut };
 }
 
 /** The entries that are files, and not empty folders. */

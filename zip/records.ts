@@ -222,19 +222,46 @@ export function isFolder(entry: Entry): boolean {
 /** MS-DOS date and time (4.4.6), in UTC, clamped to the years that it can say. */
 function dosDateTime(mtime: number) {
   const seconds = Math.min(Math.max(mtime, 315_532_800), 4_354_819_198); // 1980-01-01, 2107-12-31
-  const date = new Date(seconds * 1000);
+  const day = Math.floor(seconds / 86_400);
+  const second = seconds - day * 86_400;
   return {
-    date: date.getUTCFullYear() - 1980 << 9 | date.getUTCMonth() + 1 << 5 | date.getUTCDate(),
-    time: date.getUTCHours() << 11 | date.getUTCMinutes() << 5 | date.getUTCSeconds() >> 1,
+    date: dosDate(day),
+    time: (second / 3600 | 0) << 11 | (second / 60 | 0) % 60 << 5 | second % 60 >> 1,
   };
 }
 
+/**
+ * The date of a day, counted from 1970-01-01. By arithmetic on years that begin in March, so that the
+ * leap day comes last: a `Date` took as long as all the rest of both headers.
+ */
+function dosDate(day: number) {
+  const sinceMarch1900 = day + 25_508;
+  const leapless = sinceMarch1900 > 73_048 ? sinceMarch1900 + 1 : sinceMarch1900; // 2100 has no leap day
+  const year = (leapless * 4 + 3) / 1461 | 0;
+  const dayOfYear = leapless - (year * 1461 >> 2);
+  const month = (dayOfYear * 5 + 2) / 153 | 0; // from March: 0 to 11
+  const dayOfMonth = dayOfYear - ((month * 153 + 2) / 5 | 0) + 1;
+  const january = month >= 10 ? 1 : 0;
+  return year - 80 + january << 9 | month + 3 - 12 * january << 5 | dayOfMonth;
+}
+
 function writeName(target: Uint8Array, at: number, name: string) {
+  if (name.length <= MAX_16 && writeAscii(target, at, name)) return name.length;
   const { read, written } = encoder.encodeInto(name, target.subarray(at, at + MAX_16));
   if (read < name.length) {
     throw new RangeError(`write entry name: more than ${MAX_16} bytes: ${name.slice(0, 40)}…`);
   }
   return written;
+}
+
+/** Writes the text if it is ASCII, which is several times as fast as the encoder. */
+function writeAscii(target: Uint8Array, at: number, text: string): boolean {
+  for (let i = 0; i < text.length; i++) {
+    const code = text.charCodeAt(i);
+    if (code > 0x7f) return false;
+    target[at + i] = code;
+  }
+  return true;
 }
 
 function u16(target: Uint8Array, at: number, value: number) {

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import {
   type Entry,
   isFolder,
@@ -253,6 +254,16 @@ Deno.test("times", async (t) => {
       assert.equal(field(central(entry), 12, 4), dos);
       assert.equal(central(entry).slice(2 * 51), extra);
     });
+  }
+});
+
+Deno.test("the DOS date of every day from 1980 to 2107", () => {
+  for (let mtime = 315_532_800; mtime <= 4_354_819_198; mtime += 86_400) {
+    const day = new Date(mtime * 1000);
+    const year = day.getUTCFullYear() - 1980;
+    const date = year << 9 | day.getUTCMonth() + 1 << 5 | day.getUTCDate();
+    const bytes = field(local({ ...PHOTO, mtime }), 12, 2);
+    assert.equal(Buffer.from(bytes, "hex").readUInt16LE(), date, day.toISOString());
   }
 });
 

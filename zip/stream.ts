@@ -76,6 +76,12 @@ interface Window {
   readonly headers: number[];
 }
 
+/** A window whose slices are being read. */
+interface Begun {
+  readonly window: Window;
+  readonly filled: Promise<Filled>;
+}
+
 /** Makes the bytes of an archive, one buffer at a time. */
 export class ArchiveStream {
   readonly #plan: Plan;
@@ -88,6 +94,8 @@ export class ArchiveStream {
   #position: number;
   /** The entry that is being sent in parts, with the CRC-32 of its bytes so far. */
   #running = { index: -1, crc32: 0 };
+  /** The next buffer, if it is being filled already. */
+  #ahead: Promise<Begun> | null = null;
   /** No entry before this one needs a scan ahead. */
   #scanned = 0;
 
@@ -110,18 +118,21 @@ export class ArchiveStream {
   }
 
   /**
-   * The next buffer, of `length` bytes or fewer but never none; null after the last one.
+   * The next buffer, of `length` bytes or fewer but never none; null after the last one. With `ahead`
+   * the one after it may be filled at the same time.
    *
    * @throws {Error} if content is not what the plan or a header already sent says
    */
-  async next(length: number): Promise<Uint8Array<ArrayBuffer> | null> {
+  async next(length: number, { ahead = false } = {}): Promise<Uint8Array<ArrayBuffer> | null> {
     if (this.#position === this.#end) return null;
     if (this.#position === this.#start) this.#scanSkipped();
-    const window = await this.#openWindow(length);
-    const size = window.end - window.start;
-    const { buffer, checksums } = window.slices.length > 0
-      ? await this.#source.fill(size, window.slices)
-      : { buffer: new Uint8Array(size), checksums: [] };
+    const { window, filled } = await (this.#ahead ?? this.#begin(this.#position, length));
+    this.#ahead = null;
+    if (ahead && this.#isIndependent(window.end)) {
+      this.#ahead = this.#begin(window.end, length);
+      this.#ahead.catch(() => {}); // shows when it is asked for
+    }
+    const { buffer, checksums } = await filled;
     window.slices.forEach((slice, i) => this.#settleSlice(window, slice, checksums[i]));
     for (const index of window.headers) this.#writeHeader(buffer, window, index);
     this.#writeDirectory(buffer, window);
@@ -129,9 +140,26 @@ export class ArchiveStream {
     return buffer;
   }
 
-  /** Chooses what goes into the next buffer, so that every CRC-32 it needs is known or in it. */
-  async #openWindow(length: number): Promise<Window> {
-    const start = this.#position;
+  /** Starts to fill a buffer. */
+  async #begin(start: number, length: number): Promise<Begun> {
+    const window = await this.#openWindow(start, length);
+    const size = window.end - window.start;
+    const filled = window.slices.length > 0
+      ? this.#source.fill(size, window.slices)
+      : Promise.resolve({ buffer: new Uint8Array(size), checksums: [] });
+    filled.catch(() => {}); // shows when it is asked for
+    return { window, filled };
+  }
+
+  /** True if the part from here on needs no CRC-32 that the part before has yet to tell. */
+  #isIndependent(position: number) {
+    const { headerOffsets, centralOffsets } = this.#plan;
+    if (position >= Math.min(centralOffsets[0], this.#end)) return false;
+    return headerOffsets[partAt(headerOffsets, position)] === position;
+  }
+
+  /** Chooses what goes into a buffer, so that every CRC-32 it needs is known or in it. */
+  async #openWindow(start: number, length: number): Promise<Window> {
     const end = Math.min(start + length, this.#end);
     const window: Window = { start, end, slices: [], headers: [] };
     const { entries, headerOffsets, centralOffsets } = this.#plan;
@@ -153,8 +181,12 @@ export class ArchiveStream {
     const whole = header >= window.start && end <= window.end;
 
     if (data > window.start) { // its header is in the window
+      const fitsNext = end - header <= length && end <= this.#end;
+      if (!whole && fitsNext && header > window.start) {
+        window.end = header; // the next buffer can be filled at the same time as this one
+        return;
+      }
       if (!whole && !this.#isKnown(index)) {
-        const fitsNext = end - header <= length && end <= this.#end;
         if (!fitsNext) this.#scanAhead(index);
         if (header > window.start) {
           window.end = header; // what is there already goes out while the scan runs
