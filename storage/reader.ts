@@ -5,6 +5,7 @@
  * @module
  */
 
+import { relative, sep } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { IndexKey, IndexRow } from "./checksum_index.ts";
 import { FolderError, type FolderPolicy } from "./folder.ts";
@@ -15,21 +16,38 @@ import type { Answer, Call, FileSlice, PlacedSlice, Tasks } from "./reader_worke
 const RETRY_MS = 30;
 const RETRIES = 40;
 
+/** A task that takes longer is held up, by a disk that hangs. Milliseconds. */
+const HELD_UP_MS = 3000;
+
+/** So many threads at most take the places of those that are held up. */
+const MAX_SPARE = 8;
+
 /** How the reader works. */
 export interface ReaderOptions extends FolderPolicy {
   /** Absolute path of the photos folder, without symlinks in it. */
   readonly root: string;
   /** Threads that read. @default as many as cores, 2 to 4 */
   readonly workers?: number;
+  /** After so many milliseconds a task counts as held up. @default 3000 */
+  readonly heldUpAfter?: number;
 }
 
 interface Job {
   readonly call: Call;
+  /** The folder in the photos folder that it reads in, if it is one. */
+  readonly folder: string | null;
+  /** When a thread took it, in milliseconds. */
+  started: number;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: Error) => void;
 }
 
-/** Reads folders and files. Errors are {@link FolderError}s with the code of the system. */
+/**
+ * Reads folders and files. Errors are {@link FolderError}s with the code of the system.
+ *
+ * A folder on a disk that hangs holds up the threads that read in it. Others take their places, and
+ * none of them reads in that folder until one comes back: so all other folders go on.
+ */
 export class Reader implements Disposable {
   readonly #root: string;
   readonly #policy: FolderPolicy;
@@ -37,6 +55,8 @@ export class Reader implements Disposable {
   readonly #idle: Worker[] = [];
   readonly #busy = new Map<Worker, Job>();
   readonly #queue: Job[] = [];
+  readonly #heldUpAfter: number;
+  #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
   /** Starts no thread yet: each comes with the first task that needs it. */
@@ -44,12 +64,13 @@ export class Reader implements Disposable {
     const { root, hidden = false, followSymlinks = false } = options;
     this.#root = root;
     this.#policy = { hidden, followSymlinks };
+    this.#heldUpAfter = options.heldUpAfter ?? HELD_UP_MS;
     this.#size = options.workers ?? Math.min(Math.max(navigator.hardwareConcurrency, 2), 4);
   }
 
   /** Names of the folders in the photos folder. */
   folders(): Promise<string[]> {
-    return this.#run("folders", { root: this.#root });
+    return this.#run("folders", { root: this.#root }, null);
   }
 
   /**
@@ -61,7 +82,7 @@ export class Reader implements Disposable {
     for (let attempt = 1;; attempt++) {
       try {
         const request = { root: this.#root, hash, policy: this.#policy };
-        const packed = await this.#run("list", request);
+        const packed = await this.#run("list", request, hash);
         return packed && unpackListing(packed);
       } catch (error) {
         const again = error instanceof FolderError && error.code === "EAGAIN";
@@ -77,7 +98,8 @@ export class Reader implements Disposable {
    * @throws {FolderError} `ESTALE` if a file is not what it was when it was listed
    */
   fill(length: number, slices: readonly PlacedSlice[]): Promise<ReturnType<Tasks["fill"]>> {
-    return this.#run("fill", { length, slices });
+    const folder = slices.length > 0 ? this.#folderOf(slices[0].file) : null;
+    return this.#run("fill", { length, slices }, folder);
   }
 
   /**
@@ -86,7 +108,7 @@ export class Reader implements Disposable {
    * @throws {FolderError} `ESTALE` if the file is not what it was when it was listed
    */
   checksum(slice: FileSlice): Promise<number> {
-    return this.#run("checksum", slice);
+    return this.#run("checksum", slice, this.#folderOf(slice.file));
   }
 
   /**
@@ -95,7 +117,7 @@ export class Reader implements Disposable {
    * @throws {FolderError} `EINDEX` if the file cannot be used
    */
   recall(index: string, keys: readonly IndexKey[]): Promise<(number | null)[]> {
-    return this.#run("recall", { index, keys });
+    return this.#run("recall", { index, keys }, null);
   }
 
   /**
@@ -104,50 +126,75 @@ export class Reader implements Disposable {
    * @throws {FolderError} `EINDEX` if the file cannot be used
    */
   async remember(index: string, rows: readonly IndexRow[]): Promise<void> {
-    await this.#run("remember", { index, rows });
+    await this.#run("remember", { index, rows }, null);
   }
 
   /** Ends the threads; what they were at is lost. */
   [Symbol.dispose]() {
     this.#closed = true;
+    clearTimeout(this.#timer);
     for (const worker of [...this.#idle, ...this.#busy.keys()]) worker.terminate();
     for (const job of [...this.#busy.values(), ...this.#queue]) job.reject(closed());
     this.#idle.length = this.#queue.length = 0;
     this.#busy.clear();
   }
 
+  #folderOf(file: string) {
+    return relative(this.#root, file).split(sep)[0];
+  }
+
   #run<T extends keyof Tasks>(
     task: T,
     request: Parameters<Tasks[T]>[0],
+    folder: string | null,
   ): Promise<ReturnType<Tasks[T]>> {
     if (this.#closed) return Promise.reject(closed());
     const { promise, resolve, reject } = Promise.withResolvers<ReturnType<Tasks[T]>>();
-    const job: Job = { call: { task, request }, resolve: resolve as Job["resolve"], reject };
-    this.#queue.push(job);
+    const call = { task, request };
+    const started = Infinity;
+    this.#queue.push({ call, folder, started, resolve: resolve as Job["resolve"], reject });
     this.#dispatch();
     return promise;
   }
 
   #dispatch() {
+    clearTimeout(this.#timer);
     for (let at = this.#nextJob(); at >= 0; at = this.#nextJob()) {
       const worker = this.#idle.pop() ?? this.#hire();
-      if (!worker) return;
+      if (!worker) break;
       const [job] = this.#queue.splice(at, 1);
+      job.started = performance.now();
       this.#busy.set(worker, job);
       worker.postMessage(job.call);
     }
+    // Whoever waits now may have to wait for a thread that is held up: look again then.
+    if (this.#queue.length > 0) this.#timer = setTimeout(() => this.#dispatch(), this.#heldUpAfter);
   }
 
   /** First come, first served; but one thread is kept from scans, which are long, for the rest. */
   #nextJob(): number {
     const isScan = ({ call }: Job) => call.task === "checksum";
-    const scans = [...this.#busy.values()].filter(isScan).length;
-    const mayScan = scans < Math.max(this.#size - 1, 1);
-    return this.#queue.findIndex((job) => mayScan || !isScan(job));
+    const heldUp = this.#heldUp();
+    const scans = [...this.#busy.values()].filter((job) => isScan(job) && !heldUp.includes(job));
+    const mayScan = scans.length < Math.max(this.#size - 1, 1);
+    const hanging = new Set(heldUp.map(({ folder }) => folder));
+    return this.#queue.findIndex((job) =>
+      (mayScan || !isScan(job)) && (job.folder === null || !hanging.has(job.folder))
+    );
+  }
+
+  #heldUp(): Job[] {
+    const since = performance.now() - this.#heldUpAfter;
+    return [...this.#busy.values()].filter(({ started }) => started <= since);
+  }
+
+  /** How many threads there may be now. */
+  #limit() {
+    return this.#size + Math.min(this.#heldUp().length, MAX_SPARE);
   }
 
   #hire(): Worker | null {
-    if (this.#busy.size >= this.#size) return null;
+    if (this.#busy.size >= this.#limit()) return null;
     const worker = new Worker(import.meta.resolve("./reader_worker.ts"), { type: "module" });
     worker.onmessage = ({ data }: MessageEvent<Answer>) => this.#settle(worker, data);
     worker.onerror = (event) => {
@@ -161,7 +208,9 @@ export class Reader implements Disposable {
 
   #settle(worker: Worker, answer: Answer) {
     const job = this.#take(worker);
-    this.#idle.push(worker);
+    const spare = this.#busy.size + this.#idle.length >= this.#limit();
+    if (spare) worker.terminate();
+    else this.#idle.push(worker);
     if ("result" in answer) job?.resolve(answer.result);
     else job?.reject(new FolderError(answer.code, answer.message));
     this.#dispatch();

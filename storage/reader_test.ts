@@ -40,11 +40,19 @@ async function within<T>(milliseconds: number, promise: Promise<T>): Promise<T> 
 /** Counts the threads that are started, until it is disposed */
 function countThreads() {
   const { Worker } = globalThis;
-  const threads = { started: 0, [Symbol.dispose]: () => void (globalThis.Worker = Worker) };
+  const threads = {
+    started: 0,
+    ended: 0,
+    [Symbol.dispose]: () => void (globalThis.Worker = Worker),
+  };
   globalThis.Worker = class extends Worker {
     constructor(...args: ConstructorParameters<typeof Worker>) {
       super(...args);
       threads.started++;
+    }
+    override terminate() {
+      threads.ended++;
+      super.terminate();
     }
   };
   return threads;
@@ -196,6 +204,29 @@ Deno.test("more tasks than workers: each gets its own answer", async () => {
   const expected = files.map(([, content]) => crc32(content as Uint8Array));
   assert.deepEqual(answers, expected.flatMap((crc) => [crc, crc]));
   assert.equal(threads.started, 3);
+});
+
+Deno.test("a thread that is held up is replaced, but not for its own folder", async () => {
+  const other = "fedcba9876543210";
+  await using tree = await makeTree({
+    [`${HASH}/huge`]: { size: 2 ** 29 },
+    [`${HASH}/small`]: "1",
+    [`${other}/photo`]: "2",
+  });
+  using threads = countThreads();
+  using reader = new Reader({ root: tree.path, workers: 1, heldUpAfter: 50 });
+  const [huge, small] = await entriesOf(reader);
+  const ended: string[] = [];
+  const note = (name: string) => () => ended.push(name);
+  const tasks = [
+    reader.checksum(slice(huge)).then(note("huge")),
+    reader.fill(1, [slice(small)]).then(note("small, of the same folder")),
+    reader.list(other).then(note("another folder")),
+    reader.folders().then(note("no folder")),
+  ];
+  await Promise.all(tasks);
+  assert.deepEqual(ended, ["another folder", "no folder", "huge", "small, of the same folder"]);
+  assert.deepEqual([threads.started, threads.ended], [2, 1], "there is one again");
 });
 
 Deno.test("a disposed reader rejects what waits, and what comes", async () => {
