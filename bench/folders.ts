@@ -27,16 +27,16 @@ export const workloads: Readonly<Record<string, Workload>> = {
 };
 
 /** The hash of a workload's folder. */
-export function hashOf(letter: string): string {
-  return letter.repeat(32);
+export function hashOf(name: string): string {
+  return name.repeat(32).slice(0, 32);
 }
 
 /** Makes a workload's folder, unless it is there. */
-export async function makeFolder(root: string, letter: string) {
-  const folder = join(root, hashOf(letter));
-  const done = join(root, `${letter}.done`);
+export async function makeFolder(root: string, name: string, workload = workloads[name]) {
+  const folder = join(root, hashOf(name));
+  const done = join(root, `${name}.done`);
   if (await Deno.stat(done).then(() => true, () => false)) return;
-  const { files, size, perFolder = files } = workloads[letter];
+  const { files, size, perFolder = files } = workload;
   const noise = new Uint8Array(Math.min(size, 1 << 20));
   for (let i = 0; i < files; i++) {
     const inner = perFolder < files ? join(folder, `d${Math.floor(i / perFolder)}`) : folder;

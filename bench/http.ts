@@ -2,7 +2,10 @@
  * Side by side: every server downloads the same folders, in one run, in turns. Prints a table with
  * medians, minimum and maximum, and writes raw results to `bench/results/`.
  *
- *     deno task bench:http [--loads P,T] [--runs 5] [--only name,name] [--scratch FOLDER]
+ *     deno task bench:http [--loads P,P:cold,P:8,T] [--runs 5] [--only NAME] [--scratch FOLDER]
+ *
+ * A load is a letter of `folders.ts`, then what differs from one client and a server that has sent
+ * the folder before: `cold` starts the server anew for each download, a number is that of clients.
  *
  * @module
  */
@@ -11,14 +14,16 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { hashOf, makeFolder, workloads } from "./folders.ts";
 import { type Server, startServer } from "./process.ts";
+import { freePort, machine, save, spread } from "./report.ts";
 import { type Rival, rivals } from "./rivals.ts";
 
-/** One download. */
+/** One download, or several at the same time. */
 interface Sample {
   readonly megabytesPerSecond: number;
   readonly cpuSecondsPerGigabyte: number;
+  /** Of the client that waited longest. */
   readonly firstByteMs: number;
-  /** Memory of the server and its children after it, in MB. */
+  /** Largest memory of the server so far, and what its children have now, in MB. */
   readonly memory: number;
 }
 
@@ -30,28 +35,49 @@ interface Row {
   readonly missing?: string;
 }
 
+/** One workload and how it is put on. */
+interface Load {
+  readonly name: string;
+  readonly letter: string;
+  readonly clients: number;
+  readonly cold: boolean;
+}
+
 async function main() {
   const { values } = parseArgs({
     options: {
-      loads: { type: "string", default: "P,T" },
+      loads: { type: "string", default: "P,P:cold,P:8,P:64,V,T,T:cold,H" },
       runs: { type: "string", default: "5" },
-      only: { type: "string", default: "" },
+      only: { type: "string", multiple: true, default: [] },
       scratch: { type: "string", default: "/tmp/zipferry-bench" },
     },
   });
   const root = join(values.scratch, "photos");
   await Deno.mkdir(root, { recursive: true });
-  const loads = values.loads.split(",");
-  for (const load of loads) await makeFolder(root, load);
-  const only = values.only.split(",").filter(Boolean);
-  const chosen = rivals.filter(({ name }) => only.length === 0 || only.includes(name));
+  const loads = values.loads.split(",").map(parseLoad);
+  for (const { letter } of loads) await makeFolder(root, letter);
+  const chosen = rivals.filter(({ name }) =>
+    values.only.length === 0 || values.only.includes(name)
+  );
   await installPackages(chosen, values.scratch);
 
   const rows: Row[] = [];
-  for (const load of loads) rows.push(...await measure(load, chosen, { ...values, root }));
   console.log(await machine());
-  for (const load of loads) console.log(table(load, rows.filter((row) => row.load === load)));
-  await save(rows);
+  for (const load of loads) {
+    const measured = await measure(load, chosen, { ...values, root });
+    rows.push(...measured);
+    console.log(table(load, measured));
+  }
+  await save("http", rows);
+}
+
+function parseLoad(name: string): Load {
+  const [letter, ...how] = name.split(":");
+  if (!(letter in workloads)) {
+    throw new RangeError(`--loads: ${letter}: allowed are ${Object.keys(workloads).join()}`);
+  }
+  const clients = Number(how.find((word) => /^\d+$/.test(word)) ?? 1);
+  return { name, letter, clients, cold: how.includes("cold") };
 }
 
 interface MeasureOptions {
@@ -61,51 +87,76 @@ interface MeasureOptions {
 }
 
 /** All servers run at the same time and take turns, so that a noisy minute hits them all. */
-async function measure(load: string, chosen: readonly Rival[], options: MeasureOptions) {
+async function measure(load: Load, chosen: readonly Rival[], options: MeasureOptions) {
   const rows: Row[] = [];
   await using servers = new AsyncDisposableStack();
-  const running: { rival: Rival; server: Server; row: Row }[] = [];
+  const running: { rival: Rival; start: () => Promise<Server>; server: Server; row: Row }[] = [];
   for (const rival of chosen) {
-    const row: Row = { server: rival.name, load, samples: [] };
+    const row: Row = { server: rival.name, load: load.name, samples: [] };
     try {
       const port = freePort();
       const command = await rival.command({ ...options, port });
-      const server = servers.use(await startServer(command, port));
-      running.push({ rival, server, row });
+      const start = () => startServer(command, port);
+      running.push({ rival, start, server: await start(), row });
       rows.push(row);
     } catch (error) {
-      rows.push({ ...row, missing: error instanceof Error ? error.message : String(error) });
+      const missing = error instanceof Error ? error.message : String(error);
+      rows.push({ ...row, missing });
     }
   }
+  servers.defer(async () => {
+    for (const { server } of running) await server[Symbol.asyncDispose]();
+  });
   for (let run = 0; run <= Number(options.runs); run++) {
-    for (const { rival, server, row } of running) {
-      const path = rival.path?.(hashOf(load)) ?? `/archive/${hashOf(load)}/`;
-      const sample = await download(server, path);
-      if (run > 0) row.samples.push(sample); // the first one warms up
+    for (const one of running) {
+      if (load.cold) {
+        await one.server[Symbol.asyncDispose]();
+        one.server = await one.start();
+      }
+      const hash = hashOf(load.letter);
+      const sample = await download(
+        one.server,
+        one.rival.path?.(hash) ?? `/archive/${hash}/`,
+        load,
+      );
+      if (run > 0) one.row.samples.push(sample); // the first one warms up
     }
   }
   return rows;
 }
 
-async function download(server: Server, path: string): Promise<Sample> {
+async function download(server: Server, path: string, { clients }: Load): Promise<Sample> {
   const cpu = server.cpuSeconds();
   const started = performance.now();
-  const args = ["-sS", "-f", "-o", "/dev/null", "-w", "%{size_download} %{time_starttransfer}"];
   const url = `http://127.0.0.1:${server.port}${path}`;
-  const { success, stdout, stderr } = await new Deno.Command("curl", { args: [...args, url] })
-    .output();
-  if (!success) throw new Error(`download: ${new TextDecoder().decode(stderr)}`);
+  const done = await Promise.all(Array.from({ length: clients }, () => curl(url)));
   const seconds = (performance.now() - started) / 1000;
-  const [bytes, firstByte] = new TextDecoder().decode(stdout).split(" ").map(Number);
+  const bytes = done.reduce((sum, { bytes }) => sum + bytes, 0);
   return {
     megabytesPerSecond: bytes / 1e6 / seconds,
     cpuSecondsPerGigabyte: (server.cpuSeconds() - cpu) / (bytes / 1e9),
-    firstByteMs: firstByte * 1000,
-    memory: server.memory() / 1000,
+    firstByteMs: Math.max(...done.map(({ firstByte }) => firstByte)) * 1000,
+    memory: server.peakMemory() / 1000,
   };
 }
 
-function table(load: string, rows: readonly Row[]) {
+async function curl(url: string) {
+  const args = [
+    "-sS",
+    "-f",
+    "-o",
+    "/dev/null",
+    "-w",
+    "%{size_download} %{time_starttransfer}",
+    url,
+  ];
+  const { success, stdout, stderr } = await new Deno.Command("curl", { args }).output();
+  if (!success) throw new Error(`download: ${new TextDecoder().decode(stderr)}`);
+  const [bytes, firstByte] = new TextDecoder().decode(stdout).split(" ").map(Number);
+  return { bytes, firstByte };
+}
+
+function table({ letter, clients, cold }: Load, rows: readonly Row[]) {
   const lines = rows.map(({ server, samples, missing }) => {
     if (missing) return `| ${server} | could not be had: ${missing.split("\n")[0]} | | | |`;
     const of = (key: keyof Sample, digits: number) => spread(samples.map((s) => s[key]), digits);
@@ -113,33 +164,15 @@ function table(load: string, rows: readonly Row[]) {
       of("firstByteMs", 0)
     } | ${of("memory", 0)} |`;
   });
+  const how = `${clients === 1 ? "one client" : `${clients} clients`}${
+    cold ? ", server just started" : ""
+  }`;
   return [
-    `\n${load}: ${workloads[load].title}, one client, page cache warm\n`,
+    `\n${letter}: ${workloads[letter].title}, ${how}, page cache warm\n`,
     "| Server | MB/s | CPU-s per GB | first byte, ms | memory, MB |",
     "| --- | --- | --- | --- | --- |",
     ...lines,
   ].join("\n");
-}
-
-/** Median, with minimum and maximum. */
-function spread(values: readonly number[], digits: number) {
-  const sorted = values.toSorted((a, b) => a - b);
-  const median = sorted[sorted.length >> 1];
-  const [low, high] = [sorted[0], sorted[sorted.length - 1]].map((n) => n.toFixed(digits));
-  return `${median.toFixed(digits)} (${low}–${high})`;
-}
-
-async function machine() {
-  const cpu = /model name\s*: (.*)/.exec(await Deno.readTextFile("/proc/cpuinfo"))?.[1];
-  return `${navigator.hardwareConcurrency} cores, ${cpu}, Deno ${Deno.version.deno}`;
-}
-
-async function save(rows: readonly Row[]) {
-  const folder = join(import.meta.dirname!, "results");
-  await Deno.mkdir(folder, { recursive: true });
-  const name = new Date().toISOString().replaceAll(/[-:]|\..*/g, "");
-  const data = { machine: await machine(), rows };
-  await Deno.writeTextFile(join(folder, `${name}.json`), `${JSON.stringify(data, null, 2)}\n`);
 }
 
 async function installPackages(chosen: readonly Rival[], scratch: string) {
@@ -148,11 +181,6 @@ async function installPackages(chosen: readonly Rival[], scratch: string) {
   if (packages.length === 0) return;
   const args = ["install", "--prefix", scratch, "--no-audit", "--no-fund", ...packages];
   await new Deno.Command("npm", { args, stdout: "null", stderr: "null" }).output();
-}
-
-function freePort() {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 if (import.meta.main) await main();

@@ -13,8 +13,10 @@ export interface Server extends AsyncDisposable {
   readonly port: number;
   /** CPU seconds of it and its children, those that ended included. */
   cpuSeconds(): number;
-  /** Memory of it and its children in kB. */
+  /** Memory of it and its children now, in kB. */
   memory(): number;
+  /** The largest memory that it had so far, and what its children have now, in kB. */
+  peakMemory(): number;
 }
 
 /** Starts a command that serves on a port, and waits until it answers. */
@@ -36,11 +38,21 @@ export async function startServer(command: readonly string[], port: number): Pro
     port,
     cpuSeconds: () => sum(family(child.pid), cpuTicks) / TICKS_PER_SECOND,
     memory: () => sum(family(child.pid), ({ rss }) => rss) * PAGE_KB,
+    peakMemory: () => {
+      const children = family(child.pid).filter(({ pid }) => pid !== child.pid);
+      return peakOf(child.pid) + sum(children, ({ rss }) => rss) * PAGE_KB;
+    },
     async [Symbol.asyncDispose]() {
       if (!ended) child.kill("SIGKILL");
       await child.status;
     },
   };
+}
+
+/** proc(5): the "high water mark" of a process's memory, in kB. */
+function peakOf(pid: number) {
+  const [, kilobytes] = /VmHWM:\s*(\d+)/.exec(Deno.readTextFileSync(`/proc/${pid}/status`))!;
+  return Number(kilobytes);
 }
 
 interface Stat {

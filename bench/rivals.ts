@@ -58,9 +58,33 @@ export const rivals: readonly Rival[] = [
   nodeLibrary("yazl"),
   nodeLibrary("client-zip"),
   nodeLibrary("zip.js", "@zip.js/zip.js"),
+  {
+    name: "dufs",
+    needs: ["dufs"],
+    command: ({ port, root }) => {
+      const options = ["--allow-archive", "--compress", "none", "--log-format", ""];
+      return ["dufs", ...options, "-b", "127.0.0.1", "-p", String(port), root];
+    },
+    path: (hash) => `/${hash}?zip`,
+  },
+  {
+    name: "miniserve",
+    needs: ["miniserve"],
+    command: ({ port, root }) => ["miniserve", "-z", "-i", "127.0.0.1", "-p", String(port), root],
+    path: (hash) => `/${hash}?download=zip`,
+  },
+  {
+    name: "nginx mod_zip",
+    needs: [],
+    command: () => Promise.reject(new Error("needs to be built with the sources of nginx")),
+  },
 ];
 
-function zipferry({ port, root }: ServeOptions, ...flags: string[]) {
+/** The command that serves with this project's own code, and the permissions of `deno task start`. */
+export function zipferry(
+  { port, root }: Pick<ServeOptions, "port" | "root">,
+  ...flags: string[]
+): readonly string[] {
   const config = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json")));
   const task: string = config.tasks.start.command;
   const [, options] = /^deno run (.*) main\.ts$/.exec(task)!;

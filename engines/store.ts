@@ -15,8 +15,10 @@ import type { Archive, ArchiveRange, Engine } from "./engine.ts";
 /** To be raised when the bytes of an archive change with the same files in it. */
 const LAYOUT_VERSION = 1;
 
-const MIN_BUFFER_BYTES = 64 << 10;
+const MIN_BUFFER_BYTES = 32 << 10;
 const MAX_BUFFER_BYTES = 1 << 20;
+/** So much the buffers of the system take from a client that reads nothing. */
+const PROBATION_BYTES = 4 << 20;
 /** A client that takes longer for one buffer gets smaller ones. */
 const SLOW_MS = 500;
 
@@ -32,9 +34,11 @@ export interface StoreOptions {
 
 /** The engine that writes ZIP itself. */
 export function createStoreEngine(options: StoreOptions): Engine {
+  const plans = new WeakMap<Listing, Plan<FolderEntry>>(); // clients of one archive share its plan
   return {
     prepare(listing: Listing): Archive {
-      const plan = planArchive(listing.entries);
+      const plan = plans.get(listing) ?? planArchive(listing.entries);
+      plans.set(listing, plan);
       return {
         size: plan.size,
         version: `${LAYOUT_VERSION}-${listing.fingerprint}`,
@@ -89,12 +93,13 @@ class Pace {
 
   nextLength() {
     if (performance.now() - this.#madeAt > SLOW_MS) this.#credit /= 2;
-    return Math.min(Math.max(this.#credit >> 4, MIN_BUFFER_BYTES), this.#max);
+    const length = this.#credit < PROBATION_BYTES ? MIN_BUFFER_BYTES : this.#credit / 4;
+    return Math.min(length, this.#max);
   }
 
   made(bytes: number) {
     this.#madeAt = performance.now();
-    this.#credit = Math.min(this.#credit + bytes, this.#max * 16);
+    this.#credit = Math.min(this.#credit + bytes, 2 * PROBATION_BYTES);
   }
 }
 

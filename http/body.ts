@@ -64,8 +64,14 @@ export function watchBody(
   function end(kind: Outcome["kind"], error?: unknown) {
     if (left.signal.aborted) return;
     left.abort();
+    release();
     signal?.removeEventListener("abort", stop);
     options.onEnd?.({ kind, error, bytes, elapsed: performance.now() - started });
+  }
+
+  function release() {
+    if (options.release) passedOn?.buffer.transfer(0);
+    passedOn = null;
   }
 
   function report() {
@@ -86,7 +92,7 @@ export function watchBody(
     },
     async transform(chunk, controller) {
       // Called only when the reader waits for more, and so has taken what there was.
-      if (options.release) passedOn?.buffer.transfer(0);
+      release();
       passedOn = chunk;
       for (const piece of pieces(chunk, chunkSize)) {
         bytes += piece.length;

@@ -9,7 +9,7 @@ import { relative, sep } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { IndexKey, IndexRow } from "./checksum_index.ts";
 import { FolderError, type FolderPolicy } from "./folder.ts";
-import { type Listing, unpackListing } from "./listing.ts";
+import { type Listing, SharedListings } from "./listing.ts";
 import type { Answer, Call, FileSlice, PlacedSlice, Tasks } from "./reader_worker.ts";
 
 /** A folder in which something was renamed a moment ago is listed again after this time. */
@@ -55,6 +55,7 @@ export class Reader implements Disposable {
   readonly #idle: Worker[] = [];
   readonly #busy = new Map<Worker, Job>();
   readonly #queue: Job[] = [];
+  readonly #listings = new SharedListings();
   readonly #heldUpAfter: number;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
@@ -83,7 +84,7 @@ export class Reader implements Disposable {
       try {
         const request = { root: this.#root, hash, policy: this.#policy };
         const packed = await this.#run("list", request, hash);
-        return packed && unpackListing(packed);
+        return packed && this.#listings.unpack(hash, packed);
       } catch (error) {
         const again = error instanceof FolderError && error.code === "EAGAIN";
         if (!again || attempt === RETRIES) throw error;

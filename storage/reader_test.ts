@@ -76,6 +76,27 @@ Deno.test("list() and folders() see what is there", async () => {
   assert.deepEqual((await entriesOf(hidden)).map(({ name }) => name), [".b", "a.jpg"]);
 });
 
+Deno.test("who lists an unchanged folder shares the listing of those who use it", async () => {
+  const changes: [string, (path: string) => void | Promise<void>][] = [
+    ["a new time", (path) => Deno.utimeSync(path, new Date(), new Date("2001-01-01"))],
+    ["another mode", (path) => Deno.chmodSync(path, 0o600)],
+    ["another file of the same size and time", async (path) => {
+      assert.equal((await run("cp", ["-p", path, `${path}2`])).code, 0);
+      Deno.renameSync(`${path}2`, path);
+    }],
+    ["a new name", (path) => Deno.renameSync(path, `${path}2`)],
+  ];
+  for (const [what, change] of windows ? changes.slice(0, 1) : changes) {
+    await using tree = await photos({ "a": "1", "b/c": "2" });
+    using reader = new Reader({ root: tree.path });
+    const [first, second] = await Promise.all([reader.list(HASH), reader.list(HASH)]);
+    assert.equal(second, first);
+    assert.equal(await reader.list(HASH), first);
+    await change(tree.join(HASH, "a"));
+    assert.notEqual(await reader.list(HASH), first, what);
+  }
+});
+
 Deno.test("a photos folder that is not there", async () => {
   await using tree = await makeTree();
   using reader = new Reader({ root: tree.join("missing"), workers: 1 });

@@ -26,6 +26,8 @@ export interface Plan<E extends Entry = Entry> {
   readonly centralOffsets: Float64Array;
   /** Length of the whole archive in bytes. */
   readonly size: number;
+  /** Length of the longest record in bytes: so long must a buffer be that any is written to. */
+  readonly longestRecord: number;
 }
 
 /**
@@ -40,19 +42,26 @@ export function planArchive<E extends Entry>(entries: readonly E[]): Plan<E> {
   const centralOffsets = new Float64Array(count + 1);
 
   let offset = 0;
+  let longestRecord = 0;
+  const place = (record: number) => {
+    longestRecord = Math.max(longestRecord, record);
+    offset += record;
+  };
   for (let i = 0; i < count; i++) {
     headerOffsets[i] = offset;
-    offset += writeLocalFileHeader(scratch, entries[i], { crc32: 0 }) + entries[i].size;
+    place(writeLocalFileHeader(scratch, entries[i], { crc32: 0 }));
+    offset += entries[i].size;
   }
   headerOffsets[count] = offset;
   for (let i = 0; i < count; i++) {
     centralOffsets[i] = offset;
     const fields = { crc32: 0, offset: headerOffsets[i] };
-    offset += writeCentralDirectoryHeader(scratch, entries[i], fields);
+    place(writeCentralDirectoryHeader(scratch, entries[i], fields));
   }
   centralOffsets[count] = offset;
   const plan = { entries, headerOffsets, centralOffsets };
-  return { ...plan, size: offset + writeEndOfCentralDirectory(scratch, endFields(plan)) };
+  place(writeEndOfCentralDirectory(scratch, endFields(plan)));
+  return { ...plan, size: offset, longestRecord };
 }
 
 /** Start of an entry's data: they end where the next entry's header starts. */
@@ -61,7 +70,7 @@ export function dataOffset(plan: Plan, index: number): number {
 }
 
 /** What the end of central directory record of this archive says. */
-export function endFields(plan: Omit<Plan, "size">): {
+export function endFields(plan: Pick<Plan, "entries" | "centralOffsets">): {
   readonly entries: number;
   readonly offset: number;
   readonly size: number;

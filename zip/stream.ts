@@ -11,7 +11,6 @@
 import { dataOffset, endFields, partAt, type Plan } from "./plan.ts";
 import {
   isFolder,
-  MAX_RECORD_LENGTH,
   writeCentralDirectoryHeader,
   writeEndOfCentralDirectory,
   writeLocalFileHeader,
@@ -88,7 +87,7 @@ export class ArchiveStream {
   readonly #source: Source;
   readonly #start: number;
   readonly #end: number;
-  readonly #scratch = new Uint8Array(MAX_RECORD_LENGTH);
+  readonly #scratch: Uint8Array;
   readonly #checksums: Uint32Array;
   readonly #known: Uint8Array;
   #position: number;
@@ -110,6 +109,7 @@ export class ArchiveStream {
       throw new RangeError(`stream archive: range ${start}-${end} is not within 0-${plan.size}`);
     }
     this.#plan = plan;
+    this.#scratch = new Uint8Array(plan.longestRecord);
     this.#source = source;
     this.#start = this.#position = start;
     this.#end = end;

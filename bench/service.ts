@@ -1,0 +1,277 @@
+/**
+ * What the service bears beyond one fast client: stalled and slow ones, many small questions, a
+ * resumed download, large folders. Prints a table of what was seen; raw results go to
+ * `bench/results/`.
+ *
+ *     deno task bench:service [--only stalled,slow] [--runs 5] [--scratch FOLDER]
+ *
+ * @module
+ */
+
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { parseArgs } from "node:util";
+import { hashOf, makeFolder, type Workload } from "./folders.ts";
+import { type Server, startServer } from "./process.ts";
+import { freePort, machine, save, spread } from "./report.ts";
+import { zipferry } from "./rivals.ts";
+
+const STALLED_CLIENTS = 1000;
+const STALLED_ROUNDS = 10;
+const SLOW_CLIENTS = 200;
+const SLOW_BYTES_PER_SECOND = 16 << 10;
+
+/** One line of the table. */
+interface Line {
+  readonly what: string;
+  readonly values: readonly number[];
+  readonly digits: number;
+}
+
+interface Options {
+  readonly root: string;
+  readonly runs: number;
+}
+
+type Scenario = (options: Options) => Promise<Line[]>;
+
+/** All scenarios by name. */
+const scenarios: Readonly<Record<string, Scenario>> = {
+  stalled,
+  slow,
+  questions,
+  health,
+  resume,
+  growth,
+};
+
+async function main() {
+  const { values } = parseArgs({
+    options: {
+      only: { type: "string", default: Object.keys(scenarios).join() },
+      runs: { type: "string", default: "5" },
+      scratch: { type: "string", default: "/tmp/zipferry-bench" },
+    },
+  });
+  const root = join(values.scratch, "photos");
+  await Deno.mkdir(root, { recursive: true });
+  const lines: Line[] = [];
+  console.log(await machine());
+  console.log("\n| What | median (least–most) |\n| --- | --- |");
+  for (const name of values.only.split(",")) {
+    for (const line of await scenarios[name]({ root, runs: Number(values.runs) })) {
+      console.log(`| ${line.what} | ${spread(line.values, line.digits)} |`);
+      lines.push(line);
+    }
+  }
+  await save("service", lines);
+}
+
+function start(root: string): Promise<Server> {
+  const port = freePort();
+  return startServer(zipferry({ port, root }), port);
+}
+
+/** Clients that ask, read a little, and then nothing: what each of them costs, and what stays. */
+async function stalled({ root }: Options): Promise<Line[]> {
+  await makeFolder(root, "P");
+  await using server = await start(root);
+  await stall(server, 10); // the threads and the code are there now
+  await sleep(1000);
+  const before = server.memory();
+  const each: number[] = [];
+  for (let round = 0; round < STALLED_ROUNDS; round++) {
+    const start = server.memory();
+    each.push((await stall(server, STALLED_CLIENTS) - start) / STALLED_CLIENTS);
+    await sleep(3000);
+  }
+  return [
+    {
+      what: "memory of each of 1,000 stalled clients, first round, kB",
+      values: [each[0]],
+      digits: 0,
+    },
+    { what: "the same, 10 rounds", values: each, digits: 0 },
+    { what: "memory before, MB", values: [before / 1000], digits: 0 },
+    { what: "memory after 10 rounds, MB", values: [server.memory() / 1000], digits: 0 },
+  ];
+}
+
+/** Memory in kB while so many clients stall. */
+async function stall(server: Server, clients: number) {
+  using connections = new DisposableStack();
+  await Promise.all(Array.from({ length: clients }, async () => {
+    const connection = connections.use(await Deno.connect({ port: server.port }));
+    await ask(connection, `/archive/${hashOf("P")}/`);
+    await connection.read(new Uint8Array(16 << 10));
+  }));
+  await sleep(5000);
+  return server.memory();
+}
+
+/** One fast client alone, and beside many slow ones. */
+async function slow({ root, runs }: Options): Promise<Line[]> {
+  await makeFolder(root, "P");
+  await using server = await start(root);
+  const path = `/archive/${hashOf("P")}/`;
+  const speed = async () => {
+    const { bytes, seconds } = await download(server, path);
+    return bytes / 1e6 / seconds;
+  };
+  await speed();
+  const alone: number[] = [];
+  const beside: number[] = [];
+  for (let run = 0; run < runs; run++) {
+    alone.push(await speed());
+    const leave = new AbortController();
+    const clients = Array.from(
+      { length: SLOW_CLIENTS },
+      () => readSlowly(server, path, leave.signal),
+    );
+    await sleep(2000);
+    beside.push(await speed());
+    leave.abort();
+    await Promise.all(clients);
+  }
+  const share = beside.map((value, run) => value / alone[run]);
+  return [
+    { what: "one fast client alone, MB/s", values: alone, digits: 0 },
+    { what: "beside 200 clients at 16 KiB/s, MB/s", values: beside, digits: 0 },
+    { what: "share of its speed that it keeps", values: share, digits: 2 },
+  ];
+}
+
+async function readSlowly(server: Server, path: string, signal: AbortSignal) {
+  using connection = await Deno.connect({ port: server.port });
+  await ask(connection, path);
+  const buffer = new Uint8Array(SLOW_BYTES_PER_SECOND / 4);
+  while (!signal.aborted && await connection.read(buffer) !== null) await sleep(250);
+}
+
+/** HEAD and conditional requests, which send no file but look at every one. */
+async function questions({ root, runs }: Options): Promise<Line[]> {
+  await makeFolder(root, "P");
+  await using server = await start(root);
+  const url = `http://127.0.0.1:${server.port}/archive/${hashOf("P")}/`;
+  const etag = (await fetch(url, { method: "HEAD" })).headers.get("etag")!;
+  const rate = async (init: RequestInit) => {
+    const end = performance.now() + 2000;
+    let count = 0;
+    await Promise.all(Array.from({ length: 8 }, async () => {
+      for (; performance.now() < end; count++) await (await fetch(url, init)).body?.cancel();
+    }));
+    return count / 2;
+  };
+  const heads: number[] = [];
+  const unchanged: number[] = [];
+  for (let run = 0; run < runs; run++) {
+    heads.push(await rate({ method: "HEAD" }));
+    unchanged.push(await rate({ headers: { "if-none-match": etag } }));
+  }
+  return [
+    { what: "HEAD of an archive of 200 files, a second", values: heads, digits: 0 },
+    { what: "304 of the same, a second", values: unchanged, digits: 0 },
+  ];
+}
+
+/** Whether a huge folder keeps others waiting. */
+async function health({ root, runs }: Options): Promise<Line[]> {
+  await makeFolder(root, "H");
+  await using server = await start(root);
+  const first: number[] = [];
+  const slowest: number[] = [];
+  const memory: number[] = [];
+  const before = server.memory();
+  for (let run = 0; run < runs; run++) {
+    let over = false;
+    const downloading = download(server, `/archive/${hashOf("H")}/`).finally(() => over = true);
+    const times: number[] = [];
+    while (!over) {
+      const asked = performance.now();
+      await (await fetch(`http://127.0.0.1:${server.port}/healthz`)).text();
+      times.push(performance.now() - asked);
+      await sleep(5);
+    }
+    first.push((await downloading).firstByte * 1000);
+    slowest.push(times.toSorted((a, b) => a - b)[Math.floor(times.length * 0.99)]);
+    memory.push((server.peakMemory() - before) / 1000);
+  }
+  return [
+    { what: "first byte of 100,000 files, ms", values: first, digits: 0 },
+    { what: "99th percentile of /healthz meanwhile, ms", values: slowest, digits: 0 },
+    { what: "most memory meanwhile, over that of an idle server, MB", values: memory, digits: 0 },
+  ];
+}
+
+/** The last tenth of 4 GB: with CRC-32 values that are known, and with none. */
+async function resume({ root, runs }: Options): Promise<Line[]> {
+  await makeFolder(root, "V");
+  const path = `/archive/${hashOf("V")}/`;
+  const range = `${Math.floor(4e9 * 0.9)}-`;
+  const results = { cold: [] as Downloaded[], warm: [] as Downloaded[] };
+  for (let run = 0; run < runs; run++) {
+    await using server = await start(root);
+    results.cold.push(await download(server, path, range));
+    results.warm.push(await download(server, path, range));
+  }
+  return Object.entries(results).flatMap(([how, all]) => [
+    {
+      what: `resume at 90 % of 4 GB, ${how}: first byte, ms`,
+      values: all.map(({ firstByte }) => firstByte * 1000),
+      digits: 0,
+    },
+    { what: `the same: whole, s`, values: all.map(({ seconds }) => seconds), digits: 2 },
+  ]);
+}
+
+/** Ten, a hundred and a thousand times as many files, and as many bytes. */
+async function growth({ root, runs }: Options): Promise<Line[]> {
+  const folders: [string, Workload][] = [
+    ...[100, 1000, 10_000, 100_000].map((files): [string, Workload] => [
+      `F${files}`,
+      { title: `${files.toLocaleString("en")} files of 1 kB`, files, size: 1000 },
+    ]),
+    ...[4, 40, 400, 4000].map((megabytes): [string, Workload] => [
+      `B${megabytes}`,
+      { title: `4 files, ${megabytes} MB in all`, files: 4, size: megabytes * 250_000 },
+    ]),
+  ];
+  const lines: Line[] = [];
+  for (const [name, workload] of folders) {
+    await makeFolder(root, name, workload);
+    await using server = await start(root);
+    const before = server.memory();
+    const seconds: number[] = [];
+    for (let run = 0; run < runs; run++) {
+      seconds.push((await download(server, `/archive/${hashOf(name)}/`)).seconds);
+    }
+    const memory = [(server.peakMemory() - before) / 1000];
+    lines.push({ what: `${workload.title}: s`, values: seconds, digits: 3 });
+    lines.push({ what: `the same: memory over idle, MB`, values: memory, digits: 0 });
+    await Deno.remove(join(root, hashOf(name)), { recursive: true });
+    await Deno.remove(join(root, `${name}.done`));
+  }
+  return lines;
+}
+
+interface Downloaded {
+  readonly bytes: number;
+  readonly seconds: number;
+  readonly firstByte: number;
+}
+
+async function download(server: Server, path: string, range?: string): Promise<Downloaded> {
+  const format = "%{size_download} %{time_total} %{time_starttransfer}";
+  const args = ["-sS", "-f", "-o", "/dev/null", "-w", format, ...(range ? ["-r", range] : [])];
+  const url = `http://127.0.0.1:${server.port}${path}`;
+  const { success, stdout } = await new Deno.Command("curl", { args: [...args, url] }).output();
+  if (!success) throw new Error(`download: ${url}`);
+  const [bytes, seconds, firstByte] = new TextDecoder().decode(stdout).split(" ").map(Number);
+  return { bytes, seconds, firstByte };
+}
+
+async function ask(connection: Deno.TcpConn, path: string) {
+  await connection.write(new TextEncoder().encode(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`));
+}
+
+if (import.meta.main) await main();
