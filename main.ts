@@ -132,7 +132,7 @@ async function run(config: Config) {
     signal: cut.signal,
   });
   await warnOfNames(reader);
-  const listening = serve(config, handler);
+  const listening = await serve(config, handler);
   const cutDownloads = () => cut.abort(new Error("the service is stopping"));
   onStopSignal({
     first: async () => {
@@ -149,9 +149,10 @@ async function run(config: Config) {
   announce(listening.server.addr); // last, so that whoever waits for it may send signals too
 }
 
-function announce({ hostname, port }: Deno.NetAddr) {
-  const host = hostname.includes(":") ? `[${hostname}]` : hostname;
-  console.log(`Listening on http://${host}:${port}/`);
+function announce(addr: Deno.NetAddr | Deno.UnixAddr) {
+  if (!("port" in addr)) return console.log(`Listening on unix:${addr.path}`);
+  const host = addr.hostname.includes(":") ? `[${addr.hostname}]` : addr.hostname;
+  console.log(`Listening on http://${host}:${addr.port}/`);
 }
 
 function createEngine(config: Config, reader: Reader): Engine | Promise<Engine> {
@@ -225,23 +226,44 @@ async function warnOfNames(reader: Reader) {
 
 /** What serves now: another server after each failure of the listening socket. */
 interface Listening {
-  server: Deno.HttpServer<Deno.NetAddr>;
+  server: Server;
   stopping: boolean;
 }
 
-function serve({ hostname, port }: Config, handler: Handler): Listening {
+type Server = Deno.HttpServer<Deno.NetAddr | Deno.UnixAddr>;
+
+async function serve({ hostname, port, unix }: Config, handler: Handler): Promise<Listening> {
   const options = {
-    hostname,
     automaticCompression: false,
     onListen: () => {},
     // Only bodies that fail come here, and they are logged where they fail.
     onError: () => new Response(null, { status: 500 }),
   };
-  const first = firstServer(() => Deno.serve({ ...options, port }, handler));
+  const listen = (port: number): Server =>
+    unix
+      ? Deno.serve({ ...options, path: unix }, handler)
+      : Deno.serve({ ...options, hostname, port }, handler);
+  if (unix) await removeStaleSocket(unix);
+  const first = firstServer(() => listen(port));
   const { addr } = first;
   const listening = { server: first, stopping: false };
-  keepListening(listening, () => Deno.serve({ ...options, port: addr.port }, handler));
+  keepListening(listening, async () => {
+    if (unix) await removeStaleSocket(unix);
+    return listen("port" in addr ? addr.port : port);
+  });
   return listening;
+}
+
+/** A socket that a killed process left behind would be in the way; one in use is left alone. */
+async function removeStaleSocket(path: string) {
+  const name = JSON.stringify(path);
+  const stat = await Deno.lstat(path).catch(() => null);
+  if (!stat) return;
+  if (!stat.isSocket) throw new ConfigError(`--unix: ${name} is there and is no socket`);
+  const inUse = await Deno.connect({ transport: "unix", path })
+    .then((connection) => (connection.close(), true), () => false);
+  if (inUse) throw new StartError(`listen: another process listens on ${name}`);
+  await Deno.remove(path);
 }
 
 function firstServer<T>(listen: () => T): T {
@@ -253,7 +275,7 @@ function firstServer<T>(listen: () => T): T {
 }
 
 /** An error of `accept`, as when files run out, ends a server: another one takes its place. */
-async function keepListening(listening: Listening, listen: () => Deno.HttpServer<Deno.NetAddr>) {
+async function keepListening(listening: Listening, listen: () => Promise<Server>) {
   while (!listening.stopping) {
     await listening.server.finished.catch((error) => {
       log.error("accept failed, listening again: {why}", { why: describeError(error) });
@@ -261,15 +283,15 @@ async function keepListening(listening: Listening, listen: () => Deno.HttpServer
     for (let server = null; !server;) {
       if (!listening.stopping) await sleep(RELISTEN_MS);
       if (listening.stopping) return;
-      server = tryToListen(listen);
+      server = await tryToListen(listen);
       listening.server = server ?? listening.server;
     }
   }
 }
 
-function tryToListen<T>(listen: () => T): T | null {
+async function tryToListen<T>(listen: () => Promise<T>): Promise<T | null> {
   try {
-    return listen();
+    return await listen();
   } catch (error) {
     log.error("cannot listen, trying again: {why}", { why: describeError(error) });
     return null;
@@ -329,11 +351,20 @@ async function readDotenv(): Promise<string | undefined> {
 }
 
 /** Says at once, and in one line, which permission of Deno is missing. */
-async function assertPermissions({ folder, hostname, port, engine, checksums }: Config) {
+async function assertPermissions(config: Config) {
+  const { folder, hostname, port, unix, engine, checksums } = config;
   const needed: [Deno.PermissionDescriptor, string][] = [
     [{ name: "read", path: folder }, `--allow-read=${folder}`],
-    [{ name: "net", host: `${hostname}:${port}` }, `--allow-net=${hostname}:${port}`],
   ];
+  if (unix) {
+    needed.push([{ name: "read", path: unix }, `--allow-read=${unix}`]);
+    needed.push([{ name: "write", path: unix }, `--allow-write=${unix}`]);
+  } else {
+    needed.push([
+      { name: "net", host: `${hostname}:${port}` },
+      `--allow-net=${hostname}:${port}`,
+    ]);
+  }
   // The reader's threads load their code when they start; in an executable it is inside.
   if (!Deno.build.standalone) {
     needed.push([{ name: "read", path: CODE }, `--allow-read=${CODE}`]);

@@ -221,6 +221,47 @@ Deno.test("a port that is taken ends the program with one line", async () => {
   assert.match(stderr, /listen/);
 });
 
+Deno.test("a Unix socket in place of a port", { ignore: windows }, async () => {
+  await using tree = await makeTree({ [`photos/${HASH}/1.jpg`]: randomBytes(3_000_000) });
+  const path = tree.join("socket");
+  const args = ["--unix", path, "--folder", tree.join("photos"), "--listing", "auto"];
+  const task = "start:checksums"; // the one that may write
+  const ask = async (target: string) => {
+    using connection = await Deno.connect({ transport: "unix", path });
+    const request = `GET ${target} HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n`;
+    await connection.write(new TextEncoder().encode(request));
+    return Buffer.concat(await Array.fromAsync(connection.readable)).toString("latin1");
+  };
+  {
+    await using program = await start(args, { task });
+    assert.equal(program.stdout(), `Listening on unix:${path}\n`);
+    const [head, body] = (await ask(`/archive/${HASH}/`)).split("\r\n\r\n", 2);
+    assert.match(head, /^HTTP\/1\.1 200 /);
+    assert.match(body, /^PK\x03\x04/);
+    assert.match(head, /\r\ncontent-length: 300\d{4}\r/);
+    assert.ok(!(await ask("/")).includes(HASH), "who is at the other end is not known");
+
+    const second = await runToEnd(args, { task });
+    assert.deepEqual([second.code, second.stdout], [1, ""]);
+    assert.match(second.stderr, /^zipferry: listen: another process listens on ".*socket"\n$/);
+    program.kill("SIGKILL");
+  }
+  assert.ok(Deno.lstatSync(path).isSocket, "nobody could remove it");
+  {
+    await using program = await start(args, { task });
+    assert.equal((await ask("/healthz")).slice(-3), "ok\n");
+    program.kill("SIGTERM");
+    assert.equal((await program.status).code, 0);
+  }
+  assert.throws(() => Deno.lstatSync(path), Deno.errors.NotFound);
+
+  await Deno.writeTextFile(path, "a file");
+  const { code, stderr } = await runToEnd(args, { task });
+  assert.equal(code, 2);
+  assert.match(stderr, /^zipferry: --unix: ".*socket" is there and is no socket\n$/);
+  assert.equal(await Deno.readTextFile(path), "a file");
+});
+
 Deno.test("help, version and settings are printed, and nothing is served", async () => {
   const cases: [string, RegExp][] = [
     ["--help", /--folder.*\n[^]*--shutdown-timeout/],

@@ -8,7 +8,7 @@
 const AUTHORITY = /^[A-Za-z0-9._:[\]-]*$/;
 
 /** The runtime's URL: scheme and authority as the client sent them, then the target untouched. */
-const URL_PARTS = /^https?:\/\/([^/?#]*)([^?#]*)(?:\?([^#]*))?/i;
+const URL_PARTS = /^https?(?:\+unix)?:\/\/([^/?#]*)([^?#]*)(?:\?([^#]*))?/i;
 
 /** A request target, not decoded, not normalised. */
 export interface Target {
@@ -27,8 +27,10 @@ export interface Target {
  */
 export function rawTarget(url: string, host: string | null): Target | null {
   const [, authority, path, query = ""] = URL_PARTS.exec(url) ?? [];
-  if (authority === undefined || !AUTHORITY.test(authority)) return null;
-  return AUTHORITY.test(host ?? "") ? { path: path || "/", query } : null;
+  if (authority === undefined) return null;
+  // Without a Host header the runtime puts its own address there, which may be that of a Unix socket.
+  const isHost = host === null || AUTHORITY.test(host) && AUTHORITY.test(authority);
+  return isHost ? { path: path || "/", query } : null;
 }
 
 /** True for a Host header that names this machine itself, with any port. */

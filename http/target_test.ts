@@ -54,7 +54,10 @@ Deno.test("rawTarget() trusts neither the URL nor the header alone", () => {
   assert.deepEqual(rawTarget("http:///x/", ""), target);
   assert.equal(rawTarget("http://a@b/x/", "h"), null);
   assert.equal(rawTarget("http://h/x/", "a/b"), null);
-  assert.equal(rawTarget("http+unix://h/x/", "h"), null);
+  assert.deepEqual(rawTarget("http+unix://h/x/", "h"), target);
+  assert.deepEqual(rawTarget("http+unix://%2Frun%2Fsocket/x/", null), target);
+  assert.equal(rawTarget("http+unix://a%2fb/x/", "a%2fb"), null);
+  assert.equal(rawTarget("ws://h/x/", "h"), null);
   assert.equal(rawTarget("/x/", "h"), null);
   assert.deepEqual(rawTarget("http://h/x/#y?z", "h"), target);
 });

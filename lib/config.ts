@@ -23,6 +23,8 @@ export interface Config {
   readonly hostname: string;
   /** TCP port, 0 for any free one. */
   readonly port: number;
+  /** Unix socket to listen on instead, undefined for none. */
+  readonly unix?: string;
   /** Milliseconds to wait after every chunk of a download, 0 for none. */
   readonly delay: number;
   /** Whether downloads are logged. Warnings and errors always are. */
@@ -117,6 +119,13 @@ const OPTIONS = {
     allowed: "a whole number from 0 to 65535",
     parse: wholeNumber(65535),
   },
+  unix: {
+    flags: "--unix <path>",
+    variable: "ZIPFERRY_UNIX",
+    description: "listen on this Unix socket, not on an address and a port",
+    allowed: "a path",
+    parse: (text: string) => text,
+  },
   delay: {
     flags: "-d, --delay [seconds|true|false]",
     description: "wait after every chunk of a download; bare or true: RESPONSE_DELAY seconds",
@@ -205,8 +214,8 @@ const OPTIONS = {
 type Key = keyof typeof OPTIONS;
 type Parsed<K extends Key> = Exclude<ReturnType<(typeof OPTIONS)[K]["parse"]>, undefined>;
 type Values =
-  & { [K in Exclude<Key, "delay" | "checksums">]: Parsed<K> }
-  & { readonly [K in "delay" | "checksums"]?: Parsed<K> };
+  & { [K in Exclude<Key, "unix" | "delay" | "checksums">]: Parsed<K> }
+  & { readonly [K in "unix" | "delay" | "checksums"]?: Parsed<K> };
 
 /** Names of all environment variables that are read. */
 export const variables: readonly string[] = Object.values<OptionSpec<unknown>>(OPTIONS)

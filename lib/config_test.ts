@@ -13,6 +13,7 @@ const DEFAULTS: Config = {
   folder: "test_photos",
   hostname: "127.0.0.1",
   port: 8080,
+  unix: undefined,
   delay: 0,
   log: false,
   engine: "store",
@@ -77,6 +78,7 @@ Deno.test("a flag wins over a variable, a variable over .env, .env over the defa
       "ZIPFERRY_FOLLOW_SYMLINKS",
       [["on", true], ["OFF", false], ["TRUE", true]],
     ],
+    ["unix", "--unix", "ZIPFERRY_UNIX", [["a", "a"], ["/b", "/b"], ["c", "c"]]],
     ["checksums", "--checksums", "ZIPFERRY_CHECKSUMS", [["a", "a"], ["b", "b"], ["c", "c"]]],
     [
       "shutdownTimeout",

@@ -9,7 +9,7 @@ import { fileURLToPath } from "node:url";
 import { run } from "./tools.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
-const LISTENING = /^Listening on (http:\/\/\S+:(\d+)\/)\r?\n/m;
+const LISTENING = /^Listening on (http:\/\/\S+:(\d+)\/|unix:\S+)\r?\n/m;
 
 /** What `deno` needs to find its own cache when the environment is cleared */
 const CACHE = ["DENO_DIR", "HOME", "XDG_CACHE_HOME", "USERPROFILE", "LOCALAPPDATA", "SYSTEMROOT"];
@@ -62,8 +62,9 @@ export interface ProgramOptions {
 
 /** A running program; disposal kills it when it is still there and awaits its end */
 export interface Program extends AsyncDisposable {
-  /** Origin with a slash at its end, as the program printed it */
+  /** Origin with a slash at its end, or `unix:` and a path, as the program printed it */
   readonly url: string;
+  /** NaN on a Unix socket */
   readonly port: number;
   /** Of the program itself, also behind a prefix */
   readonly pid: number;
