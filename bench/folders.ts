@@ -23,6 +23,7 @@ export const workloads: Readonly<Record<string, Workload>> = {
   P: { title: "200 files of 3.5 MB", files: 200, size: 3_500_000 },
   V: { title: "4 files of 1 GB", files: 4, size: 1_000_000_000 },
   T: { title: "10,000 files of 10 kB", files: 10_000, size: 10_000 },
+  W: { title: "60 files of 1 MB", files: 60, size: 1_000_000 },
   H: { title: "100,000 files of 10 B in 100 folders", files: 100_000, size: 10, perFolder: 1000 },
 };
 

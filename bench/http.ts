@@ -5,7 +5,8 @@
  *     deno task bench:http [--loads P,P:cold,P:8,T] [--runs 5] [--only NAME] [--scratch FOLDER]
  *
  * A load is a letter of `folders.ts`, then what differs from one client and a server that has sent
- * the folder before: `cold` starts the server anew for each download, a number is that of clients.
+ * the folder before: `cold` starts the server anew for each download and warms it with another
+ * folder, a number is that of clients.
  *
  * @module
  */
@@ -16,6 +17,9 @@ import { hashOf, makeFolder, workloads } from "./folders.ts";
 import { type Server, startServer } from "./process.ts";
 import { freePort, machine, save, spread } from "./report.ts";
 import { type Rival, rivals } from "./rivals.ts";
+
+/** What a server sends before it is measured cold. */
+const WARM_UP = "W";
 
 /** One download, or several at the same time. */
 interface Sample {
@@ -56,6 +60,7 @@ async function main() {
   await Deno.mkdir(root, { recursive: true });
   const loads = values.loads.split(",").map(parseLoad);
   for (const { letter } of loads) await makeFolder(root, letter);
+  await makeFolder(root, WARM_UP);
   const chosen = rivals.filter(({ name }) =>
     values.only.length === 0 || values.only.includes(name)
   );
@@ -112,17 +117,18 @@ async function measure(load: Load, chosen: readonly Rival[], options: MeasureOpt
       if (load.cold) {
         await one.server[Symbol.asyncDispose]();
         one.server = await one.start();
+        await download(one.server, pathOf(one.rival, WARM_UP), load);
       }
-      const hash = hashOf(load.letter);
-      const sample = await download(
-        one.server,
-        one.rival.path?.(hash) ?? `/archive/${hash}/`,
-        load,
-      );
+      const sample = await download(one.server, pathOf(one.rival, load.letter), load);
       if (run > 0) one.row.samples.push(sample); // the first one warms up
     }
   }
   return rows;
+}
+
+function pathOf({ path }: Rival, letter: string) {
+  const hash = hashOf(letter);
+  return path?.(hash) ?? `/archive/${hash}/`;
 }
 
 async function download(server: Server, path: string, { clients }: Load): Promise<Sample> {
@@ -165,7 +171,7 @@ function table({ letter, clients, cold }: Load, rows: readonly Row[]) {
     } | ${of("memory", 0)} |`;
   });
   const how = `${clients === 1 ? "one client" : `${clients} clients`}${
-    cold ? ", server just started" : ""
+    cold ? ", no CRC-32 known" : ""
   }`;
   return [
     `\n${letter}: ${workloads[letter].title}, ${how}, page cache warm\n`,

@@ -71,7 +71,7 @@ export const rivals: readonly Rival[] = [
     name: "miniserve",
     needs: ["miniserve"],
     command: ({ port, root }) => ["miniserve", "-z", "-i", "127.0.0.1", "-p", String(port), root],
-    path: (hash) => `/${hash}?download=zip`,
+    path: (hash) => `/${hash}/?download=zip`,
   },
   {
     name: "nginx mod_zip",

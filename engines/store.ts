@@ -9,7 +9,7 @@ import type { Checksums } from "../storage/checksums.ts";
 import type { FolderEntry, Listing } from "../storage/listing.ts";
 import { type Reader, sliceOf } from "../storage/reader.ts";
 import { type Plan, planArchive } from "../zip/plan.ts";
-import { ArchiveStream, type Source } from "../zip/stream.ts";
+import { ArchiveStream, type Source, WHOLE_BYTES } from "../zip/stream.ts";
 import type { Archive, ArchiveRange, Engine } from "./engine.ts";
 
 /** To be raised when the bytes of an archive change with the same files in it. */
@@ -17,6 +17,8 @@ const LAYOUT_VERSION = 1;
 
 const MIN_BUFFER_BYTES = 32 << 10;
 const MAX_BUFFER_BYTES = 1 << 20;
+/** The buffers of all clients that keep up are no longer than this together. */
+const SHARED_BYTES = 16 << 20;
 /** So much the buffers of the system take from a client that reads nothing. */
 const PROBATION_BYTES = 4 << 20;
 /** A client that takes longer for one buffer gets smaller ones. */
@@ -34,6 +36,7 @@ export interface StoreOptions {
 
 /** The engine that writes ZIP itself. */
 export function createStoreEngine(options: StoreOptions): Engine {
+  const pacer = new Pacer(options.maxBuffer ?? MAX_BUFFER_BYTES);
   const plans = new WeakMap<Listing, Plan<FolderEntry>>(); // clients of one archive share its plan
   return {
     prepare(listing: Listing): Archive {
@@ -44,7 +47,7 @@ export function createStoreEngine(options: StoreOptions): Engine {
         version: `${LAYOUT_VERSION}-${listing.fingerprint}`,
         open: async (range) => {
           await options.checksums.recall(listing.entries);
-          return openStream(plan, range, options);
+          return openStream({ plan, range, pace: pacer.start() }, options);
         },
       };
     },
@@ -52,54 +55,95 @@ export function createStoreEngine(options: StoreOptions): Engine {
   };
 }
 
-function openStream(
-  plan: Plan<FolderEntry>,
-  range: ArchiveRange | undefined,
-  options: StoreOptions,
-) {
+interface Download {
+  readonly plan: Plan<FolderEntry>;
+  readonly range: ArchiveRange | undefined;
+  readonly pace: Pace;
+}
+
+function openStream({ plan, range, pace }: Download, options: StoreOptions) {
   const left = new AbortController();
   const source = createSource(plan.entries, options, left.signal);
   const stream = new ArchiveStream(plan, source, range);
-  const pace = new Pace(options.maxBuffer ?? MAX_BUFFER_BYTES);
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
     async pull(controller) {
       try {
-        const length = pace.nextLength();
-        const buffer = await stream.next(length, { ahead: length > MIN_BUFFER_BYTES });
-        if (!buffer) return controller.close();
+        const { length, ahead } = pace.next();
+        const buffer = await stream.next(length, { ahead });
+        if (!buffer) {
+          pace.end();
+          return controller.close();
+        }
         pace.made(buffer.length);
         controller.enqueue(buffer);
       } catch (error) {
+        pace.end();
         left.abort();
         throw error;
       }
     },
-    cancel: () => left.abort(),
+    cancel() {
+      pace.end();
+      left.abort();
+    },
   }, { highWaterMark: 0 });
 }
 
-/**
- * How long the next buffer may be. It follows what was sent so far, so that a client which stops
- * early, when only the buffers of the system are full, costs little; a slow one gets smaller ones.
- */
-class Pace {
+/** What all downloads share: the more of them keep up, the shorter their buffers are. */
+class Pacer {
   readonly #max: number;
-  #credit = 0;
-  #madeAt = Infinity;
+  readonly #fast = new Set<Pace>();
 
   constructor(max: number) {
     this.#max = max;
   }
 
-  nextLength() {
-    if (performance.now() - this.#madeAt > SLOW_MS) this.#credit /= 2;
-    const length = this.#credit < PROBATION_BYTES ? MIN_BUFFER_BYTES : this.#credit / 4;
-    return Math.min(length, this.#max);
+  start() {
+    return new Pace(this.#max, this.#fast);
+  }
+}
+
+/**
+ * How the next buffer may be. It follows what was sent so far, so that a client which stops early,
+ * when only the buffers of the system are full, costs little; a slow one gets smaller ones.
+ */
+class Pace {
+  readonly #max: number;
+  readonly #fast: Set<Pace>;
+  #credit = 0;
+  #madeAt = Infinity;
+
+  constructor(max: number, fast: Set<Pace>) {
+    this.#max = max;
+    this.#fast = fast;
+  }
+
+  next() {
+    if (this.#isLate()) this.#credit /= 2;
+    if (this.#credit < PROBATION_BYTES) {
+      this.#fast.delete(this);
+      return { length: Math.min(MIN_BUFFER_BYTES, this.#max), ahead: false };
+    }
+    this.#fast.add(this);
+    for (const pace of this.#fast) if (pace !== this && pace.#isLate()) this.#fast.delete(pace);
+    const share = SHARED_BYTES / this.#fast.size;
+    return {
+      length: Math.max(Math.min(share, this.#max), MIN_BUFFER_BYTES),
+      ahead: share >= WHOLE_BYTES && this.#max === MAX_BUFFER_BYTES,
+    };
   }
 
   made(bytes: number) {
     this.#madeAt = performance.now();
     this.#credit = Math.min(this.#credit + bytes, 2 * PROBATION_BYTES);
+  }
+
+  end() {
+    this.#fast.delete(this);
+  }
+
+  #isLate() {
+    return performance.now() - this.#madeAt > SLOW_MS;
   }
 }
 

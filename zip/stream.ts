@@ -19,6 +19,9 @@ import {
 /** So many entries at most are opened for one buffer: bounds the time that a buffer takes. */
 const MAX_SLICES = 512;
 
+/** An entry no longer than this, in bytes with its header, may come in one buffer. */
+export const WHOLE_BYTES: number = 4 << 20;
+
 /** So many entries before a range are scanned at the same time. */
 const SKIPPED_AT_ONCE = 4;
 
@@ -66,10 +69,24 @@ export interface StreamOptions {
   readonly end?: number;
 }
 
+/** How the next buffer may be made. */
+export interface NextOptions {
+  /**
+   * For a client that keeps up: the buffer after this one may be filled at the same time, and an entry
+   * of up to {@link WHOLE_BYTES} comes in one buffer, so that it is read once even where its CRC-32
+   * is not known.
+   *
+   * @default false
+   */
+  readonly ahead?: boolean;
+}
+
 /** What goes into one buffer. Positions are bytes from the start of the archive. */
 interface Window {
   readonly start: number;
   end: number;
+  /** A single entry may make it as long as this. */
+  readonly longest: number;
   readonly slices: Slice[];
   /** Entries whose local file header lies in the window, wholly or in part. */
   readonly headers: number[];
@@ -118,18 +135,21 @@ export class ArchiveStream {
   }
 
   /**
-   * The next buffer, of `length` bytes or fewer but never none; null after the last one. With `ahead`
-   * the one after it may be filled at the same time.
+   * The next buffer, of `length` bytes or fewer but never none; null after the last one.
    *
    * @throws {Error} if content is not what the plan or a header already sent says
    */
-  async next(length: number, { ahead = false } = {}): Promise<Uint8Array<ArrayBuffer> | null> {
+  async next(
+    length: number,
+    { ahead = false }: NextOptions = {},
+  ): Promise<Uint8Array<ArrayBuffer> | null> {
     if (this.#position === this.#end) return null;
     if (this.#position === this.#start) this.#scanSkipped();
-    const { window, filled } = await (this.#ahead ?? this.#begin(this.#position, length));
+    const { window, filled } =
+      await (this.#ahead ?? this.#begin(this.#position, { length, ahead }));
     this.#ahead = null;
     if (ahead && this.#isIndependent(window.end)) {
-      this.#ahead = this.#begin(window.end, length);
+      this.#ahead = this.#begin(window.end, { length, ahead });
       this.#ahead.catch(() => {}); // shows when it is asked for
     }
     const { buffer, checksums } = await filled;
@@ -141,8 +161,8 @@ export class ArchiveStream {
   }
 
   /** Starts to fill a buffer. */
-  async #begin(start: number, length: number): Promise<Begun> {
-    const window = await this.#openWindow(start, length);
+  async #begin(start: number, options: { length: number } & NextOptions): Promise<Begun> {
+    const window = await this.#openWindow(start, options);
     const size = window.end - window.start;
     const filled = window.slices.length > 0
       ? this.#source.fill(size, window.slices)
@@ -159,9 +179,13 @@ export class ArchiveStream {
   }
 
   /** Chooses what goes into a buffer, so that every CRC-32 it needs is known or in it. */
-  async #openWindow(start: number, length: number): Promise<Window> {
+  async #openWindow(
+    start: number,
+    { length, ahead = false }: { length: number } & NextOptions,
+  ): Promise<Window> {
     const end = Math.min(start + length, this.#end);
-    const window: Window = { start, end, slices: [], headers: [] };
+    const longest = ahead ? Math.max(length, WHOLE_BYTES) : length;
+    const window: Window = { start, end, longest, slices: [], headers: [] };
     const { entries, headerOffsets, centralOffsets } = this.#plan;
     const first = partAt(headerOffsets, start);
     for (let i = first; i < entries.length && headerOffsets[i] < window.end; i++) {
@@ -178,16 +202,20 @@ export class ArchiveStream {
     const header = headerOffsets[index];
     const data = dataOffset(this.#plan, index);
     const end = headerOffsets[index + 1];
-    const whole = header >= window.start && end <= window.end;
+    let whole = header >= window.start && end <= window.end;
 
     if (data > window.start) { // its header is in the window
-      const fitsNext = end - header <= length && end <= this.#end;
-      if (!whole && fitsNext && header > window.start) {
+      const fits = end - header <= window.longest && end <= this.#end;
+      if (!whole && fits && header > window.start) {
         window.end = header; // the next buffer can be filled at the same time as this one
         return;
       }
+      if (!whole && fits && header === window.start) {
+        window.end = end;
+        whole = true;
+      }
       if (!whole && !this.#isKnown(index)) {
-        if (!fitsNext) this.#scanAhead(index);
+        if (!fits) this.#scanAhead(index);
         if (header > window.start) {
           window.end = header; // what is there already goes out while the scan runs
           return;

@@ -7,7 +7,7 @@ import { testWith } from "../testing/tools.ts";
 import { makeTree, randomBytes } from "../testing/tree.ts";
 import { dataOffset, type Plan, planArchive } from "./plan.ts";
 import type { Entry } from "./records.ts";
-import { ArchiveStream, type Filled, type Slice, type Source } from "./stream.ts";
+import { ArchiveStream, type Filled, type Slice, type Source, WHOLE_BYTES } from "./stream.ts";
 
 const MAX_32 = 0xffff_ffff;
 const MTIME = Date.parse("2024-05-06T07:08:09Z") / 1000;
@@ -390,6 +390,49 @@ Deno.test("a range to the end has what it skips scanned while it is sent", async
   }
   assert.deepEqual(directory, whole.slice(plan.centralOffsets[0]));
   assert.deepEqual([...new Set(source.scans)].sort(), [0, 1, 2, 3, 4, 5, 6, 7, 8]);
+});
+
+Deno.test("for a client that keeps up the bytes are the same, read once and two buffers at a time", async () => {
+  const sizes = [3000, 10, 0, 900, 5_000_000, 70, 2000, 4_000_000, 1];
+  const files = Object.fromEntries(sizes.map((size, i) => [`${i}`, randomBytes(size, i)]));
+  const { plan, source: warm } = archiveOf(files);
+  const whole = await collect(new ArchiveStream(plan, warm.knowAll()), 100_000);
+  for (
+    const [start, length] of [[0, 1000], [0, 100_000], [50, 1000], [plan.headerOffsets[5], 70]]
+  ) {
+    for (const known of [true, false]) {
+      const { source } = archiveOf(files);
+      if (known) source.knowAll();
+      const fill = source.fill.bind(source);
+      let [running, most] = [0, 0];
+      source.fill = async (...args) => {
+        most = Math.max(most, ++running);
+        await new Promise((resolve) => setTimeout(resolve, 0));
+        running--;
+        return await fill(...args);
+      };
+      const stream = new ArchiveStream(plan, source, { start });
+      const chunks: Uint8Array[] = [];
+      for (let chunk; (chunk = await stream.next(length, { ahead: true }));) chunks.push(chunk);
+      assert.ok(Buffer.concat(chunks).equals(whole.subarray(start)));
+      assert.ok(chunks.every((chunk) => chunk.length <= WHOLE_BYTES));
+      assert.equal(most, 2);
+      const scanned = sizes.map((size, i) => ({ size, i, header: plan.headerOffsets[i] }))
+        .filter(({ size, header }) => size > WHOLE_BYTES || size > 0 && header < start)
+        .map(({ i }) => i);
+      assert.deepEqual([...new Set(source.scans)].toSorted(), known ? [] : scanned);
+    }
+  }
+});
+
+Deno.test("a failure of the buffer that is filled ahead shows in its turn", async () => {
+  const { plan, source } = archiveOf({ "1": randomBytes(500, 1), "2": randomBytes(500, 2) });
+  const fill = source.fill.bind(source);
+  source.fill = (length, slices) =>
+    slices[0].index === 0 ? fill(length, slices) : Promise.reject(new Error("changed"));
+  const stream = new ArchiveStream(plan, source);
+  assert.equal((await stream.next(600, { ahead: true }))?.length, plan.headerOffsets[1]);
+  await assert.rejects(stream.next(600, { ahead: true }), /changed/);
 });
 
 Deno.test("a part of an entry teaches no checksum", async () => {
