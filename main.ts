@@ -43,6 +43,8 @@ const CODE = import.meta.dirname ? join(import.meta.dirname, "storage") : "stora
 /** Pause before listening again, in milliseconds. */
 const RELISTEN_MS = 250;
 
+const COMMIT_VARIABLE = "ZIPFERRY_COMMIT";
+
 /** Thrown where the service cannot start although its options are right. One line, for the user. */
 class StartError extends Error {}
 
@@ -51,10 +53,11 @@ async function main() {
     args: Deno.args,
     env: readVariable,
     dotenv: await readDotenv(),
-    version: `zipferry ${project.version} (Deno ${Deno.version.deno}, ${Deno.build.target})`,
+    version: await describeVersion(),
   });
   if (invocation.action === "print") return console.log(invocation.text.trimEnd());
   await assertPermissions(invocation.config);
+  await dropPermissions(invocation.config);
   const root = await openRoot(invocation.config.folder);
   const config = { ...invocation.config, folder: root };
   switch (invocation.action) {
@@ -65,6 +68,19 @@ async function main() {
     default:
       Deno.exit(await maintain(config, invocation));
   }
+}
+
+/** The commit is told by whoever makes an executable or an image. */
+async function describeVersion(): Promise<string> {
+  const { state } = await Deno.permissions.query({ name: "env", variable: COMMIT_VARIABLE });
+  const commit = state === "granted" && Deno.env.get(COMMIT_VARIABLE) || "unknown";
+  const { version, build } = Deno;
+  return `zipferry ${project.version} (commit ${commit}, Deno ${version.deno}, ${build.target})`;
+}
+
+/** An executable may write wherever it is told to; one that is not told to need not. */
+async function dropPermissions({ checksums, unix }: Config) {
+  if (!checksums && !unix) await Deno.permissions.revoke({ name: "write" });
 }
 
 /** Works through archives and says what came of it. The exit code is 1 if not all is well. */

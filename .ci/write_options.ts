@@ -1,5 +1,5 @@
 /**
- * Writes the table of options into the README, from the table that the program itself uses.
+ * Writes the table of options into both READMEs, from the table that the program itself uses.
  *
  * @module
  */
@@ -9,7 +9,9 @@ import { optionsTable } from "../lib/config.ts";
 const MARKED = /(?<=<!-- options -->\n)[^]*(?=<!-- \/options -->)/;
 
 if (import.meta.main) {
-  const path = new URL("../README.md", import.meta.url);
-  const text = await Deno.readTextFile(path);
-  await Deno.writeTextFile(path, text.replace(MARKED, () => `\n${optionsTable()}\n\n`));
+  for (const name of ["README.md", "README.ru.md"]) {
+    const path = new URL(`../${name}`, import.meta.url);
+    const text = await Deno.readTextFile(path);
+    await Deno.writeTextFile(path, text.replace(MARKED, () => `\n${optionsTable()}\n\n`));
+  }
 }

@@ -7,6 +7,9 @@
 const TICKS_PER_SECOND = 100; // USER_HZ, the same on every Linux of today
 const PAGE_KB = 4;
 
+/** So long a server may take to end, in milliseconds. */
+const PATIENCE_MS = 3000;
+
 /** A running server. */
 export interface Server extends AsyncDisposable {
   /** Its port on 127.0.0.1. */
@@ -43,8 +46,10 @@ export async function startServer(command: readonly string[], port: number): Pro
       return peakOf(child.pid) + sum(children, ({ rss }) => rss) * PAGE_KB;
     },
     async [Symbol.asyncDispose]() {
-      if (!ended) child.kill("SIGKILL");
+      if (!ended) child.kill("SIGTERM"); // nginx ends its workers only if it is asked
+      const patience = setTimeout(() => ended || child.kill("SIGKILL"), PATIENCE_MS);
       await child.status;
+      clearTimeout(patience);
     },
   };
 }

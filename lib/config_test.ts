@@ -269,8 +269,3 @@ Deno.test("every option, its variable and its default are in the help", () => {
   assert.deepEqual(rows.flatMap(([, variable]) => variable || []), variables);
   assert.ok(help.split("\n").every((line) => line.length <= 100), "lines of 100 columns");
 });
-
-Deno.test("the README has the table of options", async () => {
-  const readme = await Deno.readTextFile(new URL("../README.md", import.meta.url));
-  assert.ok(readme.includes(optionsTable()), optionsTable());
-});

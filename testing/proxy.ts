@@ -1,9 +1,10 @@
 /**
- * nginx and HAProxy, set up by the very samples in `deploy/` that owners of sites start from.
+ * nginx, HAProxy and Caddy, set up by the very samples in `deploy/` that owners of sites start from.
  *
  * @module
  */
 
+import { fileURLToPath } from "node:url";
 import { until } from "./process.ts";
 import { run } from "./tools.ts";
 import { makeTree, type Tree } from "./tree.ts";
@@ -15,14 +16,15 @@ const ATTEMPTS = 3;
 
 /** How a proxy is started */
 export interface ProxyOptions {
-  /** Ports of the service on 127.0.0.1: one or two for nginx, two for HAProxy */
+  /** Ports of the service on 127.0.0.1: one or two, for HAProxy always two */
   readonly upstreams: readonly number[];
+  /**
+   * Absolute path of a Unix socket of the service, which takes the place of the first port: the
+   * sample's line for that is put in
+   */
+  readonly socket?: string;
   /** Changes the sample, to see what a line in it is good for */
   readonly edit?: (sample: string) => string;
-}
-
-/** How nginx is started */
-export interface NginxOptions extends ProxyOptions {
   /**
    * Put in the sample's lines for TLS and HTTP/2; makes a certificate with `openssl`
    *
@@ -40,6 +42,8 @@ export interface Proxy extends AsyncDisposable {
   readonly pid: number;
   /** Absolute path of something in its folder, where nginx keeps temporary files in `temp/` */
   join(...parts: string[]): string;
+  /** Everything that it has logged so far, wherever to */
+  log(): string;
 }
 
 /**
@@ -47,20 +51,19 @@ export interface Proxy extends AsyncDisposable {
  *
  * @throws {Error} With what nginx said, when it ends first
  */
-export function startNginx(options: NginxOptions): Promise<Proxy> {
-  const [first, second] = options.upstreams;
+export function startNginx(options: ProxyOptions): Promise<Proxy> {
   return startProxy(async (tree, port) => {
-    const listen = options.tls ? await listenWithTls(tree, port) : listenPlain(port);
-    const text = substitute(readSample("nginx.conf", options), [
-      ["server 127.0.0.1:8080;", `server 127.0.0.1:${first};`],
-      ...second ? [["# server 127.0.0.1:8081;", `server 127.0.0.1:${second};`] as const] : [],
-      ...listen,
+    const logs = [tree.join("access.log"), tree.join("error.log")];
+    await writeSample(tree, "nginx.conf", options, [
+      ...nginxUpstreams(options),
+      ["access_log /var/log/nginx/access.log", `access_log ${logs[0]}`],
+      ["error_log /var/log/nginx/error.log", `error_log ${logs[1]}`],
+      ...options.tls ? await nginxWithTls(tree, port) : nginxWithoutTls(port),
     ]);
-    Deno.writeTextFileSync(tree.join("zipferry.conf"), text);
     Deno.writeTextFileSync(tree.join("main.conf"), nginxMain());
     Deno.mkdirSync(tree.join("temp"));
     const args = ["-p", tree.path, "-c", "main.conf", "-e", "stderr", "-g", "daemon off;"];
-    return { command: "nginx", args, scheme: options.tls ? "https" : "http" };
+    return { command: "nginx", args, scheme: schemeOf(options), logs };
   });
 }
 
@@ -70,25 +73,93 @@ export function startNginx(options: NginxOptions): Promise<Proxy> {
  * @throws {Error} With what HAProxy said, when it ends first
  */
 export function startHaproxy(options: ProxyOptions): Promise<Proxy> {
-  const [first, second] = options.upstreams;
-  return startProxy((tree, port) => {
-    const text = substitute(readSample("haproxy.cfg", options), [
-      ["bind :80\n", `bind 127.0.0.1:${port}\n`],
-      ["server first 127.0.0.1:8080", `server first 127.0.0.1:${first}`],
-      ["server second 127.0.0.1:8081", `server second 127.0.0.1:${second}`],
+  const { upstreams: [first, second], socket, tls } = options;
+  return startProxy(async (tree, port) => {
+    const certificate = "/etc/haproxy/photos.example.org.pem";
+    await writeSample(tree, "haproxy.cfg", options, [
+      ["bind :80\n", tls ? "" : `bind 127.0.0.1:${port}\n`],
+      ...tls
+        ? [
+          ["# bind :443", `bind 127.0.0.1:${port}`],
+          [certificate, (await makeCertificate(tree)).both],
+        ] as const
+        : [],
+      ...socket
+        ? [
+          ["server first 127.0.0.1:8080", ""],
+          ["# server third unix@/run/zipferry/zipferry.sock", `server third unix@${socket}`],
+        ] as const
+        : [["server first 127.0.0.1:8080", `server first 127.0.0.1:${first}`]] as const,
+      ["server second 127.0.0.1:8081", second ? `server second 127.0.0.1:${second}` : ""],
     ]);
-    Deno.writeTextFileSync(tree.join("haproxy.cfg"), text);
-    return { command: "haproxy", args: ["-db", "-f", tree.join("haproxy.cfg")], scheme: "http" };
+    const args = ["-db", "-f", tree.join("haproxy.cfg")];
+    return { command: "haproxy", args, scheme: schemeOf(options) };
   });
+}
+
+/**
+ * Starts Caddy with `deploy/Caddyfile` and waits until it listens.
+ *
+ * @throws {Error} With what Caddy said, when it ends first
+ */
+export function startCaddy(options: ProxyOptions): Promise<Proxy> {
+  const { upstreams: [first, second], socket, tls } = options;
+  return startProxy(async (tree, port) => {
+    const files = tls && await makeCertificate(tree);
+    const site = `${files ? "https" : "http"}://:${port} {\n\tbind 127.0.0.1`;
+    await writeSample(tree, "Caddyfile", options, [
+      ["\n{\n", "\n{\n\tadmin off\n\tauto_https disable_redirects\n"],
+      ["photos.example.org {", site],
+      ...files
+        ? [[
+          "# tls /etc/caddy/photos.example.org.pem /etc/caddy/photos.example.org.key",
+          `tls ${files.certificate} ${files.key}`,
+        ]] as const
+        : [],
+      ...socket
+        ? [
+          ["\tto 127.0.0.1:8080\n", "\n"],
+          ["# to unix//run/zipferry/zipferry.sock", `to unix/${socket}`],
+        ] as const
+        : [["\tto 127.0.0.1:8080\n", `\tto 127.0.0.1:${first}\n`]] as const,
+      ...second ? [["# to 127.0.0.1:8081", `to 127.0.0.1:${second}`]] as const : [],
+    ]);
+    const args = ["run", "--adapter", "caddyfile", "--config", tree.join("Caddyfile")];
+    return { command: "caddy", args, scheme: schemeOf(options) };
+  });
+}
+
+/** Lets a proxy look at its sample as it lies in `deploy/`; what it says of it, empty for nothing */
+export async function checkSample(proxy: "nginx" | "haproxy" | "caddy"): Promise<string> {
+  await using tree = await makeTree({ "temp": { directory: true } });
+  const [command, ...args] = {
+    nginx: ["nginx", "-t", "-q", "-p", tree.path, "-c", "main.conf", "-e", "stderr"],
+    haproxy: ["haproxy", "-c", "-q", "-dW", "-f", sampleOf("haproxy.cfg")],
+    caddy: ["caddy", "validate", "--adapter", "caddyfile", "--config", sampleOf("Caddyfile")],
+  }[proxy];
+  // Whoever is not root may not have port 80 or write to /var/log, which nginx tries even now
+  const pairs = [
+    ...nginxWithoutTls(freePort()),
+    ["/var/log/nginx/access.log", "access.log"],
+    ["/var/log/nginx/error.log", "error.log"],
+  ] as const;
+  await writeSample(tree, "nginx.conf", { upstreams: [] }, pairs);
+  Deno.writeTextFileSync(tree.join("main.conf"), nginxMain());
+  const { code, stderr } = await run(command, args, { env: homeIn(tree) });
+  return code === 0 ? warningsIn(stderr) : `exit code ${code}: ${stderr}`;
 }
 
 interface Start {
   readonly command: string;
   readonly args: readonly string[];
   readonly scheme: string;
+  /** Files that it logs to, besides its output */
+  readonly logs?: readonly string[];
 }
 
-type Prepare = (tree: Tree, port: number) => Start | Promise<Start>;
+type Prepare = (tree: Tree, port: number) => Promise<Start>;
+
+type Pairs = readonly (readonly [from: string, to: string])[];
 
 async function startProxy(prepare: Prepare): Promise<Proxy> {
   for (let attempt = 1;; attempt++) {
@@ -104,60 +175,96 @@ async function startProxy(prepare: Prepare): Promise<Proxy> {
   }
 }
 
-async function launch({ command, args, scheme }: Start, tree: Tree, port: number): Promise<Proxy> {
+async function launch(start: Start, tree: Tree, port: number): Promise<Proxy> {
+  const { command, args, scheme, logs = [] } = start;
   const child = new Deno.Command(command, {
     args: [...args],
+    env: homeIn(tree),
     stdin: "null",
-    stdout: "null",
+    stdout: "piped",
     stderr: "piped",
   }).spawn();
   let running = true;
-  const status = child.status.finally(() => running = false);
-  const said = new Response(child.stderr).text();
+  let said = "";
+  const end = Promise.all([
+    child.status.finally(() => running = false),
+    ...[child.stdout, child.stderr].map(async (stream) => {
+      for await (const text of stream.pipeThrough(new TextDecoderStream())) said += text;
+    }),
+  ]);
   try {
     await until(async () => !running || await isListening(port), `${command} listens`);
   } catch (error) {
     child.kill("SIGKILL");
-    await Promise.all([status, said]);
+    await end;
     throw error;
   }
-  if (!running) throw new Error(`start ${command}: ${(await said).trim()}`);
+  if (!running) {
+    await end;
+    throw new Error(`start ${command}: ${said.trim()}`);
+  }
   return {
     url: `${scheme}://127.0.0.1:${port}/`,
     port,
     pid: child.pid,
     join: tree.join,
+    log: () => [said, ...logs.map((path) => Deno.readTextFileSync(path))].join(""),
     async [Symbol.asyncDispose]() {
       if (running) child.kill("SIGTERM");
-      await Promise.all([status, said]);
+      await end;
       await tree[Symbol.asyncDispose]();
     },
   };
 }
 
-function readSample(name: string, { edit = (text) => text }: ProxyOptions): string {
-  return edit(Deno.readTextFileSync(new URL(name, DEPLOY)));
+/** Caddy keeps certificates and settings below its user's home */
+function homeIn({ path }: Tree): Record<string, string> {
+  return { HOME: path, XDG_DATA_HOME: path, XDG_CONFIG_HOME: path };
 }
 
-/** Replaces texts of which each has to be there, once */
-function substitute(text: string, pairs: Iterable<readonly [string, string]>): string {
+function schemeOf({ tls }: ProxyOptions): string {
+  return tls ? "https" : "http";
+}
+
+function sampleOf(name: string): string {
+  return fileURLToPath(new URL(name, DEPLOY));
+}
+
+/** Lines that are more than the course of things, of all that a proxy printed */
+function warningsIn(text: string): string {
+  return text.split("\n").filter((line) => /warn|alert|emerg|error/i.test(line)).join("\n");
+}
+
+/** Writes a sample, with texts replaced of which each has to be there, once */
+async function writeSample(tree: Tree, name: string, options: ProxyOptions, pairs: Pairs) {
+  const { edit = (text) => text } = options;
+  let text = edit(await Deno.readTextFile(sampleOf(name)));
   for (const [from, to] of pairs) {
     const parts = text.split(from);
     if (parts.length !== 2) throw new Error(`read sample: ${parts.length - 1} times: ${from}`);
     text = parts.join(to);
   }
-  return text;
+  await Deno.writeTextFile(tree.join(name), text);
 }
 
-function listenPlain(port: number): [string, string][] {
+function nginxUpstreams({ upstreams: [first, second], socket }: ProxyOptions): Pairs {
+  const other = second
+    ? [["# server 127.0.0.1:8081;", `server 127.0.0.1:${second};`]] as const
+    : [];
+  if (!socket) return [["server 127.0.0.1:8080;", `server 127.0.0.1:${first};`], ...other];
+  return [
+    ["server 127.0.0.1:8080;", ""],
+    ["# server unix:/run/zipferry/zipferry.sock;", `server unix:${socket};`],
+    ...other,
+  ];
+}
+
+function nginxWithoutTls(port: number): Pairs {
   return [["listen 80;", `listen 127.0.0.1:${port};`], ["listen [::]:80;", ""]];
 }
 
-async function listenWithTls(tree: Tree, port: number): Promise<[string, string][]> {
-  const [certificate, key] = [tree.join("certificate.pem"), tree.join("key.pem")];
-  const request = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"];
-  const { code, stderr } = await run("openssl", [...request, "-keyout", key, "-out", certificate]);
-  if (code !== 0) throw new Error(`make certificate: ${stderr}`);
+async function nginxWithTls(tree: Tree, port: number): Promise<Pairs> {
+  const { certificate, key } = await makeCertificate(tree);
   const live = "/etc/letsencrypt/live/photos.example.org";
   return [
     ["listen 80;", ""],
@@ -167,6 +274,25 @@ async function listenWithTls(tree: Tree, port: number): Promise<[string, string]
     [`# ssl_certificate_key ${live}/privkey.pem;`, `ssl_certificate_key ${key};`],
     ["# ssl_protocols", "ssl_protocols"],
   ];
+}
+
+/** Files of a certificate for localhost, of its key, and of one after the other */
+async function makeCertificate(tree: Tree) {
+  const files = {
+    certificate: tree.join("certificate.pem"),
+    key: tree.join("key.pem"),
+    both: tree.join("both.pem"),
+  };
+  const request = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"];
+  const { code, stderr } = await run("openssl", [
+    ...request,
+    ...["-addext", "subjectAltName=DNS:localhost,IP:127.0.0.1"],
+    ...["-keyout", files.key, "-out", files.certificate],
+  ]);
+  if (code !== 0) throw new Error(`make certificate: ${stderr}`);
+  const texts = [files.certificate, files.key].map((path) => Deno.readTextFileSync(path));
+  Deno.writeTextFileSync(files.both, texts.join(""));
+  return files;
 }
 
 /** What the system's own main file has around the sample, with all files in one folder */
@@ -180,7 +306,7 @@ function nginxMain(): string {
     http {
       ${kinds.map((kind) => `${kind}_temp_path temp/${kind};`).join("\n")}
       access_log off;
-      include zipferry.conf;
+      include nginx.conf;
     }
   `;
 }

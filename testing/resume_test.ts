@@ -2,12 +2,12 @@ import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { hash } from "node:crypto";
 import { readdirSync, statSync } from "node:fs";
-import { type BrowserContext, chromium } from "playwright-core";
+import { openProfile } from "./browser.ts";
 import { childrenOf, openFiles, type Program, start, until } from "./process.ts";
 import { type Proxy, startNginx } from "./proxy.ts";
 import { exchange } from "./raw.ts";
 import { listWithPython } from "./readers.ts";
-import { run, testWith, tool } from "./tools.ts";
+import { run, testWith } from "./tools.ts";
 import { DEFAULT_MTIME, makeTree, randomBytes, type Tree, type TreeFile } from "./tree.ts";
 
 const HASH = "7c0e5b1fa2d94836b1f0c97e34d8a65b";
@@ -596,7 +596,7 @@ async function beginAndStall(port: number, path: string): Promise<Deno.Conn> {
 testWith(["chromium"], "Chromium resumes a download after the service died", async (t) => {
   await using tree = await makeTree(album());
   const folder = tree.join("downloads");
-  await using browser = await openBrowser(folder);
+  await using browser = await openProfile(folder);
   const options = ["--folder", tree.join("photos"), "--log"];
   const slow = [...options, "--delay", "0.02"];
   const saved = `${folder}/photos-${HASH.slice(0, 8)}.zip`;
@@ -656,22 +656,3 @@ testWith(["chromium"], "Chromium resumes a download after the service died", asy
     assert.deepEqual(startsOf(program), [0, 0]);
   });
 });
-
-/** A browser with a window's own list of downloads, which are saved in the folder */
-async function openBrowser(folder: string): Promise<BrowserContext & AsyncDisposable> {
-  const profile = await makeTree();
-  const flags = ["no-sandbox", "disable-gpu", "disable-quic", "no-first-run", "disable-sync"];
-  const quiet = ["disable-background-networking", "disable-component-update"];
-  const context = await chromium.launchPersistentContext(profile.path, {
-    executablePath: tool("chromium")!,
-    args: [...flags, ...quiet].map((flag) => `--${flag}`),
-  });
-  const session = await context.newCDPSession(context.pages()[0]);
-  await session.send("Browser.setDownloadBehavior", { behavior: "allow", downloadPath: folder });
-  return Object.assign(context, {
-    async [Symbol.asyncDispose]() {
-      await context.close();
-      await profile[Symbol.asyncDispose]();
-    },
-  });
-}
