@@ -237,7 +237,7 @@ Deno.test("a Unix socket in place of a port", { ignore: windows }, async () => {
     assert.equal(program.stdout(), `Listening on unix:${path}\n`);
     const [head, body] = (await ask(`/archive/${HASH}/`)).split("\r\n\r\n", 2);
     assert.match(head, /^HTTP\/1\.1 200 /);
-    assert.match(body, /^PK\x03\x04/);
+    assert.ok(body.startsWith("PK\x03\x04"));
     assert.match(head, /\r\ncontent-length: 300\d{4}\r/);
     assert.ok(!(await ask("/")).includes(HASH), "who is at the other end is not known");
 
