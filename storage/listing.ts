@@ -12,6 +12,8 @@ import { isDeepStrictEqual } from "node:util";
 /** So many numbers a row: size, time, mode, device, inode. */
 const NUMBERS = 5;
 
+const CHUNK_ROWS = 1024;
+
 /** Stands between two names; no name can hold it. */
 const SEPARATOR = "\0";
 
@@ -133,31 +135,51 @@ export interface PackedListing extends Omit<Listing, "entries"> {
   readonly places: ReadonlyMap<number, EntryPlace>;
 }
 
-/** Gathers entries as columns. */
+/**
+ * Gathers entries as columns. Rows are put together a thousand at a time, so that their strings live
+ * shortly: with 100,000 of them that is cheaper for the garbage collector.
+ */
 export class EntryColumns {
-  readonly #names: string[] = [];
-  readonly #numbers: number[] = [];
+  readonly #chunks: string[] = [];
   readonly #places = new Map<number, EntryPlace>();
+  #names: string[] = [];
+  #numbers = new Float64Array(CHUNK_ROWS * NUMBERS);
+  #length = 0;
 
   /** How many entries there are. */
   get length(): number {
-    return this.#names.length;
+    return this.#length;
   }
 
   /** Adds an entry; its place only where it is not that of its name. */
   push(name: string, { size, mtimeMs, mode, dev, ino }: EntryState, place?: EntryPlace) {
-    if (place) this.#places.set(this.#names.length, place);
+    const row = this.#length++;
+    if (place) this.#places.set(row, place);
     this.#names.push(name);
-    this.#numbers.push(size, mtimeMs, mode, dev, ino ?? 0);
+    if (this.#names.length === CHUNK_ROWS) this.#putTogether();
+    if (this.#numbers.length < this.#length * NUMBERS) this.#grow();
+    this.#numbers.set([size, mtimeMs, mode, dev, ino ?? 0], row * NUMBERS);
   }
 
   /** All that were added. */
   pack(): Pick<PackedListing, "names" | "numbers" | "places"> {
+    if (this.#names.length > 0) this.#putTogether();
     return {
-      names: this.#names.join(SEPARATOR),
-      numbers: Float64Array.from(this.#numbers),
+      names: this.#chunks.join(SEPARATOR),
+      numbers: this.#numbers.slice(0, this.#length * NUMBERS),
       places: this.#places,
     };
+  }
+
+  #putTogether() {
+    this.#chunks.push(this.#names.join(SEPARATOR));
+    this.#names = [];
+  }
+
+  #grow() {
+    const numbers = new Float64Array(this.#numbers.length * 2);
+    numbers.set(this.#numbers);
+    this.#numbers = numbers;
   }
 }
 
