@@ -1,0 +1,73 @@
+# docker build -t zipferry .
+# docker run --detach --publish 8080:8080 --volume /srv/photos:/photos:ro zipferry
+#
+# Variables (--env) and flags (after the name of the image) are those of the program. How to run it
+# hardened, behind nginx, with replicas: docs/containers.md.
+FROM docker.io/denoland/deno:2.9.6 AS build
+
+WORKDIR /app
+
+# Dependencies in a layer of their own, which lasts until one of them changes; only those that the
+# program imports, not those of tests and tools. They are checked against the hashes in deno.lock.
+COPY deno.json deno.lock ./
+ARG DENO_TLS_CA_STORE=mozilla
+RUN deno eval --no-lock "const config = JSON.parse(Deno.readTextFileSync('deno.json')); \
+    config.imports = Object.fromEntries(Deno.args.map((name) => [name, config.imports[name]])); \
+    Deno.writeTextFileSync('deno.json', JSON.stringify(config));" \
+    @logtape/logtape commander content-disposition lru-cache mustache negotiator \
+  && DENO_TLS_CA_STORE=$DENO_TLS_CA_STORE deno install --frozen=false
+
+# From here on nothing is fetched: a dependency that is missing above ends the build.
+COPY . /source/
+RUN cp --recursive --no-clobber /source/. . \
+  && deno run --cached-only --no-prompt --allow-read --allow-env main.ts --version \
+  && deno cache storage/reader_worker.ts \
+  && echo PHOTOS_DIR=/photos > .env
+
+FROM docker.io/denoland/deno:2.9.6
+
+# zip is for --engine zip. It marks names as UTF-8 only where the system has the locale en_US.UTF-8;
+# the packages that make locales are not needed afterwards.
+RUN export DEBIAN_FRONTEND=noninteractive \
+  && apt-get update \
+  && apt-get install --yes --no-install-recommends locales zip \
+  && localedef --no-archive --inputfile=en_US --charmap=UTF-8 en_US.UTF-8 \
+  && apt-get purge --yes --auto-remove libc-l10n locales \
+  && rm -rf /var/lib/apt/lists/* /var/cache/apt/* /var/cache/debconf/*-old /var/log/* \
+  && mkdir /photos /data \
+  && chown deno: /data
+
+COPY --from=build /deno-dir/npm /deno-dir/npm
+COPY --from=build /deno-dir/gen /deno-dir/gen
+COPY --from=build /app /app
+
+WORKDIR /app
+
+# The photos are named in /app/.env, which counts less than a variable or the .env of another
+# working directory.
+ENV HOST=0.0.0.0 \
+  PORT=8080 \
+  DENO_NO_UPDATE_CHECK=1 \
+  NO_COLOR=1
+
+USER deno
+EXPOSE 8080
+STOPSIGNAL SIGTERM
+
+HEALTHCHECK --interval=30s --timeout=5s --start-period=5s --retries=3 \
+  CMD ["deno", "eval", "--no-config", "const { ok } = await fetch(`http://127.0.0.1:${Deno.env.get('PORT')}/healthz`); Deno.exit(ok ? 0 : 1);"]
+
+# The flags of `deno task start`, and leave to write into /data: a volume there may keep the file of
+# --checksums.
+ENTRYPOINT ["deno", "run", "--cached-only", "--no-code-cache", "--no-prompt", "--v8-flags=--max-semi-space-size=4", "--allow-net", "--allow-read", "--allow-write=/data", "--allow-env=PATH,PHOTOS_DIR,HOST,PORT,ZIPFERRY_UNIX,ENABLE_RESPONSE_DELAY,RESPONSE_DELAY,ENABLE_LOGGING,ZIPFERRY_ENGINE,ZIPFERRY_LEVEL,ZIPFERRY_LISTING,ZIPFERRY_HIDDEN,ZIPFERRY_FOLLOW_SYMLINKS,ZIPFERRY_CHECKSUMS,ZIPFERRY_SHUTDOWN_TIMEOUT,ZIPFERRY_COMMIT", "--allow-run=zip", "--config=/app/deno.json", "/app/main.ts"]
+
+# Given by whoever publishes the image.
+ARG VERSION=unknown
+ARG REVISION=unknown
+ENV ZIPFERRY_COMMIT=$REVISION
+LABEL org.opencontainers.image.title="zipferry" \
+  org.opencontainers.image.description="Hands out each folder of photos as one ZIP, made while it is sent" \
+  org.opencontainers.image.licenses="MIT" \
+  org.opencontainers.image.version="$VERSION" \
+  org.opencontainers.image.revision="$REVISION" \
+  org.opencontainers.image.base.name="docker.io/denoland/deno:2.9.6"

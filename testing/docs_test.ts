@@ -1,0 +1,498 @@
+/**
+ * The documentation holds: links lead somewhere, and what it says to run was run.
+ *
+ * @module
+ */
+
+import assert from "node:assert/strict";
+import { dirname, join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { parseEnv } from "node:util";
+import { optionsTable } from "../lib/config.ts";
+import { childrenOf, type Program, runToEnd, start, until } from "./process.ts";
+import { exchange } from "./raw.ts";
+import { assertSameTree, extract, listWithPython } from "./readers.ts";
+import { run, testWith } from "./tools.ts";
+import { makeTree, randomBytes, type Tree, type TreeFile } from "./tree.ts";
+
+const ROOT = fileURLToPath(new URL("../", import.meta.url));
+const DOCS = [...Deno.readDirSync(join(ROOT, "docs"))].map(({ name }) => `docs/${name}`);
+const PAGES = ["README.md", "README.ru.md", "CHANGELOG.md", ...DOCS.filter(isPage)].sort();
+
+/** Pages whose blocks this file runs; README.ru.md has those of README.md */
+const OURS = ["README.md", "docs/security.md", "docs/migration.md", "docs/cms.md"];
+const WINDOWS = "docs/windows.md";
+
+/** Languages of blocks that are more than something to look at */
+const CODE = ["console", "sh", "php", "python", "json", "xml", "ini", "powershell"];
+
+/** Blocks that are not run, by the start of their text, and why not */
+const NOT_RUN: Readonly<Record<string, string>> = {
+  "$ TZ=Asia/Tokyo": "takes two services and a kill: testing/replicas_test.ts does that",
+  "$ npx --yes deno@2.9.6 task test": "it is what runs this test",
+  "docker compose": "needs Docker: the container's own tests run compose",
+};
+
+/** Commands that go on until they are stopped, as they stand in a page */
+const SERVERS = [
+  "npx --yes deno@2.9.6 task start",
+  "deno task start:checksums --checksums checksums.sqlite",
+  "deno task start -f photos -P 8081",
+  "deno run --no-prompt --allow-net=127.0.0.1:8080",
+];
+
+/** What the commands of a page find in their folder */
+const HASH = "9c41f0d2b7e8563a1fd04e7b92c6a385";
+const LINKED = "3b70e6a5184fd92c7da1530b9ec84f26";
+const MTIME = new Date("2024-05-06T07:08:09Z");
+const SHELF: Readonly<Record<string, string | Uint8Array | TreeFile>> = {
+  [`photos/${HASH}/IMG_0001.jpg`]: randomBytes(300_000),
+  [`photos/${LINKED}/Байкал/Утро на мысе.jpg`]: randomBytes(28_274),
+  "photos/not a hash/IMG_0002.jpg": "x",
+  "photos/link": { symlink: HASH },
+  "album/IMG_0003.jpg": "x",
+  "upload/php3A1.tmp": { content: randomBytes(1_200_000), mtime: MTIME, mode: 0o600 },
+  "upload/php3A2.tmp": { content: "y", mtime: MTIME, mode: 0o600 },
+};
+
+const TOOLS = ["bash", "curl", "diff", "find", "grep", "jq", "openssl", "php", "python3", "unzip"];
+
+/** For what is written for a shell, and for names that only Linux has */
+function onLinux(tools: readonly string[], name: string, fn: () => Promise<void>) {
+  if (Deno.build.os === "linux") testWith(tools, name, fn);
+  else Deno.test({ name: `${name} (skipped: Linux only)`, ignore: true, fn });
+}
+
+/** A fenced block of a page */
+interface Block {
+  readonly language: string;
+  readonly text: string;
+}
+
+/** A folder, the program that serves its photos, and the hash that was printed last */
+interface Stage extends AsyncDisposable {
+  readonly tree: Tree;
+  readonly program: Program;
+  hash: string;
+}
+
+Deno.test("every link of a page leads to a file, and to a heading of it", () => {
+  const broken = PAGES.flatMap((page) => linksOf(read(page)).filter((link) => !leads(page, link)));
+  assert.deepEqual(broken, []);
+  const links = PAGES.flatMap((page) => linksOf(read(page)));
+  assert.ok(links.length > 40 && links.some((link) => link.includes("#")), "links were found");
+});
+
+Deno.test("a link into the void, or to no heading, is noticed", () => {
+  assert.ok(leads("docs/cms.md", "../README.md#options"));
+  assert.ok(leads("docs/cms.md", "#file-names"));
+  assert.ok(!leads("docs/cms.md", "#file-name"));
+  assert.ok(!leads("docs/cms.md", "README.md"));
+  assert.deepEqual(linksOf("[a](b.md) `[c](d)` ![e](f.svg)\n```\n[g](h)\n```\n"), [
+    "b.md",
+    "f.svg",
+  ]);
+});
+
+Deno.test("both READMEs have the table of options as it is", () => {
+  for (const page of ["README.md", "README.ru.md"]) {
+    assert.ok(
+      read(page).includes(`<!-- options -->\n\n${optionsTable()}\n\n<!-- /options -->`),
+      page,
+    );
+  }
+});
+
+Deno.test("the Russian README has the sections and the commands of the English one", () => {
+  const [english, russian] = [read("README.md"), read("README.ru.md")];
+  const commands = (text: string) =>
+    blocksOf(text).filter(({ language }) => CODE.includes(language))
+      .map(({ text }) => text.replaceAll(/ +# .*$/gm, ""));
+  assert.deepEqual(commands(russian), commands(english));
+  const levels = (text: string) => headingsOf(text).map(({ level }) => level);
+  assert.deepEqual(levels(russian), levels(english));
+  const pages = (text: string) => new Set(linksOf(text).filter((link) => !/^README/.test(link)));
+  assert.deepEqual(pages(russian), pages(english));
+});
+
+Deno.test("every page names the Deno that CI pins", () => {
+  const pinned = /npm install .*deno@([\d.]+)/.exec(read(".ci/run"))?.[1];
+  for (const page of PAGES) {
+    for (const [, version] of read(page).matchAll(/deno@([\d.]+\d)/g)) {
+      assert.equal(version, pinned, page);
+    }
+  }
+});
+
+Deno.test("whatever is not run stands in a page", () => {
+  const texts = [...OURS, WINDOWS].flatMap((page) => blocksOf(read(page))).map(({ text }) => text);
+  for (const start of [...Object.keys(NOT_RUN), ...SERVERS]) {
+    assert.ok(texts.some((text) => text.startsWith(start) || text.includes(`$ ${start}`)), start);
+  }
+});
+
+Deno.test("every JSON block is JSON", () => {
+  for (const page of PAGES) {
+    for (const { language, text } of blocksOf(read(page))) {
+      if (language === "json") assert.doesNotThrow(() => JSON.parse(text), page);
+    }
+  }
+});
+
+testWith(["python3"], "the picture is well-formed, small, and only a picture", async () => {
+  const picture = read("docs/architecture.svg");
+  await assertXml(picture);
+  assert.ok(picture.length < 12_000, `${picture.length} bytes`);
+  assert.doesNotMatch(picture, /<script|<foreignObject|href=|url\((?!#)|@import/i);
+});
+
+for (const page of OURS) {
+  onLinux(TOOLS, `${page}: what can be run was run`, async () => {
+    await using stage = await prepare();
+    for (const block of blocksOf(read(page))) await runBlock(block, stage);
+  });
+}
+
+testWith(
+  TOOLS,
+  "docs/cms.md: an album from PHP is downloaded, counted and taken away",
+  async () => {
+    await using stage = await prepare();
+    for (const { text } of phpBlocks()) Deno.writeTextFileSync(stage.tree.join(nameOf(text)), text);
+    const photos = stage.tree.join("photos");
+    const before = namesIn(photos);
+
+    const [, hash] = /\/archive\/([0-9a-f]{32})\/\n$/.exec(await php(stage, "publish.php")) ?? [];
+    assert.deepEqual(namesIn(photos), [...before, hash].sort());
+    assert.equal(Deno.statSync(join(photos, hash)).mode! & 0o777, 0o755);
+    const file = Deno.statSync(join(photos, hash, "IMG_0001.jpg"));
+    assert.deepEqual([file.mode! & 0o777, file.mtime], [0o644, MTIME]);
+
+    const { status, headers, body } = await get(stage, `/archive/${hash}/`);
+    assert.deepEqual([status, body.length], [200, Number(headers.get("content-length"))]);
+    assert.match(headers.get("etag")!, /^"/, "strong at once, since the times are the originals'");
+    Deno.writeFileSync(stage.tree.join("album.zip"), body);
+    const entries = await listWithPython(stage.tree.join("album.zip"));
+    assert.deepEqual(entries.map(({ name }) => name), ["IMG_0001.jpg", "Утро на мысе.jpg"]);
+    await extract(stage.tree.join("album.zip"), stage.tree.join("unpacked"));
+    await assertSameTree(stage.tree.join("unpacked"), join(photos, hash));
+
+    localise(stage, "label.php");
+    assert.equal(await php(stage, "label.php", hash), "Download (2 files, 1.2 MB)\n");
+    const withdraw = `<?php require 'photos.php'; withdraw_photos('photos', '${hash}');`;
+    Deno.writeTextFileSync(stage.tree.join("withdraw.php"), withdraw);
+    assert.equal(await php(stage, "withdraw.php"), "");
+    assert.deepEqual(namesIn(photos), before);
+    assert.equal((await get(stage, `/archive/${hash}/`)).status, 404);
+    assert.equal(await php(stage, "label.php", hash), "No photos yet\n");
+  },
+);
+
+testWith(
+  TOOLS,
+  "docs/cms.md: an album that fails leaves nothing, and no name leads out",
+  async () => {
+    await using stage = await prepare();
+    for (const { text } of phpBlocks()) Deno.writeTextFileSync(stage.tree.join(nameOf(text)), text);
+    const before = namesIn(stage.tree.join("photos"));
+    const names = ["../out.jpg", "a\\b.jpg", "a/b.jpg", ".hidden", "", "a\0b"];
+    for (
+      const [name, source] of [["b.jpg", "missing"], ...names.map((n) => [n, "album/IMG_0003.jpg"])]
+    ) {
+      const album = JSON.stringify({ "a.jpg": "album/IMG_0003.jpg", [name]: source });
+      const code = `<?php require 'photos.php';
+      try { publish_photos('photos', json_decode($argv[1], true)); echo 'published'; }
+      catch (RuntimeException $error) { echo 'refused'; }`;
+      Deno.writeTextFileSync(stage.tree.join("try.php"), code);
+      assert.match(await php(stage, "try.php", album), /refused$/, name);
+      assert.deepEqual(namesIn(stage.tree.join("photos")), before, name);
+    }
+  },
+);
+
+onLinux(["python3"], "docs/migration.md: what it says of folders is so", async () => {
+  await using tree = await makeTree({
+    "photos/empty-0123456789abcdef": { directory: true },
+    "photos/mixed-0123456789abcdef/a.jpg": "a",
+    "photos/mixed-0123456789abcdef/.hidden": "h",
+    "photos/mixed-0123456789abcdef/Thumbs.db": "t",
+    "photos/mixed-0123456789abcdef/b?.jpg": "b",
+    "photos/mixed-0123456789abcdef/folder/c.jpg": "c",
+    "photos/mixed-0123456789abcdef/void": { directory: true },
+    "photos/mixed-0123456789abcdef/out": { symlink: "../../secret" },
+    "photos/mixed-0123456789abcdef/in": { symlink: "a.jpg" },
+    "photos/linked-0123456789abcdef": { symlink: "mixed-0123456789abcdef" },
+    "photos/имя": { directory: true },
+    "secret": "s",
+  });
+  await using plain = await start(["-f", tree.join("photos"), "-l"]);
+  await using lenient = await start(["-f", tree.join("photos"), "--hidden", "--follow-symlinks"]);
+  const statuses = ["empty", "linked"].map(async (name) => {
+    const path = `/archive/${name}-0123456789abcdef/`;
+    return [
+      (await get({ program: plain }, path)).status,
+      (await get({ program: lenient }, path)).status,
+    ];
+  });
+  assert.deepEqual(await Promise.all(statuses), [[404, 404], [404, 404]]);
+  assert.match(plain.stderr(), /folders that no link can reach/);
+  const names = async (program: Program) => {
+    const { body } = await get({ program }, "/archive/mixed-0123456789abcdef/");
+    Deno.writeFileSync(tree.join("a.zip"), body);
+    return (await listWithPython(tree.join("a.zip"))).map(({ name }) => name);
+  };
+  assert.deepEqual(await names(plain), ["a.jpg", "b_.jpg", "folder/c.jpg", "void/"]);
+  assert.deepEqual(await names(lenient), [
+    ".hidden",
+    "a.jpg",
+    "b_.jpg",
+    "folder/c.jpg",
+    "in",
+    "void/",
+  ]);
+  for (const line of plain.stderr().trim().split("\n")) {
+    assert.ok(!line.includes("mixed-0123456789abcdef"), line);
+    JSON.parse(line);
+  }
+});
+
+testWith(["python3"], `${WINDOWS}: what needs no Windows`, async () => {
+  const blocks = blocksOf(read(WINDOWS));
+  for (const { language, text } of blocks) {
+    if (language === "xml") await assertXml(text);
+    else if (language === "ini") assert.equal(parseEnv(text).PHOTOS_DIR, "D:\\new photos");
+    else assert.ok(["powershell", ""].includes(language), text); // no PowerShell here
+  }
+  assert.notEqual(parseEnv('PHOTOS_DIR="D:\\new photos"').PHOTOS_DIR, "D:\\new photos");
+  await using empty = await makeTree();
+  const { code, stderr } = await runToEnd(["--engine", "zip"], { env: { PATH: empty.path } });
+  assert.equal(code, 2);
+  const quoted = blocks.find(({ text }) => text.startsWith("zipferry: "))?.text;
+  assert.ok(stderr.split("\n").includes(quoted!.trim()), stderr);
+});
+
+/** Files as the pages assume them, served on a free port */
+async function prepare(): Promise<Stage> {
+  const tree = await makeTree(SHELF);
+  try {
+    const program = await start(["--folder", tree.join("photos")]);
+    const dispose = async () => {
+      await program[Symbol.asyncDispose]();
+      await tree[Symbol.asyncDispose]();
+    };
+    return { tree, program, hash: HASH, [Symbol.asyncDispose]: dispose };
+  } catch (error) {
+    await tree[Symbol.asyncDispose]();
+    throw error;
+  }
+}
+
+async function runBlock({ language, text }: Block, stage: Stage) {
+  if (Object.keys(NOT_RUN).some((start) => text.startsWith(start))) return;
+  switch (language) {
+    case "console":
+      for (const { command, output } of transcript(text)) await runLine(command, output, stage);
+      break;
+    case "sh":
+      if (isServer(text)) await assertServes(text, stage);
+      else await shell(text, stage);
+      break;
+    case "php":
+    case "python":
+      await script(language, text, stage);
+      break;
+    case "":
+    case "json": // all of them are parsed above
+      break;
+    default:
+      assert.fail(`a block in ${language}: say how it is run`);
+  }
+}
+
+async function runLine(command: string, output: string, stage: Stage) {
+  if (isServer(command)) return await assertServes(command, stage, output);
+  const printed = await shell(command, stage, { anyCode: true });
+  const expected = onPort(output, stage).split("…").map((part) => RegExp.escape(part)).join(".*");
+  assert.match(printed, new RegExp(`^${expected}$`), command);
+}
+
+/** Runs commands in the stage's folder; those with deno in the project, but on the stage's photos */
+async function shell(text: string, stage: Stage, options: { readonly anyCode?: boolean } = {}) {
+  const { tree } = stage;
+  const inProject = /\bdeno\b/.test(text);
+  const commands = onPort(inProject ? onShelf(text, tree) : text, stage);
+  const { code, stdout, stderr } = await run("bash", ["-euc", commands], {
+    cwd: inProject ? ROOT : tree.path,
+    env: { ...environment(), hash: stage.hash },
+    within: 30_000,
+  });
+  const printed = new TextDecoder().decode(stdout).replaceAll("\r\n", "\n");
+  if (!options.anyCode) assert.equal(code, 0, `${text}\n${printed}${stderr}`);
+  stage.hash = lastHash(printed) ?? stage.hash;
+  return code === 0 ? printed : printed + stderr;
+}
+
+/** Starts what goes on until it is stopped, on a free port, and stops it when it listens */
+async function assertServes(text: string, { tree }: Stage, output = "") {
+  const command = onShelf(text, tree).replaceAll(/\b808[01]\b/g, "0");
+  const child = new Deno.Command("bash", {
+    args: ["-c", command],
+    cwd: ROOT,
+    env: { ...environment(), PORT: "0" },
+    stdin: "null",
+    stdout: "piped",
+    stderr: "piped",
+  }).spawn();
+  const errors = new Response(child.stderr).text();
+  let printed = "";
+  const reading = (async () => {
+    for await (const part of child.stdout.pipeThrough(new TextDecoderStream())) printed += part;
+  })();
+  let ended = false;
+  const status = child.status.finally(() => ended = true);
+  try {
+    await until(() => printed.includes("\n") || ended, `${text}: listens`, 30_000);
+  } finally {
+    if (!ended) offspring(child.pid).forEach((pid) => Deno.kill(pid, "SIGTERM"));
+    await Promise.all([status, reading]);
+  }
+  assert.match(printed, /^Listening on http:\/\/127\.0\.0\.1:\d+\/\n$/, await errors);
+  if (output) assert.equal(printed.replace(/:\d+\//, ":8080/"), output);
+}
+
+/** A script is a file of its own, named in its first line; others may require it */
+async function script(language: "php" | "python", text: string, stage: Stage) {
+  const name = nameOf(text);
+  Deno.writeTextFileSync(stage.tree.join(name), onPort(text, stage));
+  const interpreter = language === "php" ? "php" : "python3";
+  await shell(`${interpreter} ${name} "$hash"`, stage);
+}
+
+async function php({ tree }: Stage, file: string, ...args: string[]) {
+  const { stdout, stderr } = await run("php", [file, ...args], { cwd: tree.path, within: 20_000 });
+  assert.doesNotMatch(stderr, /Fatal|Parse error/);
+  return new TextDecoder().decode(stdout);
+}
+
+function phpBlocks() {
+  return blocksOf(read("docs/cms.md")).filter(({ language }) => language === "php");
+}
+
+function localise(stage: Stage, file: string) {
+  const path = stage.tree.join(file);
+  Deno.writeTextFileSync(path, onPort(Deno.readTextFileSync(path), stage));
+}
+
+function get({ program }: { readonly program: Program }, path: string) {
+  return exchange(program.port, `GET ${path} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+}
+
+async function assertXml(text: string) {
+  const parse = "import sys, xml.dom.minidom as x; x.parse(sys.stdin.buffer)";
+  const { code, stderr } = await run("python3", ["-c", parse], { stdin: text });
+  assert.equal(code, 0, stderr);
+}
+
+/** The running executable is the one that commands call */
+function environment() {
+  return { PATH: `${dirname(Deno.execPath())}:${Deno.env.get("PATH")}`, NO_COLOR: "1" };
+}
+
+function onPort(text: string, { program }: Stage) {
+  return text.replaceAll(/127\.0\.0\.1:808[01]/g, `127.0.0.1:${program.port}`);
+}
+
+function onShelf(text: string, tree: Tree) {
+  return text
+    .replaceAll(/\bnpx --yes deno@[\d.]+/g, "deno")
+    .replaceAll(/\b(?:photos|checksums\.sqlite)(?=[\s,]|$)/g, (name) => tree.join(name));
+}
+
+function isServer(text: string) {
+  const line = text.split("\n")[0].trim();
+  return SERVERS.some((server) => line === server || line.startsWith(`${server} --allow-read`));
+}
+
+/** The process and all that come from it, children first */
+function offspring(pid: number): number[] {
+  return [...childrenOf(pid).flatMap(offspring), pid];
+}
+
+function lastHash(text: string) {
+  return [...text.matchAll(/\/archive\/([0-9a-f]{32})\/$/gm)].at(-1)?.[1];
+}
+
+function nameOf(text: string) {
+  const [, name] = /^(?:<\?php \/\/|#) (\w+\.\w+)$/m.exec(text.split("\n")[0]) ?? [];
+  assert.ok(name, `a name in the first line: ${text}`);
+  return name;
+}
+
+function namesIn(folder: string) {
+  return [...Deno.readDirSync(folder)].map(({ name }) => name).sort();
+}
+
+function isPage(path: string) {
+  return path.endsWith(".md");
+}
+
+function read(page: string) {
+  return Deno.readTextFileSync(join(ROOT, page));
+}
+
+/** Commands behind `$`, each with the lines that it prints */
+function transcript(text: string) {
+  return text.split(/^\$ /m).slice(1).map((part) => {
+    const end = part.indexOf("\n") + 1;
+    return { command: part.slice(0, end).trim(), output: part.slice(end) };
+  });
+}
+
+/** Fenced blocks, those in lists too, without the indentation of the fence */
+function blocksOf(text: string): Block[] {
+  return [...text.matchAll(/^( *)```(\w*)\n([^]*?)^\1```$/gm)].map((
+    [, indent, language, body],
+  ) => ({
+    language,
+    text: body.replaceAll(new RegExp(`^${indent}`, "gm"), ""),
+  }));
+}
+
+function withoutBlocks(text: string) {
+  return text.replaceAll(/^( *)```\w*\n[^]*?^\1```$/gm, "");
+}
+
+/** Targets of links and pictures that are no addresses */
+function linksOf(text: string): string[] {
+  const prose = withoutBlocks(text).replaceAll(/`[^`\n]*`/g, (code) => "x".repeat(code.length));
+  return [...prose.matchAll(/\]\(([^)\s]+)\)|src="([^"]+)"/g)]
+    .map(([, link, source]) => link ?? source)
+    .filter((link) => !/^[a-z]+:/.test(link));
+}
+
+function headingsOf(text: string) {
+  return [...withoutBlocks(text).matchAll(/^(#+) (.+)$/gm)]
+    .map(([, marks, title]) => ({ level: marks.length, title }));
+}
+
+function leads(page: string, link: string) {
+  const [path, fragment] = link.split("#");
+  const target = path === "" ? page : join(dirname(page), decodeURIComponent(path));
+  if (!exists(target)) return false;
+  return fragment === undefined || anchorsOf(read(target)).includes(decodeURIComponent(fragment));
+}
+
+function exists(path: string) {
+  try {
+    return Boolean(Deno.statSync(join(ROOT, path)));
+  } catch {
+    return false;
+  }
+}
+
+/** What GitHub makes of headings: lower case, spaces to hyphens, no punctuation */
+function anchorsOf(text: string) {
+  return headingsOf(text).map(({ title }) =>
+    title.toLowerCase().replaceAll(/[^\p{L}\p{N}\p{M}_\- ]/gu, "").replaceAll(" ", "-")
+  );
+}
