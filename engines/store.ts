@@ -126,7 +126,7 @@ class Pace {
     }
     this.#fast.add(this);
     for (const pace of this.#fast) if (pace !== this && pace.#isLate()) this.#fast.delete(pace);
-    const share = SHARED_BYTES / this.#fast.size;
+    const share = Math.floor(SHARED_BYTES / this.#fast.size);
     return {
       length: Math.max(Math.min(share, this.#max), MIN_BUFFER_BYTES),
       ahead: share >= WHOLE_BYTES && this.#max === MAX_BUFFER_BYTES,

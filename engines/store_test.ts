@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { Buffer } from "node:buffer";
 import { until } from "../testing/process.ts";
 import { assertSameTree, extract, listWithPython, readWithAll } from "../testing/readers.ts";
@@ -175,6 +176,31 @@ Deno.test("buffers grow with the download, up to the limit", async () => {
     // A slow machine may be taken for a slow client for a while.
     assert.ok(lengths.every((length) => length <= limit));
     assert.ok(Math.max(...lengths) > limit / 2, `${Math.max(...lengths)} of ${limit}`);
+  }
+});
+
+Deno.test("the more clients keep up, the shorter their buffers are; all get the same bytes", async () => {
+  const files = { "a": randomBytes(3_000_000), "b": randomBytes(5_000_000, 2), "c": "small" };
+  await using setup = await setUp({ ...files, "d": { size: 20_000 * KIB } });
+  const whole = await bytesOf(setup.archive);
+  for (const clients of [1, 40]) {
+    const streams = await Promise.all(Array.from({ length: clients }, () => setup.archive.open()));
+    const readers = streams.map((stream) => stream.getReader());
+    const hashes = readers.map(() => createHash("sha256"));
+    const lengths: number[] = [];
+    for (let open = clients; open > 0;) { // all are read at the same pace
+      const reads = await Promise.all(readers.map((reader) => reader.read()));
+      open = reads.filter(({ done }) => !done).length;
+      reads.forEach(({ value }, i) => {
+        if (!value) return;
+        hashes[i].update(value);
+        if (i === 0) lengths.push(value.length);
+      });
+    }
+    const expected = createHash("sha256").update(whole).digest("hex");
+    assert.deepEqual(hashes.map((hash) => hash.digest("hex")), Array(clients).fill(expected));
+    const late = lengths.slice(-10, -2); // when all of them are known to keep up
+    if (clients > 1) assert.ok(late.every((length) => length <= 512 * KIB), late.join());
   }
 });
 

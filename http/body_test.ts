@@ -82,6 +82,23 @@ Deno.test("watchBody() splits chunks that are too long", async () => {
   assert.equal(await new Response(body).text(), "abcdefg");
 });
 
+Deno.test("watchBody() frees a chunk when the next one is asked for, if it may", async () => {
+  for (const release of [true, false]) {
+    const { reader } = watched(sourceOf([1, 2, 3]).stream, { release });
+    const chunks: Chunk[] = [];
+    for (let read; !(read = await reader.read()).done;) {
+      assert.equal(read.value.length, chunks.length + 1, "it is there as long as it is needed");
+      chunks.push(read.value);
+      await quiet();
+    }
+    assert.deepEqual(chunks.map(({ buffer }) => buffer.detached), Array(3).fill(release));
+  }
+  const { reader } = watched(sourceOf([1], "hang").stream, { release: true });
+  const { value } = await reader.read();
+  await reader.cancel();
+  assert.ok(value!.buffer.detached, "and when the client leaves");
+});
+
 Deno.test("watchBody() waits after each chunk where a delay is set", async () => {
   const { reader, outcomes } = watched(sourceOf([10, 5]).stream, { delay: 20, chunkSize: 5 });
   while (!(await reader.read()).done);
