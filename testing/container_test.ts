@@ -1,0 +1,282 @@
+import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import project from "../deno.json" with { type: "json" };
+import {
+  addNginxImage,
+  type Container,
+  runImage,
+  startCompose,
+  startContainer,
+  testWithContainers,
+} from "./container.ts";
+import { until } from "./process.ts";
+import { exchange } from "./raw.ts";
+import { assertSameTree, extract, listWithPython } from "./readers.ts";
+import { run, testWith } from "./tools.ts";
+import { makeTree, randomBytes } from "./tree.ts";
+
+const ROOT = fileURLToPath(new URL("../", import.meta.url));
+const TEST_PHOTOS = join(ROOT, "test_photos");
+const HASH = "4be0a97d21c65f38a1b40de7c92f6830";
+const MEGABYTE = 1 << 20;
+
+/** Rules of dclint that are a matter of taste; all that it knows of the format stays */
+const TASTE = [
+  "no-unbound-port-interfaces",
+  "require-project-name-field",
+  "require-quotes-in-ports",
+  "service-keys-order",
+];
+
+function read(name: string) {
+  return Deno.readTextFileSync(join(ROOT, name));
+}
+
+function hashes() {
+  return [...Deno.readDirSync(TEST_PHOTOS)].map(({ name }) => name);
+}
+
+/** A program from npm; what it printed, whatever its exit code */
+async function npx(...args: string[]) {
+  const { stdout, stderr } = await run("npx", ["--yes", ...args], { cwd: ROOT, within: 120_000 });
+  return { stdout: new TextDecoder().decode(stdout), stderr };
+}
+
+async function download(url: string) {
+  const response = await fetch(url);
+  const body = await response.bytes();
+  assert.equal(response.status, 200, url);
+  return body;
+}
+
+/** Downloads an archive, and takes care that it holds what is in the folder */
+async function assertHandsOut(url: string, hash: string, folder: string) {
+  await using tree = await makeTree({ "archive.zip": await download(`${url}archive/${hash}/`) });
+  await extract(tree.join("archive.zip"), tree.join("files"));
+  await assertSameTree(tree.join("files"), folder);
+}
+
+async function isHealthy({ name }: Container, env: Readonly<Record<string, string>>) {
+  return (await run("podman", ["healthcheck", "run", name], { env })).code === 0;
+}
+
+Deno.test("the image has the flags of deno task start", () => {
+  const [, entryPoint] = /^ENTRYPOINT (.*)$/m.exec(read("Dockerfile"))!;
+  const words: string[] = JSON.parse(entryPoint);
+  const task = project.tasks.start.command.split(" ").filter((word) => word.startsWith("--"));
+  const own = [
+    "--cached-only",
+    "--no-code-cache",
+    "--allow-write=/data",
+    "--config=/app/deno.json",
+  ];
+  assert.deepEqual(words.filter((word) => word.startsWith("--")).sort(), [...task, ...own].sort());
+  assert.deepEqual([words.slice(0, 2), words.at(-1)], [["deno", "run"], "/app/main.ts"]);
+});
+
+Deno.test("behind nginx the service runs as it does on its own", () => {
+  const lines = (name: string) => read(name).split(/^ {2}zipferry:\n/m)[1].split("\n");
+  const own = lines("compose.yaml").filter((line) => !line.includes("#"));
+  const replicated = lines("compose.nginx.yaml");
+  const without = (all: string[], others: string[]) => all.filter((line) => !others.includes(line));
+  assert.deepEqual(without(own, replicated), ["    ports:", '      - "${PORT:-8080}:8080"']);
+  assert.deepEqual(without(replicated, own), [
+    "    deploy:",
+    "      replicas: 3",
+    "    expose:",
+    '      - "8080"',
+  ]);
+});
+
+testWith(["npx"], "the Dockerfile is well formed", async () => {
+  const { stdout } = await npx("dockerfile-utils@0.16.3", "lint", "Dockerfile");
+  assert.equal(stdout.trim(), "");
+});
+
+testWith(["npx"], "the Compose files are well formed", async () => {
+  const { stdout, stderr } = await npx(
+    ...["dclint@3.1.0", "--formatter", "json"],
+    ...["compose.yaml", "compose.nginx.yaml"],
+  );
+  const start = stdout.indexOf("[");
+  assert.ok(start >= 0, stdout + stderr);
+  const files: { messages: { rule: string; message: string }[] }[] = JSON.parse(
+    stdout.slice(start),
+  );
+  assert.equal(files.length, 2);
+  const complaints = files.flatMap(({ messages }) => messages);
+  assert.deepEqual(complaints.filter(({ rule }) => !TASTE.includes(rule)), []);
+});
+
+testWithContainers(["unzip", "diff"], "the image serves archives, hardened", async (images) => {
+  await using container = await startContainer(images, { photos: TEST_PHOTOS });
+  await Promise.all(
+    hashes().map((hash) => assertHandsOut(container.url, hash, join(TEST_PHOTOS, hash))),
+  );
+  assert.ok(await isHealthy(container, images.env));
+  assert.equal(await container.log(), "Listening on http://0.0.0.0:8080/\n");
+  assert.equal(await container.inspect(".HostConfig.ReadonlyRootfs"), "true");
+  const pid = await container.inspect(".State.Pid");
+  const status = await Deno.readTextFile(`/proc/${pid}/status`);
+  assert.match(status, /^Uid:\t1993\t/m);
+  assert.match(status, /^CapBnd:\t0+$/m);
+  const added = images.size - images.baseSize;
+  assert.ok(added < 20 * MEGABYTE, `${added} bytes on top of the base`);
+});
+
+testWithContainers([], "variables and flags of the program work in the image", async (images) => {
+  await using tree = await makeTree({ [`2024/${HASH}/photo.jpg`]: randomBytes(1000) });
+  await Deno.chmod(tree.path, 0o755);
+  await using container = await startContainer(images, {
+    photos: tree.path,
+    port: 9000,
+    args: ["--env", "PORT=9000", "--env", "PHOTOS_DIR=/photos/2024"],
+    flags: ["--log", "--shutdown-timeout", "5"],
+  });
+  await download(`${container.url}archive/${HASH}/`);
+  assert.ok(await isHealthy(container, images.env));
+  await until(async () => /download complete/.test(await container.log()), "the log tells of it");
+  const { code, stderr } = await runImage(images, [], ["--prot", "80"]);
+  assert.deepEqual([code, /--prot/.test(stderr)], [2, true], stderr);
+});
+
+testWithContainers([], "a volume at /data keeps checksums", async (images) => {
+  const { env } = images;
+  const volume = `zipferry-${crypto.randomUUID()}`;
+  const args = ["--volume", `${volume}:/data`, "--volume", `${TEST_PHOTOS}:/photos:ro`];
+  const kept = ["--checksums", "/data/checksums.sqlite"];
+  try {
+    const warmed = await runImage(images, args, ["warm", ...kept]);
+    assert.equal(warmed.code, 0, warmed.stderr);
+    const { code, stdout, stderr } = await runImage(images, args, ["verify", ...kept]);
+    const text = new TextDecoder().decode(stdout);
+    assert.match(text, /^[1-9]\d* good, 0 changed, 0 failed, 0 unknown$/m, stderr);
+    assert.equal(code, 0);
+  } finally {
+    await run("podman", ["volume", "rm", "--force", volume], { env });
+  }
+});
+
+testWithContainers(["unzip"], "a container that is stopped ends its downloads", async (images) => {
+  const content = randomBytes(64 * MEGABYTE);
+  await using tree = await makeTree({ [`${HASH}/photo.jpg`]: content });
+  await Deno.chmod(tree.path, 0o755);
+  await using container = await startContainer(images, { photos: tree.path, flags: ["--log"] });
+  const podman = (...args: string[]) => run("podman", args, { env: images.env, within: 30_000 });
+  let stopping: Promise<unknown> | undefined;
+  const request = `GET /archive/${HASH}/ HTTP/1.1\r\nHost: localhost\r\n\r\n`;
+  const { complete, body } = await exchange(container.port, request, {
+    async onBody(received) {
+      if (stopping || received < MEGABYTE) return;
+      stopping = podman("stop", "--time", "25", container.name);
+      await until(async () => /"stopping"/.test(await container.log()), "SIGTERM has come");
+    },
+  });
+  await stopping;
+  assert.ok(complete);
+  assert.equal(await container.inspect(".State.ExitCode"), "0");
+  assert.match(await container.log(), /download complete/);
+  await Deno.writeFile(tree.join("archive.zip"), body);
+  const { code } = await run("unzip", ["-tq", tree.join("archive.zip")]);
+  assert.equal(code, 0);
+});
+
+testWithContainers([], "100 downloads at once fit into 256 MB", async (images) => {
+  const names = [...Array(10).keys()].map((i) => `${HASH}/${i}.jpg`);
+  const files = names.map((name, i) => [name, randomBytes(2 * MEGABYTE, i)]);
+  await using tree = await makeTree(Object.fromEntries(files));
+  await Deno.chmod(tree.path, 0o755);
+  await using container = await startContainer(images, { photos: tree.path });
+  const url = `${container.url}archive/${HASH}/`;
+  const expected = createHash("sha256").update(await download(url)).digest("hex");
+  const all = Promise.withResolvers<void>();
+  let started = 0;
+  const digests = await Promise.all(Array.from({ length: 100 }, async () => {
+    const { body } = await fetch(url);
+    const hash = createHash("sha256");
+    let waited = false;
+    for await (const chunk of body!) {
+      hash.update(chunk);
+      if (waited) continue;
+      waited = true;
+      if (++started === 100) all.resolve();
+      await all.promise;
+    }
+    return hash.digest("hex");
+  }));
+  assert.deepEqual(new Set(digests), new Set([expected]));
+  assert.equal(await container.inspect(".State.OOMKilled"), "false");
+  assert.equal(await container.inspect(".HostConfig.Memory"), String(256 * MEGABYTE));
+  assert.ok(await isHealthy(container, images.env));
+});
+
+testWithContainers(["python3"], "names in Cyrillic are right from zip as well", async (images) => {
+  const names = ["Байкал/Утро на мысе.jpg", "Ёлка.jpg"];
+  const files = names.map((name) => [`${HASH}/${name}`, randomBytes(1000)]);
+  await using tree = await makeTree(Object.fromEntries(files));
+  await Deno.chmod(tree.path, 0o755);
+  const flags = ["--engine", "zip"];
+  await using container = await startContainer(images, { photos: tree.path, flags });
+  const archive = tree.join("archive.zip");
+  await Deno.writeFile(archive, await download(`${container.url}archive/${HASH}/`));
+  const entries = await listWithPython(archive);
+  assert.deepEqual(entries.map(({ name }) => name).sort(), names.sort());
+  assert.ok(entries.every((entry) => entry.flags & 0x800), "all are marked as UTF-8");
+  assert.equal(await container.log(), "Listening on http://0.0.0.0:8080/\n", "no warning");
+});
+
+testWithContainers(
+  ["podman-compose", "unzip", "diff"],
+  "Compose runs the service with the settings of .env",
+  async (images) => {
+    const dotenv = "ENABLE_RESPONSE_DELAY=true\nENABLE_LOGGING=true\n" +
+      "RESPONSE_DELAY=0.01\nPHOTOS_DIR=photos\n";
+    await using compose = await startCompose(images, { dotenv, photos: TEST_PHOTOS });
+    await Promise.all(
+      hashes().map((hash) => assertHandsOut(compose.url, hash, join(TEST_PHOTOS, hash))),
+    );
+    const [container, ...others] = await compose.containers("zipferry");
+    assert.deepEqual(others, []);
+    assert.match(await compose.logs(container), /download complete/);
+    await compose.compose("down");
+    assert.deepEqual(await compose.containers("zipferry"), []);
+  },
+);
+
+testWithContainers(["podman-compose"], "Compose runs the service without .env", async (images) => {
+  await using compose = await startCompose(images, {});
+  await download(`${compose.url}archive/${hashes()[0]}/`);
+});
+
+testWithContainers(
+  ["podman-compose"],
+  "Compose runs replicas behind nginx, which passes nothing but /archive/",
+  async (images) => {
+    await addNginxImage(images);
+    const options = { file: "compose.nginx.yaml", dotenv: "ENABLE_LOGGING=true\n" };
+    await using compose = await startCompose(images, options);
+    const url = `${compose.url}archive/${hashes()[0]}/`;
+    const status = async (address: string) => {
+      const response = await fetch(address);
+      await response.body?.cancel();
+      return response.status;
+    };
+    await until(async () => await status(url) === 200, "a replica listens");
+    for (const path of ["", "healthz", "metrics", "archive", "style.css"]) {
+      assert.equal(await status(compose.url + path), 404, path);
+    }
+    const replicas = await compose.containers("zipferry");
+    assert.equal(replicas.length, 3);
+    const archives = [];
+    for (let i = 0; i < 12; i++) archives.push((await download(url)).toHex());
+    assert.equal(new Set(archives).size, 1);
+    for (const replica of replicas) {
+      await until(
+        async () => /download complete/.test(await compose.logs(replica)),
+        `${replica} has work`,
+      );
+    }
+  },
+);
