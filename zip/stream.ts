@@ -190,30 +190,27 @@ export class ArchiveStream {
     const first = partAt(headerOffsets, start);
     for (let i = first; i < entries.length && headerOffsets[i] < window.end; i++) {
       if (window.slices.length === MAX_SLICES) window.end = headerOffsets[i];
-      else await this.#addEntry(window, i, length);
+      else await this.#addEntry(window, i);
     }
     if (window.end > centralOffsets[0]) await this.#addDirectory(window);
     return window;
   }
 
   /** Adds what the window covers of an entry, or ends the window before it. */
-  async #addEntry(window: Window, index: number, length: number) {
+  async #addEntry(window: Window, index: number) {
     const { entries, headerOffsets } = this.#plan;
     const header = headerOffsets[index];
     const data = dataOffset(this.#plan, index);
     const end = headerOffsets[index + 1];
-    let whole = header >= window.start && end <= window.end;
+    const fits = end - header <= window.longest && end <= this.#end;
+    if (fits && header > window.start && end > window.end) {
+      window.end = header; // the next buffer can be filled at the same time as this one
+      return;
+    }
+    if (fits && header === window.start) window.end = Math.max(window.end, end);
+    const whole = header >= window.start && end <= window.end;
 
     if (data > window.start) { // its header is in the window
-      const fits = end - header <= window.longest && end <= this.#end;
-      if (!whole && fits && header > window.start) {
-        window.end = header; // the next buffer can be filled at the same time as this one
-        return;
-      }
-      if (!whole && fits && header === window.start) {
-        window.end = end;
-        whole = true;
-      }
       if (!whole && !this.#isKnown(index)) {
         if (!fits) this.#scanAhead(index);
         if (header > window.start) {
@@ -228,7 +225,7 @@ export class ArchiveStream {
     const to = Math.min(end, window.end);
     const empty = data === end && whole && !isFolder(entries[index]);
     if (from < to || empty) window.slices.push(this.#slice(window, index, from, to));
-    if (end > window.end && this.#sizeOf(index + 1) > length) this.#scanAhead(index + 1);
+    if (end > window.end && this.#sizeOf(index + 1) > window.longest) this.#scanAhead(index + 1);
   }
 
   #sizeOf(index: number) {

@@ -393,7 +393,7 @@ Deno.test("a range to the end has what it skips scanned while it is sent", async
 });
 
 Deno.test("for a client that keeps up the bytes are the same, read once and two buffers at a time", async () => {
-  const sizes = [3000, 10, 0, 900, 5_000_000, 70, 2000, 4_000_000, 1];
+  const sizes = [3000, 10, 0, 900, 5_000_000, 4_000_000, 70, 2000, 4_000_000, 1];
   const files = Object.fromEntries(sizes.map((size, i) => [`${i}`, randomBytes(size, i)]));
   const { plan, source: warm } = archiveOf(files);
   const whole = await collect(new ArchiveStream(plan, warm.knowAll()), 100_000);
