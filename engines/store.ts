@@ -36,7 +36,7 @@ export interface StoreOptions {
 
 /** The engine that writes ZIP itself. */
 export function createStoreEngine(options: StoreOptions): Engine {
-  const pacer = new Pacer(options.maxBuffer ?? MAX_BUFFER_BYTES);
+  const fast = new Set<Pace>();
   const plans = new WeakMap<Listing, Plan<FolderEntry>>(); // clients of one archive share its plan
   return {
     prepare(listing: Listing): Archive {
@@ -47,7 +47,7 @@ export function createStoreEngine(options: StoreOptions): Engine {
         version: `${LAYOUT_VERSION}-${listing.fingerprint}`,
         open: async (range) => {
           await options.checksums.recall(listing.entries);
-          return openStream({ plan, range, pace: pacer.start() }, options);
+          return openStream({ plan, range, pace: new Pace(fast, options.maxBuffer) }, options);
         },
       };
     },
@@ -65,71 +65,60 @@ function openStream({ plan, range, pace }: Download, options: StoreOptions) {
   const left = new AbortController();
   const source = createSource(plan.entries, options, left.signal);
   const stream = new ArchiveStream(plan, source, range);
+  const end = () => {
+    pace.end();
+    left.abort();
+  };
   return new ReadableStream<Uint8Array<ArrayBuffer>>({
     async pull(controller) {
       try {
         const { length, ahead } = pace.next();
         const buffer = await stream.next(length, { ahead });
         if (!buffer) {
-          pace.end();
+          end();
           return controller.close();
         }
         pace.made(buffer.length);
         controller.enqueue(buffer);
       } catch (error) {
-        pace.end();
-        left.abort();
+        end();
         throw error;
       }
     },
-    cancel() {
-      pace.end();
-      left.abort();
-    },
+    cancel: end,
   }, { highWaterMark: 0 });
-}
-
-/** What all downloads share: the more of them keep up, the shorter their buffers are. */
-class Pacer {
-  readonly #max: number;
-  readonly #fast = new Set<Pace>();
-
-  constructor(max: number) {
-    this.#max = max;
-  }
-
-  start() {
-    return new Pace(this.#max, this.#fast);
-  }
 }
 
 /**
  * How the next buffer may be. It follows what was sent so far, so that a client which stops early,
- * when only the buffers of the system are full, costs little; a slow one gets smaller ones.
+ * when only the buffers of the system are full, costs little; a slow one gets smaller ones. And the
+ * more clients keep up, the shorter are the buffers of each.
  */
 class Pace {
-  readonly #max: number;
   readonly #fast: Set<Pace>;
+  readonly #max: number | undefined;
   #credit = 0;
   #madeAt = Infinity;
 
-  constructor(max: number, fast: Set<Pace>) {
-    this.#max = max;
+  /** One of all those that keep up, which are in the set. */
+  constructor(fast: Set<Pace>, max: number | undefined) {
     this.#fast = fast;
+    this.#max = max;
   }
 
   next() {
+    const max = this.#max ?? MAX_BUFFER_BYTES;
     if (this.#isLate()) this.#credit /= 2;
     if (this.#credit < PROBATION_BYTES) {
       this.#fast.delete(this);
-      return { length: Math.min(MIN_BUFFER_BYTES, this.#max), ahead: false };
+      return { length: Math.min(MIN_BUFFER_BYTES, max), ahead: false };
     }
     this.#fast.add(this);
     for (const pace of this.#fast) if (pace !== this && pace.#isLate()) this.#fast.delete(pace);
     const share = Math.floor(SHARED_BYTES / this.#fast.size);
     return {
-      length: Math.max(Math.min(share, this.#max), MIN_BUFFER_BYTES),
-      ahead: share >= WHOLE_BYTES && this.#max === MAX_BUFFER_BYTES,
+      length: Math.max(Math.min(share, max), MIN_BUFFER_BYTES),
+      ahead: share >= WHOLE_BYTES && this.#max === undefined,
     };
   }
 
