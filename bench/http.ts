@@ -13,6 +13,7 @@
 
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { curl } from "./curl.ts";
 import { hashOf, makeFolder, workloads } from "./folders.ts";
 import { type Server, startServer } from "./process.ts";
 import { freePort, machine, save, spread } from "./report.ts";
@@ -144,22 +145,6 @@ async function download(server: Server, path: string, { clients }: Load): Promis
     firstByteMs: Math.max(...done.map(({ firstByte }) => firstByte)) * 1000,
     memory: server.peakMemory() / 1000,
   };
-}
-
-async function curl(url: string) {
-  const args = [
-    "-sS",
-    "-f",
-    "-o",
-    "/dev/null",
-    "-w",
-    "%{size_download} %{time_starttransfer}",
-    url,
-  ];
-  const { success, stdout, stderr } = await new Deno.Command("curl", { args }).output();
-  if (!success) throw new Error(`download: ${new TextDecoder().decode(stderr)}`);
-  const [bytes, firstByte] = new TextDecoder().decode(stdout).split(" ").map(Number);
-  return { bytes, firstByte };
 }
 
 function table({ letter, clients, cold }: Load, rows: readonly Row[]) {

@@ -11,6 +11,7 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { curl, type Download } from "./curl.ts";
 import { hashOf, makeFolder, type Workload } from "./folders.ts";
 import { type Server, startServer } from "./process.ts";
 import { freePort, machine, save, spread } from "./report.ts";
@@ -211,7 +212,7 @@ async function resume({ root, runs }: Options): Promise<Line[]> {
   await makeFolder(root, "V");
   const path = `/archive/${hashOf("V")}/`;
   const range = `${Math.floor(4e9 * 0.9)}-`;
-  const results = { cold: [] as Downloaded[], warm: [] as Downloaded[] };
+  const results = { cold: [] as Download[], warm: [] as Download[] };
   for (let run = 0; run < runs; run++) {
     await using server = await start(root);
     results.cold.push(await download(server, path, range));
@@ -257,20 +258,8 @@ async function growth({ root, runs }: Options): Promise<Line[]> {
   return lines;
 }
 
-interface Downloaded {
-  readonly bytes: number;
-  readonly seconds: number;
-  readonly firstByte: number;
-}
-
-async function download(server: Server, path: string, range?: string): Promise<Downloaded> {
-  const format = "%{size_download} %{time_total} %{time_starttransfer}";
-  const args = ["-sS", "-f", "-o", "/dev/null", "-w", format, ...(range ? ["-r", range] : [])];
-  const url = `http://127.0.0.1:${server.port}${path}`;
-  const { success, stdout } = await new Deno.Command("curl", { args: [...args, url] }).output();
-  if (!success) throw new Error(`download: ${url}`);
-  const [bytes, seconds, firstByte] = new TextDecoder().decode(stdout).split(" ").map(Number);
-  return { bytes, seconds, firstByte };
+function download(server: Server, path: string, range?: string): Promise<Download> {
+  return curl(`http://127.0.0.1:${server.port}${path}`, range);
 }
 
 async function ask(connection: Deno.TcpConn, path: string) {

@@ -7,7 +7,6 @@
  */
 
 import { join } from "node:path";
-import { isDeepStrictEqual } from "node:util";
 
 /** So many numbers a row: size, time, mode, device, inode. */
 const NUMBERS = 5;
@@ -190,31 +189,6 @@ export function unpackListing(packed: PackedListing): Listing {
     new FolderEntry(name, packed, row)
   );
   return { path, entries, fingerprint, lastModified, settled, leftOut };
-}
-
-/**
- * The listings that are in use. Whoever lists a folder that is the same as before shares the listing
- * of those who still use it: so a thousand clients of one archive hold it once.
- */
-export class SharedListings {
-  readonly #listings = new Map<string, WeakRef<Listing>>();
-  readonly #packed = new WeakMap<Listing, PackedListing>();
-
-  /** The listing that was packed: the one in use if nothing in it is different. */
-  unpack(hash: string, packed: PackedListing): Listing {
-    const used = this.#listings.get(hash)?.deref();
-    if (used && isSame(this.#packed.get(used)!, packed)) return used;
-    const listing = unpackListing(packed);
-    this.#listings.set(hash, new WeakRef(listing));
-    this.#packed.set(listing, packed);
-    return listing;
-  }
-}
-
-function isSame(a: PackedListing, b: PackedListing) {
-  return a.names === b.names && a.settled === b.settled && a.lastModified === b.lastModified &&
-    a.numbers.every((number, i) => number === b.numbers[i]) &&
-    isDeepStrictEqual(a.places, b.places) && isDeepStrictEqual(a.leftOut, b.leftOut);
 }
 
 /** The entries that are files, and not empty folders. */

@@ -9,7 +9,8 @@ import { relative, sep } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { IndexKey, IndexRow } from "./checksum_index.ts";
 import { FolderError, type FolderPolicy } from "./folder.ts";
-import { type Listing, SharedListings } from "./listing.ts";
+import type { Listing } from "./listing.ts";
+import { SharedListings } from "./shared_listings.ts";
 import type { Answer, Call, FileSlice, PlacedSlice, Tasks } from "./reader_worker.ts";
 
 /** A folder in which something was renamed a moment ago is listed again after this time. */

@@ -1,0 +1,37 @@
+/**
+ * Listings that several downloads use at the same time.
+ *
+ * @module
+ */
+
+import { isDeepStrictEqual } from "node:util";
+import { LRUCache } from "lru-cache";
+import { type Listing, type PackedListing, unpackListing } from "./listing.ts";
+
+/** So many listings at most are shared. */
+const MAX_SHARED = 1000;
+
+/**
+ * The listings that are in use. Whoever lists a folder that is the same as before shares the listing
+ * of those who still use it: so a thousand clients of one archive hold it once.
+ */
+export class SharedListings {
+  readonly #listings = new LRUCache<string, WeakRef<Listing>>({ max: MAX_SHARED });
+  readonly #packed = new WeakMap<Listing, PackedListing>();
+
+  /** The listing that was packed: the one in use if nothing in it is different. */
+  unpack(hash: string, packed: PackedListing): Listing {
+    const used = this.#listings.get(hash)?.deref();
+    if (used && isSame(this.#packed.get(used)!, packed)) return used;
+    const listing = unpackListing(packed);
+    this.#listings.set(hash, new WeakRef(listing));
+    this.#packed.set(listing, packed);
+    return listing;
+  }
+}
+
+function isSame(a: PackedListing, b: PackedListing) {
+  return a.names === b.names && a.settled === b.settled && a.lastModified === b.lastModified &&
+    a.numbers.every((number, i) => number === b.numbers[i]) &&
+    isDeepStrictEqual(a.places, b.places) && isDeepStrictEqual(a.leftOut, b.leftOut);
+}
