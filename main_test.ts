@@ -266,11 +266,14 @@ Deno.test("help, version and settings are printed, and nothing is served", async
   const cases: [string, RegExp][] = [
     ["--help", /--folder.*\n[^]*--shutdown-timeout/],
     ["-h", /^Usage: zipferry/],
-    ["--version", new RegExp(`^zipferry ${project.version.replaceAll(".", "\\.")} `)],
+    [
+      "--version",
+      new RegExp(`^zipferry ${project.version.replaceAll(".", "\\.")} \\(commit c0ffee, Deno `),
+    ],
     ["--check-config", /^\{\n {2}"folder": ".*test_photos",\n/],
   ];
   for (const [flag, expected] of cases) {
-    const { code, stdout, stderr } = await runToEnd([flag]);
+    const { code, stdout, stderr } = await runToEnd([flag], { env: { ZIPFERRY_COMMIT: "c0ffee" } });
     assert.deepEqual([code, stderr], [0, ""]);
     assert.match(stdout, expected);
   }

@@ -158,7 +158,7 @@ testWith(
   "docs/cms.md: an album from PHP is downloaded, counted and taken away",
   async () => {
     await using stage = await prepare();
-    for (const { text } of phpBlocks()) Deno.writeTextFileSync(stage.tree.join(nameOf(text)), text);
+    writePhpBlocks(stage);
     const photos = stage.tree.join("photos");
     const before = namesIn(photos);
 
@@ -193,7 +193,7 @@ testWith(
   "docs/cms.md: an album that fails leaves nothing, and no name leads out",
   async () => {
     await using stage = await prepare();
-    for (const { text } of phpBlocks()) Deno.writeTextFileSync(stage.tree.join(nameOf(text)), text);
+    writePhpBlocks(stage);
     const before = namesIn(stage.tree.join("photos"));
     const names = ["../out.jpg", "a\\b.jpg", "a/b.jpg", ".hidden", "", "a\0b"];
     for (
@@ -372,6 +372,11 @@ async function php({ tree }: Stage, file: string, ...args: string[]) {
   const { stdout, stderr } = await run("php", [file, ...args], { cwd: tree.path, within: 20_000 });
   assert.doesNotMatch(stderr, /Fatal|Parse error/);
   return new TextDecoder().decode(stdout);
+}
+
+/** The page's PHP, each block as a file of the name that it gives itself */
+function writePhpBlocks({ tree }: Stage) {
+  for (const { text } of phpBlocks()) Deno.writeTextFileSync(tree.join(nameOf(text)), text);
 }
 
 function phpBlocks() {

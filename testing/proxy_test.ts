@@ -3,7 +3,7 @@ import { Buffer } from "node:buffer";
 import { statSync } from "node:fs";
 import { childrenOf, openFiles, type Program, start, until } from "./process.ts";
 import { checkSample, type Proxy, startCaddy, startHaproxy, startNginx } from "./proxy.ts";
-import { exchange } from "./raw.ts";
+import { beginAndStall, exchange } from "./raw.ts";
 import { run, testWith } from "./tools.ts";
 import { makeTree, randomBytes, type Tree } from "./tree.ts";
 
@@ -52,16 +52,6 @@ function serve(tree: Tree, ...args: string[]): Promise<Program> {
 /** One request with these lines in its head */
 function ask(port: number, lines: readonly string[] = [], target = PATH, method = "GET") {
   return exchange(port, [`${method} ${target} HTTP/1.1`, "Host: x", ...lines, "\r\n"].join("\r\n"));
-}
-
-/** A client that reads the beginning of an answer, and nothing more */
-async function stall(port: number): Promise<Deno.Conn> {
-  const connection = await Deno.connect({ hostname: "127.0.0.1", port });
-  await connection.write(new TextEncoder().encode(`GET ${PATH} HTTP/1.1\r\nHost: x\r\n\r\n`));
-  const buffer = new Uint8Array(1000);
-  const count = await connection.read(buffer);
-  assert.match(new TextDecoder().decode(buffer.subarray(0, count ?? 0)), /^HTTP\/1\.1 200 /);
-  return connection;
 }
 
 function sizeOf(path: string): number {
@@ -262,7 +252,7 @@ for (const { name, startProxy } of PROXIES) {
     }
     if (!shortStall) return;
     await using proxy = await startProxy({ upstreams: [program.port], edit: shortStall });
-    using _ = await stall(proxy.port);
+    using _ = await beginAndStall(proxy.port, PATH);
     await until(() => logged(program, "download cancelled") === 1, "the download is cancelled");
   });
 }
@@ -315,7 +305,9 @@ testWith(["haproxy"], "the sample for haproxy limits what one address may do", a
     assert.ok(statuses.slice(140).includes(429));
   }
   await using proxy = await startHaproxy({ upstreams });
-  const stalled = await Promise.all(Array.from({ length: 20 }, () => stall(proxy.port)));
+  const stalled = await Promise.all(
+    Array.from({ length: 20 }, () => beginAndStall(proxy.port, PATH)),
+  );
   try {
     assert.equal((await ask(proxy.port, [], PATH, "HEAD")).status, 429);
     stalled.pop()!.close();

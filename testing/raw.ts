@@ -4,6 +4,7 @@
  * @module
  */
 
+import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 
 const HEAD_END = "\r\n\r\n";
@@ -73,6 +74,19 @@ export async function exchange(
     if (!late) connection.close(); // also ends a write that nobody reads
     await sending;
   }
+}
+
+/**
+ * A client that reads the beginning of an answer, which has to be 200, and nothing more; to be closed
+ * by the caller.
+ */
+export async function beginAndStall(port: number, path: string): Promise<Deno.Conn> {
+  const connection = await Deno.connect({ hostname: "127.0.0.1", port });
+  await connection.write(new TextEncoder().encode(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`));
+  const buffer = new Uint8Array(1000);
+  const count = await connection.read(buffer);
+  assert.match(new TextDecoder().decode(buffer.subarray(0, count ?? 0)), /^HTTP\/1\.1 200 /);
+  return connection;
 }
 
 /** A server may answer and close without reading it all: what it answered is the result */

@@ -5,7 +5,7 @@ import { readdirSync, statSync } from "node:fs";
 import { openProfile } from "./browser.ts";
 import { childrenOf, openFiles, type Program, start, until } from "./process.ts";
 import { type Proxy, startNginx } from "./proxy.ts";
-import { exchange } from "./raw.ts";
+import { beginAndStall, exchange } from "./raw.ts";
 import { listWithPython } from "./readers.ts";
 import { run, testWith } from "./tools.ts";
 import { DEFAULT_MTIME, makeTree, randomBytes, type Tree, type TreeFile } from "./tree.ts";
@@ -582,16 +582,6 @@ testWith(["nginx", "aria2c"], "the sample for nginx limits what one address may 
     }
   }
 });
-
-/** A client that reads the beginning of an answer, and nothing more */
-async function beginAndStall(port: number, path: string): Promise<Deno.Conn> {
-  const connection = await Deno.connect({ hostname: "127.0.0.1", port });
-  await connection.write(new TextEncoder().encode(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`));
-  const buffer = new Uint8Array(1000);
-  const count = await connection.read(buffer);
-  assert.match(new TextDecoder().decode(buffer.subarray(0, count ?? 0)), /^HTTP\/1\.1 200 /);
-  return connection;
-}
 
 testWith(["chromium"], "Chromium resumes a download after the service died", async (t) => {
   await using tree = await makeTree(album());
