@@ -5,7 +5,7 @@ import { DatabaseSync } from "node:sqlite";
 import { closeSync, openSync, writeSync } from "node:fs";
 import { type Program, runToEnd, start, until } from "./process.ts";
 import { exchange } from "./raw.ts";
-import { run, testWith } from "./tools.ts";
+import { run } from "./tools.ts";
 import { DEFAULT_MTIME, makeTree, type Tree } from "./tree.ts";
 
 const HASH = "b93d0e6c51a74f28856e0fc1d7a2943b";
@@ -13,6 +13,8 @@ const OTHER = "4d1f7c08e6b2935aa8c35b7e90d2f614";
 
 const GIGABYTE = 1 << 30;
 const PHOTO = 40_000_000;
+/** Bytes of a file that no test has the time to read to its end */
+const ENDLESS = 1000 * GIGABYTE;
 
 /** Processes say what they have read only here */
 const LINUX = { ignore: Deno.build.os !== "linux" };
@@ -76,28 +78,18 @@ function overwrite(path: string, length: number) {
   Deno.utimeSync(path, DEFAULT_MTIME, DEFAULT_MTIME);
 }
 
-testWith(["strace"], "a cold resume near the end sends before it has scanned", async () => {
-  await using tree = await makeAlbums({ [HASH]: [GIGABYTE, GIGABYTE, GIGABYTE] });
-  const log = tree.join("strace.log");
-  const prefix = ["strace", "-f", "-s", "0", "-e", "trace=pread64,read,sendto,sendmsg,writev"];
-  const args = ["--folder", tree.join("photos")];
-  {
-    await using program = await start(args, { prefix: [...prefix, "-o", log] });
-    const range = "Range: bytes=2900000000-";
+Deno.test({
+  ...LINUX,
+  name: "a cold resume near the end sends before it has scanned",
+  async fn() {
+    await using tree = await makeAlbums({ [HASH]: [ENDLESS, GIGABYTE] });
+    await using program = await serve(tree);
+    const range = `Range: bytes=${ENDLESS + 900_000_000}-`;
     const request = `GET /archive/${HASH}/ HTTP/1.1\r\nHost: x\r\n${range}\r\n\r\n`;
-    const { status } = await exchange(program.port, request, { stopAfter: 1 });
+    const { status, body } = await exchange(program.port, request, { stopAfter: 1_000_000 });
     assert.equal(status, 206);
-  }
-  // What is sent is a head, and then the body by larger pieces
-  const calls = (await Deno.readTextFile(log))
-    .matchAll(/^\d+ +(?:<\.\.\. )?(pread64|read|sendto|sendmsg|writev)\b.* = (\d+)$/gm)
-    .map(([, name, bytes]) => ({ reads: /read/.test(name), bytes: Number(bytes) }))
-    .toArray();
-  const first = calls.findIndex(({ reads, bytes }) => !reads && bytes >= 4096);
-  assert.ok(first > 0);
-  const read = calls.slice(0, first).filter(({ reads }) => reads);
-  const total = read.reduce((sum, { bytes }) => sum + bytes, 0);
-  assert.ok(total < 3 * GIGABYTE / 10, `${total} bytes were read before the first was sent`);
+    assert.ok(body.every((byte) => byte === 0), "photos are zeros");
+  },
 });
 
 Deno.test({
@@ -145,23 +137,16 @@ Deno.test({
   ...LINUX,
   name: "a cold resume leaves room for other downloads",
   async fn() {
-    await using tree = await makeAlbums({
-      [HASH]: [GIGABYTE, GIGABYTE],
-      [OTHER]: [3_000_000],
-    });
+    await using tree = await makeAlbums({ [HASH]: [ENDLESS], [OTHER]: [3_000_000] });
     await using program = await serve(tree);
     await download(linkOf(program, OTHER));
-    let others = 0;
-    const all = await bytesReadDuring(program, async () => {
-      const before = bytesReadBy(program);
-      const resumed = download(linkOf(program), { range: "bytes=-1000" });
-      await until(() => bytesReadBy(program) - before > 1_000_000, "files are scanned");
-      await download(linkOf(program, OTHER));
-      others = bytesReadBy(program) - before;
-      await resumed;
-    });
-    assert.ok(all > 2 * GIGABYTE);
-    assert.ok(others < all / 2, `waited for ${others} of ${all} bytes`);
+    const before = bytesReadBy(program);
+    const resumed = download(linkOf(program), { range: "bytes=-1000" });
+    let ended = false;
+    resumed.catch(() => {}).finally(() => ended = true);
+    await until(() => bytesReadBy(program) - before > 100_000_000, "the file is scanned");
+    for (let i = 0; i < 10; i++) await download(linkOf(program, OTHER));
+    assert.equal(ended, false, "the file is still scanned");
   },
 });
 
