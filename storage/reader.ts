@@ -10,7 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import type { IndexKey, IndexRow } from "./checksum_index.ts";
 import { FolderError, type FolderPolicy } from "./folder.ts";
 import type { Listing } from "./listing.ts";
-import { SharedListings } from "./shared_listings.ts";
+import { PendingListings, SharedListings } from "./shared_listings.ts";
 import type { Answer, Call, FileSlice, PlacedSlice, Tasks } from "./reader_worker.ts";
 
 /** A folder in which something was renamed a moment ago is listed again after this time. */
@@ -57,6 +57,7 @@ export class Reader implements Disposable {
   readonly #busy = new Map<Worker, Job>();
   readonly #queue: Job[] = [];
   readonly #listings = new SharedListings();
+  readonly #pending = new PendingListings();
   readonly #heldUpAfter: number;
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
@@ -83,15 +84,19 @@ export class Reader implements Disposable {
   async list(hash: string): Promise<Listing | null> {
     for (let attempt = 1;; attempt++) {
       try {
-        const request = { root: this.#root, hash, policy: this.#policy };
-        const packed = await this.#run("list", request, hash);
-        return packed && this.#listings.unpack(hash, packed);
+        return await this.#pending.get(hash, () => this.#listOnce(hash));
       } catch (error) {
         const again = error instanceof FolderError && error.code === "EAGAIN";
         if (!again || attempt === RETRIES) throw error;
         await sleep(RETRY_MS);
       }
     }
+  }
+
+  async #listOnce(hash: string) {
+    const request = { root: this.#root, hash, policy: this.#policy };
+    const packed = await this.#run("list", request, hash);
+    return packed && this.#listings.unpack(hash, packed);
   }
 
   /**

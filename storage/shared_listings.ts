@@ -30,6 +30,36 @@ export class SharedListings {
   }
 }
 
+/**
+ * Listings under way. One at a time is made of a folder; whoever asks meanwhile shares the next one,
+ * which begins later than all of them asked. So a crowd at one archive takes one thread and one
+ * listing's memory.
+ */
+export class PendingListings {
+  readonly #running = new Map<string, Promise<Listing | null>>();
+  readonly #next = new Map<string, Promise<Listing | null>>();
+
+  /** A listing of the hash's folder that was begun after this call. */
+  get(hash: string, list: () => Promise<Listing | null>): Promise<Listing | null> {
+    const next = this.#next.get(hash);
+    if (next) return next;
+    const running = this.#running.get(hash);
+    if (!running) return this.#start(hash, list);
+    const after = running.catch(() => {}).then(() => { // its failure is told to those who asked for it
+      this.#next.delete(hash);
+      return this.#start(hash, list);
+    });
+    this.#next.set(hash, after);
+    return after;
+  }
+
+  #start(hash: string, list: () => Promise<Listing | null>) {
+    const running = list().finally(() => this.#running.delete(hash));
+    this.#running.set(hash, running);
+    return running;
+  }
+}
+
 function isSame(a: PackedListing, b: PackedListing) {
   return a.names === b.names && a.settled === b.settled && a.lastModified === b.lastModified &&
     a.numbers.every((number, i) => number === b.numbers[i]) &&

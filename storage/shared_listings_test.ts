@@ -1,0 +1,62 @@
+import assert from "node:assert/strict";
+import type { Listing } from "./listing.ts";
+import { PendingListings } from "./shared_listings.ts";
+
+/** Listings that end when they are told to; each knows how many were begun before it */
+function countedListings() {
+  const begun: PromiseWithResolvers<Listing | null>[] = [];
+  const list = () => {
+    const listing = Promise.withResolvers<Listing | null>();
+    begun.push(listing);
+    return listing.promise;
+  };
+  return { begun, list };
+}
+
+/** Lets all go on that can */
+const tick = () => new Promise((resolve) => setTimeout(resolve));
+
+const listingOf = (path: string) => ({ path }) as Listing;
+
+Deno.test("who asks while a folder is listed shares the listing after it", async () => {
+  const pending = new PendingListings();
+  const { begun, list } = countedListings();
+  const first = pending.get("a", list);
+  const crowd = Array.from({ length: 5 }, () => pending.get("a", list));
+  assert.equal(begun.length, 1);
+  begun[0].resolve(listingOf("first"));
+  assert.equal((await first)?.path, "first");
+  await tick();
+  assert.equal(begun.length, 2, "the next one begins when the first one has ended");
+  const late = pending.get("a", list); // the second one has begun before: too old
+  begun[1].resolve(listingOf("second"));
+  await tick();
+  const paths = (await Promise.all(crowd)).map((listing) => listing?.path);
+  assert.deepEqual(paths, Array(5).fill("second"));
+  begun[2].resolve(null);
+  assert.equal(await late, null);
+  assert.equal(begun.length, 3);
+  const afterwards = pending.get("a", list);
+  assert.equal(begun.length, 4, "nothing is kept");
+  begun[3].resolve(listingOf("fourth"));
+  assert.equal((await afterwards)?.path, "fourth");
+});
+
+Deno.test("a listing that fails does so for those who asked for it only", async () => {
+  const pending = new PendingListings();
+  const { begun, list } = countedListings();
+  const first = pending.get("a", list);
+  const second = pending.get("a", list);
+  begun[0].reject(new Error("EACCES"));
+  await assert.rejects(first, /EACCES/);
+  await tick();
+  begun[1].resolve(listingOf("second"));
+  assert.equal((await second)?.path, "second");
+});
+
+Deno.test("folders are listed beside each other", () => {
+  const pending = new PendingListings();
+  const { begun, list } = countedListings();
+  for (const hash of ["a", "b", "c"]) pending.get(hash, list);
+  assert.equal(begun.length, 3);
+});
