@@ -77,7 +77,9 @@ Deno.test("an executable for each target, with the program and its permissions i
       assert.equal(metadata.entrypoint_key, "main.ts");
       assert.equal(metadata.code_cache_key, null);
       assert.deepEqual(metadata.env_vars_from_env_file, { ZIPFERRY_COMMIT: COMMIT });
-      assert.ok((metadata.v8_flags as string[]).includes("--max-semi-space-size=4"));
+      for (const flag of ["--max-semi-space-size=4", "--heap-growing-percent=60"]) {
+        assert.ok((metadata.v8_flags as string[]).includes(flag), flag);
+      }
       assertNarrow(permissions as Record<string, unknown>);
 
       for (const file of ["storage/reader_worker.ts", "templates/home.html", "deno.json"]) {
