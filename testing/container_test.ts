@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
@@ -209,6 +210,18 @@ testWithContainers([], "100 downloads at once fit into 256 MB", async (images) =
   assert.deepEqual(new Set(digests), new Set([expected]));
   assert.equal(await container.inspect(".State.OOMKilled"), "false");
   assert.equal(await container.inspect(".HostConfig.Memory"), String(256 * MEGABYTE));
+  assert.ok(await isHealthy(container, images.env));
+});
+
+testWithContainers([], "4 downloads of 100,000 files at once fit into 256 MB", async (images) => {
+  const names = [...Array(100_000).keys()].map((i) => `${HASH}/${i % 100}/${i}.jpg`);
+  await using tree = await makeTree(Object.fromEntries(names.map((name) => [name, "photo"])));
+  await Deno.chmod(tree.path, 0o755);
+  await using container = await startContainer(images, { photos: tree.path });
+  const url = `${container.url}archive/${HASH}/`;
+  const archives = await Promise.all([1, 2, 3, 4].map(() => download(url)));
+  for (const archive of archives) assert.ok(Buffer.from(archive).equals(archives[0]));
+  assert.equal(await container.inspect(".State.OOMKilled"), "false");
   assert.ok(await isHealthy(container, images.env));
 });
 
