@@ -18,7 +18,7 @@ const LAYOUT_VERSION = 1;
 const MIN_BUFFER_BYTES = 32 << 10;
 const MAX_BUFFER_BYTES = 1 << 20;
 /** The buffers of all clients that keep up are no longer than this together. */
-const SHARED_BYTES = 32 << 20;
+const SHARED_BYTES = 16 << 20;
 /** So much the buffers of the system take from a client that reads nothing. */
 const PROBATION_BYTES = 4 << 20;
 /** A client that takes longer for one buffer gets smaller ones. */

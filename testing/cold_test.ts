@@ -281,7 +281,7 @@ Deno.test({
     // What the one has worked out the other knows, as soon as it is written
     const isWritten = async () =>
       (await maintain(tree, "shared.db", "verify")).stdout.startsWith("18 good");
-    await until(isWritten, "all is written", 30_000);
+    await until(isWritten, "all is written", 120_000);
     const content = sizes.length * PHOTO;
     for (const [program, hash] of [[one, hashes[5]], [two, hashes[0]]] as const) {
       const read = await bytesReadDuring(program, () => download(linkOf(program, hash)));
