@@ -540,10 +540,12 @@ for (const { engine, tools, args } of ENGINES) {
       const some = [...points.subarray(i, i + 10)].map((point) => 1 + point % body.length);
       await Promise.all(some.map((stopAfter) => download(program, HASH, { stopAfter })));
     }
-    const left = () => openFiles(program.pid).filter((name) => !base.includes(name));
-    const sockets = () => openFiles(program.pid).filter((name) => name.startsWith("socket:"));
+    const isSocket = (name: string) => name.startsWith("socket:");
+    const sockets = () => openFiles(program.pid).filter(isSocket);
+    const left = () =>
+      openFiles(program.pid).filter((name) => !isSocket(name) && !base.includes(name));
     await until(() => childrenOf(program.pid).length === 0, "no child is left");
-    await until(() => left().every((name) => name.startsWith("socket:")), `left: ${left()}`);
+    await until(() => left().length === 0, `no file is left: ${left()}`);
     await until(() => sockets().length < 10, `no connection is left: ${sockets()}`);
     assert.equal((await download(program)).complete, true);
   });
