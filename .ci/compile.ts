@@ -36,7 +36,7 @@ const TARGETS: Readonly<Record<string, string>> = {
 const TASK = "start:checksums";
 
 /** Modules that no import names, since they are started as threads. */
-const INCLUDED = ["storage/reader_worker.ts"];
+const INCLUDED = ["storage/disk/worker.ts"];
 
 /** Deno lets a program import code from some hosts unless told otherwise. */
 const HARDENING = ["--deny-import"];

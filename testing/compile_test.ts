@@ -82,7 +82,7 @@ Deno.test("an executable for each target, with the program and its permissions i
       }
       assertNarrow(permissions as Record<string, unknown>);
 
-      for (const file of ["storage/reader_worker.ts", "templates/home.html", "deno.json"]) {
+      for (const file of ["storage/disk/worker.ts", "templates/home.html", "deno.json"]) {
         const content = await Deno.readFile(join(ROOT, file));
         assert.ok(text.includes(new TextDecoder("latin1").decode(content)), file);
       }
