@@ -2,8 +2,8 @@
  * The walk over a plan that turns it into bytes: the only thing in `zip/` that has state.
  *
  * Each step makes one buffer: file data is read straight into it, and the records are written into
- * the gaps. An entry that fits into a buffer with its header is read once, and its CRC-32 is that of
- * the bytes in the buffer. A larger one is scanned first, since its header goes out before its data.
+ * the gaps. An entry that fits into a buffer with its header is read once, and its CRC-32 is that
+ * of the bytes in the buffer. A larger one is scanned first: its header goes out before its data.
  *
  * @module
  */
@@ -135,8 +135,8 @@ export class ArchiveStream {
   }
 
   /**
-   * The next buffer, of 1 to `length` bytes, with `ahead` up to {@link WHOLE_BYTES} if that is more;
-   * null after the last one.
+   * The next buffer, of 1 to `length` bytes, with `ahead` up to {@link WHOLE_BYTES} if that is
+   * more; null after the last one.
    *
    * @throws {Error} if content does not match the plan, or a header that was already sent
    */
