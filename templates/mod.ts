@@ -1,8 +1,8 @@
 /**
  * The pages of the service, and the only place where text becomes HTML.
  *
- * The templates are Mustache, which escapes every value. The one exception is the style sheet: a
- * file of this folder, it goes into each page as it is, so that a page needs nothing from elsewhere.
+ * The templates are Mustache, which escapes every value. The one exception is the style sheet, a
+ * file beside this one: it goes into each page as it is, so that a page loads nothing else.
  *
  * @module
  */
