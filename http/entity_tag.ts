@@ -15,7 +15,7 @@ export interface TaggedState {
   readonly settled: boolean;
 }
 
-/** The ETag header, quoted, and weak until the state is settled; null if there can be no tag. */
+/** The value of the ETag header: quoted, and weak until settled; null if there can be no tag. */
 export function entityTag({ version, settled }: TaggedState): string | null {
   if (version === null) return null;
   return settled ? `"${version}"` : `W/"${version}"`;

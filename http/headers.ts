@@ -103,7 +103,12 @@ export function redirectResponse(path: string): Response {
   return new Response(null, { status: 308, headers: { ...DISCREET, location: path } });
 }
 
-/** The same response as an answer to HEAD (RFC 9110 section 9.3.2). */
+/**
+ * The same response as an answer to HEAD (RFC 9110 section 9.3.2). The runtime would send no body
+ * either, but Deno 2.9.6 starts to read one that is a stream.
+ *
+ * @see {@link https://github.com/denoland/deno/pull/31998}
+ */
 export function withoutBody(response: Response): Response {
   return new Response(null, { status: response.status, headers: response.headers });
 }

@@ -9,7 +9,7 @@ const AUTHORITY = /^[A-Za-z0-9._:[\]-]*$/;
 
 /**
  * The URL of a request, which the runtime joins from its own scheme, the Host header and the
- * target, each as it is. If the target is a URL, it is that.
+ * target, each as it is. A target that is a URL takes the place of all three.
  *
  * @see {@link https://github.com/denoland/deno/blob/v2.9.5/ext/http/http_next.rs#L1975-L2027} for HTTP/1
  * @see {@link https://github.com/denoland/deno/blob/v2.9.5/ext/http/http_next.rs#L2075-L2142} for HTTP/2

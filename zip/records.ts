@@ -20,7 +20,7 @@ const MAX_32 = 0xFFFF_FFFF;
 /** In a 16-bit field: the count does not fit and is in the ZIP64 record (4.4.22). */
 const MAX_16 = 0xFFFF;
 
-/** Version 6.3 of the specification (4.4.2.1), on Unix (4.4.2.2): so readers honour the modes. */
+/** Version 6.3 of the specification (4.4.2.1), on Unix (4.4.2.2), so that readers use the modes. */
 const MADE_BY = 3 << 8 | 63;
 /** Bit 11: the name is UTF-8 (4.4.4, Appendix D). */
 const UTF8 = 1 << 11;
@@ -185,8 +185,8 @@ function writeZip64EndOfCentralDirectory(target: Uint8Array, fields: EndFields) 
 }
 
 /**
- * ZIP64 extended information (4.5.3). It must be the first extra field: the Explorer of Windows 7
- * does not find it elsewhere.
+ * ZIP64 extended information (4.5.3). The first of the extra fields, as the built-in tools of
+ * Windows 7 require.
  *
  * @see {@link https://github.com/julik/zip_kit/blob/v6.3.4/IMPLEMENTATION_DETAILS.md#L47}
  */

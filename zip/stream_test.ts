@@ -585,7 +585,7 @@ testWith(
     await using tree = await makeTree();
     const path = tree.join("a.zip");
     await writeSparse(path, new ArchiveStream(plan, new ZeroSource(entries)));
-    // unzip refuses this very size; readers that start at the front would take too long.
+    // unzip 6.00 refuses this very size; readers that start at the front would take too long.
     await readWithAll(path, { except: ["unzip", "bsdtar-pipe", "ZipInputStream", "yauzl"] });
     const listed = (await listWithPython(path)).map((e) => [e.name, e.size, e.headerOffset]);
     assert.deepEqual(listed, [["large", 2 ** 32 - 1, 0], [
