@@ -7,8 +7,8 @@
 /** The state of a resource that a tag names. */
 export interface TaggedState {
   /**
-   * Names the bytes: equal as long as they are. Without quotes, of the characters that may stand
-   * between them (`etagc`). Null if the bytes are not the same each time.
+   * Names the bytes: equal as long as they are. Without quotes, and only with characters that are
+   * allowed between them (`etagc`). Null if the bytes are not the same each time.
    */
   readonly version: string | null;
   /** False while the bytes could still change under the same version. */
