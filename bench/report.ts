@@ -1,12 +1,12 @@
 /**
- * What all benchmarks need to say what they saw.
+ * How all benchmarks report what they measured.
  *
  * @module
  */
 
 import { join } from "node:path";
 
-/** Median, with least and most. */
+/** Median, with minimum and maximum. */
 export function spread(values: readonly number[], digits: number): string {
   const sorted = values.toSorted((a, b) => a - b);
   const median = sorted[sorted.length >> 1].toFixed(digits);
@@ -30,7 +30,7 @@ export async function save(name: string, results: unknown) {
   await Deno.writeTextFile(join(folder, `${name}-${time}.json`), `${text}\n`);
 }
 
-/** A TCP port that nobody listens on. */
+/** A TCP port on which nobody listens. */
 export function freePort(): number {
   using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   return listener.addr.port;
