@@ -297,6 +297,17 @@ onLinux(["python3"], "docs/migration.md: what it says of folders is so", async (
   }
 });
 
+Deno.test("docs/migration.md: with -d 0.5 a download comes in chunks of 32 KiB", async () => {
+  const path = "photos/with-a-photo-in-it/1.jpg";
+  await using tree = await makeTree({ [path]: randomBytes(4.5 * 32 * 1024) });
+  await using program = await start(["-f", tree.join("photos"), "-d", "0.5"]);
+  const started = performance.now();
+  const { status, complete } = await get({ program }, "/archive/with-a-photo-in-it/");
+  const seconds = (performance.now() - started) / 1000;
+  assert.deepEqual([status, complete], [200, true]);
+  assert.ok(seconds > 1.9, `five chunks, so four waits of half a second: ${seconds} s`);
+});
+
 testWith(["python3"], `${WINDOWS}: what needs no Windows`, async () => {
   const blocks = blocksOf(read(WINDOWS));
   for (const { language, text } of blocks) {
