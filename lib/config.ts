@@ -13,7 +13,7 @@ import { parseEnv } from "node:util";
 export type EngineName = "store" | "zip";
 
 /** Who sees the list of archives at `/`. */
-export type Listing = "auto" | "on" | "off";
+export type ListingMode = "auto" | "on" | "off";
 
 /** Everything that can be set. Values are checked as far as possible without touching the disk. */
 export interface Config {
@@ -34,7 +34,7 @@ export interface Config {
   /** Compression level of the zip engine, 0 to 9. */
   readonly level: number;
   /** Who sees the list of archives. */
-  readonly listing: Listing;
+  readonly listing: ListingMode;
   /** Whether names with a leading dot are included. */
   readonly hidden: boolean;
   /** Whether symlinks are followed as long as they stay inside the photos folder. */

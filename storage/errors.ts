@@ -4,6 +4,11 @@
  * @module
  */
 
+import { constants } from "node:os";
+
+/** How the runtime ends messages of the system's errors; it gives a `code` to some of them only. */
+const OS_ERROR = /os error (\d+)/;
+
 /**
  * Thrown where files cannot be listed or read. Its message names no absolute path, since that holds
  * the secret hash.
@@ -32,8 +37,15 @@ export function isPassing(error: unknown): boolean {
   return error instanceof StorageError && !LASTING.includes(error.code);
 }
 
-/** The system's code of an error, as in `ENOENT`; else the error's name. */
+/**
+ * The system's code of an error, as in `ENOENT`; `os error 59` where it has no name, else the error's
+ * name.
+ */
 export function codeOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  return "code" in error && typeof error.code === "string" ? error.code : error.name;
+  if ("code" in error && typeof error.code === "string") return error.code;
+  const [text, number] = OS_ERROR.exec(error.message) ?? [];
+  if (text === undefined) return error.name;
+  const names = Deno.build.os === "windows" ? [] : Object.entries(constants.errno);
+  return names.find(([, value]) => value === Number(number))?.[0] ?? text;
 }

@@ -576,3 +576,17 @@ function anchorsOf(text: string) {
     title.toLowerCase().replaceAll(/[^\p{L}\p{N}\p{M}_\- ]/gu, "").replaceAll(" ", "-")
   );
 }
+
+Deno.test("docs/architecture.md names files that exist, and every folder of the project", () => {
+  const page = read("docs/architecture.md");
+  const named = [...page.matchAll(/`([a-z][\w./]*(?:\/|\.ts|\.md|\.json))`/g)].map(([, name]) =>
+    name
+  );
+  const missing = named.filter((name) => name.includes("/") && !exists(name));
+  assert.deepEqual(missing, []);
+  const folders = [...Deno.readDirSync(ROOT)]
+    .filter(({ name, isDirectory }) => isDirectory && !["dist", ".git", ".coverage"].includes(name))
+    .map(({ name }) => name);
+  const [, rooms] = /```\n([^]*?)```/.exec(page)!;
+  assert.deepEqual(folders.filter((name) => !rooms.includes(`\n${name}/`)), []);
+});
