@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { taskFlags } from "../.ci/compile.ts";
+import { TASK } from "../.ci/compile.ts";
 import project from "../deno.json" with { type: "json" };
 import { emptyProgram } from "./native.ts";
+import { taskFlags } from "./task.ts";
 import { run, testWith, tool } from "./tools.ts";
 import { makeTree, type Tree } from "./tree.ts";
 
@@ -76,13 +77,14 @@ Deno.test("an executable for each target, with the program and its permissions i
       assert.deepEqual(metadata.argv, []);
       assert.equal(metadata.entrypoint_key, "main.ts");
       assert.equal(metadata.code_cache_key, null);
+      assert.equal(metadata.log_level, "ERROR", "no line about a zip that is not there");
       assert.deepEqual(metadata.env_vars_from_env_file, { ZIPFERRY_COMMIT: COMMIT });
       for (const flag of ["--max-semi-space-size=4", "--heap-growing-percent=60"]) {
         assert.ok((metadata.v8_flags as string[]).includes(flag), flag);
       }
       assertNarrow(permissions as Record<string, unknown>);
 
-      for (const file of ["storage/reader_worker.ts", "templates/home.html", "deno.json"]) {
+      for (const file of [...project.compile.include, "templates/home.html", "deno.json"]) {
         const content = await Deno.readFile(join(ROOT, file));
         assert.ok(text.includes(new TextDecoder("latin1").decode(content)), file);
       }
@@ -108,8 +110,7 @@ function assertNarrow({ prompt, ...permissions }: Record<string, unknown>) {
   assert.deepEqual(rest, { allow_net: [], allow_read: [], allow_run: ["zip"], allow_write: [] });
   assert.equal(prompt, false);
   assert.deepEqual(permissions.deny_import, []);
-  const flag = taskFlags().find((flag) => flag.startsWith("--allow-env="));
-  assert.equal((allow_env as string[]).join(), flag?.slice("--allow-env=".length));
+  assert.deepEqual(allow_env, project.permissions.serve.env);
 }
 
 Deno.test("checksums are those of what is there, and of nothing else", async () => {
@@ -177,7 +178,7 @@ Deno.test("one target that fails fails the whole, and leaves no checksums", asyn
 });
 
 /** A program on the disk that runs main.ts with these flags, by default those of an executable */
-async function standIn(tree: Tree, deno: string, flags: readonly string[] = taskFlags()) {
+async function standIn(tree: Tree, deno: string, flags: readonly string[] = taskFlags(TASK)) {
   const words = [deno, "run", ...flags, join(ROOT, "main.ts")];
   const path = tree.join("zipferry");
   const command = words.map((word) => `'${word}'`).join(" ");
@@ -192,9 +193,12 @@ if (!windows) {
     assert.equal(works.code, 0, works.stderr);
     assert.match(new TextDecoder().decode(works.stdout), /\n14 good, 0 changed.*\nworks\n$/);
 
-    const broken = [["--allow-net", "ended before it listened"], ["--allow-write", "warm failed"]];
-    for (const [missing, reason] of broken) {
-      const flags = taskFlags().filter((flag) => flag !== missing);
+    const flags = taskFlags(TASK);
+    const broken: [string[], string][] = [
+      [[...flags, "--deny-net"], "ended before it listened"],
+      [flags.filter((flag) => flag !== "--allow-write"), "warm failed"],
+    ];
+    for (const [flags, reason] of broken) {
       const { code, stderr } = await run(SMOKE, [await standIn(tree, Deno.execPath(), flags)]);
       assert.equal(code, 1);
       assert.match(stderr, new RegExp(`^smoke: ${reason}$`, "m"));
@@ -211,7 +215,7 @@ Deno.test({
   async fn() {
     await using tree = await makeTree();
     const { code, stdout, stderr } = await run(SMOKE, [
-      await standIn(tree, oldDeno!, ["--unstable-raw-imports", ...taskFlags()]),
+      await standIn(tree, oldDeno!, ["--unstable-raw-imports", ...taskFlags(TASK)]),
     ]);
     assert.equal(code, 0, stderr);
     assert.match(new TextDecoder().decode(stdout), /Deno 2\.7\..*\n.*14 good.*\nworks\n$/);

@@ -70,14 +70,6 @@ export async function makeMachine(): Promise<Machine> {
   };
 }
 
-/** The flags of `deno run` in a task of deno.json, which are the permissions of the program */
-export function flagsOfTask(name: string): string {
-  const { tasks } = JSON.parse(Deno.readTextFileSync(join(PROJECT, "deno.json")));
-  const flags = /^deno run (.+) main\.ts$/.exec(tasks[name]?.command)?.[1];
-  if (!flags) throw new Error(`read deno.json: no flags in the task ${name}`);
-  return flags;
-}
-
 /** The shell blocks of a Markdown file, in one script for each heading that has some */
 export function shellBlocks(markdown: string): Record<string, string> {
   const blocks: Record<string, string> = {};
