@@ -7,21 +7,17 @@ FROM docker.io/denoland/deno:2.9.6 AS build
 
 WORKDIR /app
 
-# Dependencies in a layer of their own, which lasts until one of them changes; only those that the
-# program imports, not those of tests and tools. They are checked against the hashes in deno.lock.
+# Dependencies in a layer of their own, which lasts until one of them changes. They are checked
+# against the hashes in deno.lock.
 COPY deno.json deno.lock ./
 ARG DENO_TLS_CA_STORE=mozilla
-RUN deno eval --no-lock "const config = JSON.parse(Deno.readTextFileSync('deno.json')); \
-    config.imports = Object.fromEntries(Deno.args.map((name) => [name, config.imports[name]])); \
-    Deno.writeTextFileSync('deno.json', JSON.stringify(config));" \
-    @logtape/logtape commander content-disposition lru-cache mustache negotiator \
-  && DENO_TLS_CA_STORE=$DENO_TLS_CA_STORE deno install --frozen=false
+RUN DENO_TLS_CA_STORE=$DENO_TLS_CA_STORE deno install
 
-# From here on nothing is fetched: a dependency that is missing above ends the build.
-COPY . /source/
-RUN cp --recursive --no-clobber /source/. . \
-  && deno run --cached-only --no-prompt --allow-read --allow-env main.ts --version \
-  && deno cache storage/reader_worker.ts \
+# From here on nothing is fetched: a dependency that is missing above ends the build. What is
+# compiled now need not be at each start.
+COPY . .
+RUN deno run --cached-only --quiet --no-prompt -P=serve main.ts --version \
+  && deno cache $(find storage -name '*.ts') \
   && echo PHOTOS_DIR=/photos > .env
 
 FROM docker.io/denoland/deno:2.9.6

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { TASK } from "../.ci/compile.ts";
+import { TASK } from "../tools/compile.ts";
 import project from "../deno.json" with { type: "json" };
 import { emptyProgram } from "./native.ts";
 import { taskFlags } from "./task.ts";
@@ -30,7 +30,7 @@ const smokable = !windows && SMOKE_TOOLS.every((name) => tool(name) !== null);
 
 /** Runs the task's script; the runtime is an empty program unless the environment names one */
 function compile(tree: Tree, args: readonly string[], env: Record<string, string> = {}) {
-  const script = join(ROOT, ".ci/compile.ts");
+  const script = join(ROOT, "tools/compile.ts");
   return run(Deno.execPath(), ["run", "--allow-all", script, "--output", tree.path, ...args], {
     env: { NO_COLOR: "1", ZIPFERRY_COMMIT: COMMIT, DENORT_BIN: tree.join("denort"), ...env },
   });

@@ -3,7 +3,7 @@
  * program with both engines, reads every archive with every reader, and writes `docs/readers.md`.
  *
  * ```sh
- * deno run --allow-all .ci/reader_matrix.ts
+ * deno run --config deno.dev.json --allow-all tools/reader_matrix.ts
  * ```
  *
  * With `--quick` it leaves out what takes 4 GiB, writes nothing, and exits with 1 if a cell is not
@@ -12,14 +12,14 @@
  * @module
  */
 
-// @ts-types="npm:@types/yauzl@3.4.0"
+// @ts-types="../testing/yauzl.d.ts"
 import * as yauzl from "yauzl";
 import { Buffer } from "node:buffer";
 import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import project from "../deno.json" with { type: "json" };
+import project from "../deno.dev.json" with { type: "json" };
 import { type Program, start } from "../testing/process.ts";
 import { listWithPython, readers as sharedReaders } from "../testing/readers.ts";
 import { run, type RunOptions } from "../testing/tools.ts";
@@ -550,7 +550,7 @@ found all entries if it can tell. Readers that do not see a flipped bit go throu
 reads the central directory, busybox compares no checksum of what is not compressed. Every other
 cell is explained below its table, with the words of the reader.
 
-This page is what \`deno run --allow-all .ci/reader_matrix.ts\` saw on ${machine}. With \`--quick\`
+This page is what \`deno run --config deno.dev.json --allow-all tools/reader_matrix.ts\` saw on ${machine}. With \`--quick\`
 the script tries again what does not take long, and fails where a cell is not as it is here.
 
 ## Folders
