@@ -64,7 +64,7 @@ async function withChecksums(tree: Tree, names: readonly string[]) {
   }));
 }
 
-Deno.test("an executable for each target, with the program and its permissions inside", async (t) => {
+Deno.test("deno task compile: one for each target, with its permissions", async (t) => {
   await using tree = await makeTree();
   for (const [target, name] of Object.entries(NAMES)) {
     await t.step(target, async () => {
@@ -113,7 +113,7 @@ function assertNarrow({ prompt, ...permissions }: Record<string, unknown>) {
   assert.deepEqual(allow_env, project.permissions.serve.env);
 }
 
-Deno.test("checksums are those of what is there, and of nothing else", async () => {
+Deno.test("SHA256SUMS has the checksums of what is there, and of nothing else", async () => {
   await using tree = await treeFor(LINUX);
   await Deno.writeTextFile(tree.join("SHA256SUMS"), "of another day\n");
   await Deno.writeTextFile(tree.join("notes.txt"), "not an executable");
@@ -124,7 +124,7 @@ Deno.test("checksums are those of what is there, and of nothing else", async () 
   assert.equal(await Deno.readTextFile(tree.join("SHA256SUMS")), expected.join(""));
 });
 
-Deno.test("the same source makes the same executable", async () => {
+Deno.test("deno task compile makes the same executable of the same source", async () => {
   await using first = await treeFor(LINUX);
   await using second = await treeFor(LINUX);
   await Promise.all([first, second].map((tree) => compile(tree, ["--target", LINUX])));
@@ -132,7 +132,7 @@ Deno.test("the same source makes the same executable", async () => {
   assert.equal(sums[0], sums[1]);
 });
 
-Deno.test("without a commit in the environment it is the one that is checked out", async () => {
+Deno.test("ZIPFERRY_COMMIT is the commit that is checked out unless given", async () => {
   await using tree = await treeFor(LINUX);
   const { code, stderr } = await compile(tree, ["--target", LINUX], { ZIPFERRY_COMMIT: "" });
   assert.equal(code, 0, stderr);
@@ -144,7 +144,7 @@ Deno.test("without a commit in the environment it is the one that is checked out
   assert.equal(commit.replace(/-dirty$/, ""), head);
 });
 
-Deno.test("what cannot be compiled is told in one line that names it", async () => {
+Deno.test("deno task compile tells in one line what cannot be compiled", async () => {
   await using tree = await makeTree({ denort: "no program at all" });
   const cases: [string[], RegExp][] = [
     [["--target", "sparc"], /^compile: --target: "sparc" is none of x86_64-unknown-linux-gnu, .*/],
@@ -163,7 +163,7 @@ Deno.test("what cannot be compiled is told in one line that names it", async () 
   }
 });
 
-Deno.test("one target that fails fails the whole, and leaves no checksums", async () => {
+Deno.test("deno task compile fails as a whole, and leaves no SHA256SUMS", async () => {
   await using tree = await treeFor(LINUX);
   await Deno.writeTextFile(tree.join("SHA256SUMS"), "of another day\n");
   // The runtime is one for Linux, so that the third target is the first one to fail.
@@ -187,7 +187,7 @@ async function standIn(tree: Tree, deno: string, flags: readonly string[] = task
 }
 
 if (!windows) {
-  testWith(SMOKE_TOOLS, "the smoke run passes what works and nothing else", async () => {
+  testWith(SMOKE_TOOLS, ".ci/smoke passes what works and nothing else", async () => {
     await using tree = await makeTree();
     const works = await run(SMOKE, [await standIn(tree, Deno.execPath())]);
     assert.equal(works.code, 0, works.stderr);
@@ -225,7 +225,9 @@ Deno.test({
 const runtime = Deno.env.get("DENORT_BIN");
 
 Deno.test({
-  name: `an executable runs on this machine${runtime ? "" : " (skipped: no DENORT_BIN)"}`,
+  name: `deno task compile makes an executable that runs on this machine${
+    runtime ? "" : " (skipped: no DENORT_BIN)"
+  }`,
   ignore: !runtime || !smokable,
   async fn() {
     await using tree = await makeTree();

@@ -26,7 +26,7 @@ Deno.test("render() writes what parseCells() reads", () => {
   assert.equal(cells.get("store|busybox unzip|hostile names"), undefined);
 });
 
-Deno.test("a footnote explains a failure and quotes the reader", () => {
+Deno.test("render() explains a failure in a footnote and quotes the reader", () => {
   const known = render(findings("run busybox: exit code 1\nunzip: short read"));
   assert.match(known, /\| no ZIP64 ¹ \|/);
   assert.match(

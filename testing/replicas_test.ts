@@ -93,7 +93,7 @@ async function download(url: string) {
 
 testWith(
   ["rsync", "setpriv"],
-  "copies of a folder are the same archive, whoever serves it",
+  "resume.md: copies of a folder are the same archive, whoever serves it",
   async () => {
     await using original = await makeAlbum();
     await using copy = await makeTree();
@@ -117,7 +117,7 @@ testWith(
 );
 
 for (const [name, startProxy] of [["haproxy", startHaproxy], ["nginx", startNginx]] as const) {
-  testWith([name, "curl"], `behind ${name} a download goes on at the other replica`, async () => {
+  testWith([name, "curl"], `resume.md: behind ${name} it goes on elsewhere`, async () => {
     await using original = await makeAlbum();
     await using copy = await makeTree();
     await accept("cp", ["-a", original.join("photos"), copy.path]);
@@ -160,7 +160,7 @@ async function receive(args: readonly string[], path: string, size: number) {
   assert.equal(signal ?? code, size === Infinity ? 0 : "SIGKILL");
 }
 
-testWith(["haproxy"], "haproxy leaves out a replica that is not well", async () => {
+testWith(["haproxy"], "deploy/haproxy.cfg leaves out a replica that is not well", async () => {
   await using album = await makeAlbum();
   await using well = await serve(album, TOKYO);
   let checks = 0;
@@ -184,7 +184,7 @@ testWith(["haproxy"], "haproxy leaves out a replica that is not well", async () 
 
 testWith(
   ["haproxy", "curl"],
-  "one replica dies under 20 downloads: all of them end well",
+  "deploy/haproxy.cfg: one replica dies under 20 downloads, and all of them end well",
   async () => {
     await using original = await makeAlbum();
     await using copy = await makeTree();

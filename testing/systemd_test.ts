@@ -303,14 +303,14 @@ const STEPS: Record<string, string> = {
   `,
 };
 
-Deno.test("every command of docs/systemd.md is run", () => {
+Deno.test("docs/systemd.md: every command is run", () => {
   for (const title of Object.keys(commands)) assert.ok(title in STEPS, title);
   const words = (text: string) => text.split(/[\s\\]+/).filter(Boolean).join(" ");
   const command = `deno run --cached-only ${FLAGS} /opt/zipferry/main.ts`;
   assert.ok(words(DOC).includes(words(command)), "the flags of the task start:checksums");
 });
 
-testWithMachine("the units work under systemd", async (t) => {
+testWithMachine("deploy/zipferry.service and its like work under systemd", async (t) => {
   await using machine = await makeMachine();
   await makePhotos(machine);
   makeExecutable(machine);

@@ -11,7 +11,7 @@ Deno.test("taskFlags() are the words between run and the script", () => {
   assert.deepEqual(taskFlags("start:checksums"), [first, ...rest, "--allow-write"]);
 });
 
-Deno.test("the permission set serve has the variables of every option, and no others", () => {
+Deno.test("permissions.serve has the variables of every option, and no others", () => {
   for (const name of ["PATH", ...variables, "ZIPFERRY_COMMIT"]) assert.ok(mayRead(name), name);
   for (const name of ["PATHEXT", "HOME", "HOSTNAME", "ZIPFERRY"]) assert.ok(!mayRead(name), name);
 });
