@@ -17,7 +17,13 @@ import { makeTree, randomBytes, type Tree, type TreeFile } from "./tree.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const DOCS = [...Deno.readDirSync(join(ROOT, "docs"))].map(({ name }) => `docs/${name}`);
-const PAGES = ["README.md", "README.ru.md", "CHANGELOG.md", ...DOCS.filter(isPage)].sort();
+const PAGES = [
+  "README.md",
+  "README.ru.md",
+  "CHANGELOG.md",
+  "CONTRIBUTING.md",
+  ...DOCS.filter(isPage),
+].sort();
 
 /** Pages whose blocks this file runs; README.ru.md has those of README.md */
 const OURS = ["README.md", "docs/security.md", "docs/migration.md", "docs/cms.md"];
