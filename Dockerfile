@@ -7,21 +7,17 @@ FROM docker.io/denoland/deno:2.9.6 AS build
 
 WORKDIR /app
 
-# Dependencies in a layer of their own, which lasts until one of them changes; only those that the
-# program imports, not those of tests and tools. They are checked against the hashes in deno.lock.
+# Dependencies in a layer of their own, which lasts until one of them changes. They are checked
+# against the hashes in deno.lock.
 COPY deno.json deno.lock ./
 ARG DENO_TLS_CA_STORE=mozilla
-RUN deno eval --no-lock "const config = JSON.parse(Deno.readTextFileSync('deno.json')); \
-    config.imports = Object.fromEntries(Deno.args.map((name) => [name, config.imports[name]])); \
-    Deno.writeTextFileSync('deno.json', JSON.stringify(config));" \
-    @logtape/logtape commander content-disposition lru-cache mustache negotiator \
-  && DENO_TLS_CA_STORE=$DENO_TLS_CA_STORE deno install --frozen=false
+RUN DENO_TLS_CA_STORE=$DENO_TLS_CA_STORE deno install
 
-# From here on nothing is fetched: a dependency that is missing above ends the build.
-COPY . /source/
-RUN cp --recursive --no-clobber /source/. . \
-  && deno run --cached-only --no-prompt --allow-read --allow-env main.ts --version \
-  && deno cache storage/reader_worker.ts \
+# From here on nothing is fetched: a dependency that is missing above ends the build. What is
+# compiled now need not be at each start.
+COPY . .
+RUN deno run --cached-only --quiet --no-prompt -P=serve main.ts --version \
+  && deno cache $(find storage -name '*.ts') \
   && echo PHOTOS_DIR=/photos > .env
 
 FROM docker.io/denoland/deno:2.9.6
@@ -59,7 +55,7 @@ HEALTHCHECK --interval=30s --timeout=5s --start-period=5s --retries=3 \
 
 # The flags of `deno task start`, and leave to write into /data: a volume there may keep the file of
 # --checksums.
-ENTRYPOINT ["deno", "run", "--cached-only", "--no-code-cache", "--no-prompt", "--v8-flags=--max-semi-space-size=4,--heap-growing-percent=60", "--allow-net", "--allow-read", "--allow-write=/data", "--allow-env=PATH,PHOTOS_DIR,HOST,PORT,ZIPFERRY_UNIX,ENABLE_RESPONSE_DELAY,RESPONSE_DELAY,ENABLE_LOGGING,ZIPFERRY_ENGINE,ZIPFERRY_LEVEL,ZIPFERRY_LISTING,ZIPFERRY_HIDDEN,ZIPFERRY_FOLLOW_SYMLINKS,ZIPFERRY_CHECKSUMS,ZIPFERRY_SHUTDOWN_TIMEOUT,ZIPFERRY_COMMIT", "--allow-run=zip", "--config=/app/deno.json", "/app/main.ts"]
+ENTRYPOINT ["deno", "run", "--cached-only", "--no-code-cache", "--quiet", "--no-prompt", "--v8-flags=--max-semi-space-size=4,--heap-growing-percent=60", "-P=serve", "--allow-write=/data", "--config=/app/deno.json", "/app/main.ts"]
 
 # Given by whoever publishes the image.
 ARG VERSION=unknown

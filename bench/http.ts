@@ -13,10 +13,11 @@
 
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { freePort } from "../testing/free_port.ts";
 import { curl } from "./curl.ts";
 import { hashOf, makeFolder, workloads } from "./folders.ts";
 import { type Server, startServer } from "./process.ts";
-import { freePort, machine, save, spread } from "./report.ts";
+import { machine, save, spread } from "./report.ts";
 import { type Rival, rivals } from "./rivals.ts";
 
 /** What a server sends before it is measured cold. */

@@ -29,9 +29,3 @@ export async function save(name: string, results: unknown) {
   const text = JSON.stringify({ machine: await machine(), results }, null, 2);
   await Deno.writeTextFile(join(folder, `${name}-${time}.json`), `${text}\n`);
 }
-
-/** A TCP port on which nobody listens. */
-export function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
-}

@@ -5,6 +5,7 @@
  */
 
 import { join } from "node:path";
+import { taskFlags } from "../testing/task.ts";
 
 const HERE = import.meta.dirname!;
 const ROOT = join(HERE, "..");
@@ -85,12 +86,9 @@ export function zipferry(
   { port, root }: Pick<ServeOptions, "port" | "root">,
   ...flags: string[]
 ): readonly string[] {
-  const config = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json")));
-  const task: string = config.tasks.start.command;
-  const [, options] = /^deno run (.*) main\.ts$/.exec(task)!;
   const main = join(ROOT, "main.ts");
   const own = ["--port", String(port), "--folder", root, ...flags];
-  return [Deno.execPath(), "run", ...options.split(" "), main, ...own];
+  return [Deno.execPath(), "run", ...taskFlags("start"), main, ...own];
 }
 
 function nodeLibrary(name: string, npmPackage = name): Rival {

@@ -11,10 +11,11 @@
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
+import { freePort } from "../testing/free_port.ts";
 import { curl, type Download } from "./curl.ts";
 import { hashOf, makeFolder, type Workload } from "./folders.ts";
 import { type Server, startServer } from "./process.ts";
-import { freePort, machine, save, spread } from "./report.ts";
+import { machine, save, spread } from "./report.ts";
 import { zipferry } from "./rivals.ts";
 
 const STALLED_CLIENTS = 1000;

@@ -1,6 +1,6 @@
 /**
  * Chromium, driven by Playwright. As a program it makes the picture of the page for the
- * documentation: `deno run --allow-all testing/browser.ts docs/page.png`.
+ * documentation: `deno run --config deno.dev.json --allow-all testing/browser.ts docs/page.png`.
  *
  * @module
  */

@@ -88,7 +88,7 @@ function luminance(colour: string): number {
   return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
 }
 
-testWith(["chromium", "unzip", "diff"], "Chromium shows the pages and downloads", async (t) => {
+testWith(["chromium", "unzip", "diff"], "Chromium: the pages and downloads", async (t) => {
   await using tree = await album();
   await using program = await start(["--folder", tree.join("photos")]);
   await using browser = await openBrowser();

@@ -90,7 +90,7 @@ function overwrite(path: string, length: number) {
 
 Deno.test({
   ...LINUX,
-  name: "a cold resume near the end sends before it has scanned",
+  name: "resume.md: a cold resume near the end sends before it has scanned",
   async fn() {
     await using tree = await makeAlbums({ [HASH]: [ENDLESS, GIGABYTE] });
     await using program = await serve(tree);
@@ -104,7 +104,7 @@ Deno.test({
 
 Deno.test({
   ...LINUX,
-  name: "a cold resume near the end is the end of the whole",
+  name: "resume.md: a cold resume near the end is the end of the whole",
   async fn() {
     const size = 300_000_000;
     const skip = 2.7 * size;
@@ -123,7 +123,7 @@ Deno.test({
 
 Deno.test({
   ...LINUX,
-  name: "eight parts of one cold archive cost one scan and one reading",
+  name: "resume.md: eight parts of one cold archive cost one scan and one reading",
   async fn() {
     const sizes = Array<number>(10).fill(PHOTO);
     await using tree = await makeAlbums({ [HASH]: sizes });
@@ -145,7 +145,7 @@ Deno.test({
 
 Deno.test({
   ...LINUX,
-  name: "a cold resume leaves room for other downloads",
+  name: "resume.md: a cold resume leaves room for other downloads",
   async fn() {
     const endless = Array<number>(4).fill(ENDLESS); // as many as are scanned at once
     await using tree = await makeAlbums({ [HASH]: endless, [OTHER]: [3_000_000] });
@@ -167,7 +167,7 @@ Deno.test({
 
 Deno.test({
   ...LINUX,
-  name: "with an index of checksums each file is read once",
+  name: "--checksums: with an index each file is read once",
   async fn(t) {
     const sizes = Array<number>(8).fill(PHOTO);
     const content = sizes.length * PHOTO;
@@ -216,7 +216,7 @@ function maintain(tree: Tree, index: string, action: string, ...hashes: string[]
 
 Deno.test({
   ...LINUX,
-  name: "an index that cannot be used is left alone, and all goes on",
+  name: "--checksums: an index that cannot be used is left alone, and all goes on",
   fn: async (t) => {
     await using tree = await makeAlbums({ [HASH]: [PHOTO, 1000] });
     const { sha256 } = await (async () => {
@@ -281,7 +281,7 @@ function contentOf(path: string): Uint8Array | null {
 
 Deno.test({
   ...LINUX,
-  name: "two processes share one index",
+  name: "--checksums: two processes share one index",
   async fn() {
     const hashes = Array.from({ length: 6 }, (_, i) => `${HASH}${i}`);
     const sizes = Array<number>(3).fill(PHOTO);

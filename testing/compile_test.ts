@@ -2,9 +2,10 @@ import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { taskFlags } from "../.ci/compile.ts";
+import { TASK } from "../tools/compile.ts";
 import project from "../deno.json" with { type: "json" };
 import { emptyProgram } from "./native.ts";
+import { taskFlags } from "./task.ts";
 import { run, testWith, tool } from "./tools.ts";
 import { makeTree, type Tree } from "./tree.ts";
 
@@ -29,7 +30,7 @@ const smokable = !windows && SMOKE_TOOLS.every((name) => tool(name) !== null);
 
 /** Runs the task's script; the runtime is an empty program unless the environment names one */
 function compile(tree: Tree, args: readonly string[], env: Record<string, string> = {}) {
-  const script = join(ROOT, ".ci/compile.ts");
+  const script = join(ROOT, "tools/compile.ts");
   return run(Deno.execPath(), ["run", "--allow-all", script, "--output", tree.path, ...args], {
     env: { NO_COLOR: "1", ZIPFERRY_COMMIT: COMMIT, DENORT_BIN: tree.join("denort"), ...env },
   });
@@ -63,7 +64,7 @@ async function withChecksums(tree: Tree, names: readonly string[]) {
   }));
 }
 
-Deno.test("an executable for each target, with the program and its permissions inside", async (t) => {
+Deno.test("deno task compile: one for each target, with its permissions", async (t) => {
   await using tree = await makeTree();
   for (const [target, name] of Object.entries(NAMES)) {
     await t.step(target, async () => {
@@ -76,13 +77,14 @@ Deno.test("an executable for each target, with the program and its permissions i
       assert.deepEqual(metadata.argv, []);
       assert.equal(metadata.entrypoint_key, "main.ts");
       assert.equal(metadata.code_cache_key, null);
+      assert.equal(metadata.log_level, "ERROR", "no line about a zip that is not there");
       assert.deepEqual(metadata.env_vars_from_env_file, { ZIPFERRY_COMMIT: COMMIT });
       for (const flag of ["--max-semi-space-size=4", "--heap-growing-percent=60"]) {
         assert.ok((metadata.v8_flags as string[]).includes(flag), flag);
       }
       assertNarrow(permissions as Record<string, unknown>);
 
-      for (const file of ["storage/disk/worker.ts", "templates/home.html", "deno.json"]) {
+      for (const file of [...project.compile.include, "templates/home.html", "deno.json"]) {
         const content = await Deno.readFile(join(ROOT, file));
         assert.ok(text.includes(new TextDecoder("latin1").decode(content)), file);
       }
@@ -108,11 +110,10 @@ function assertNarrow({ prompt, ...permissions }: Record<string, unknown>) {
   assert.deepEqual(rest, { allow_net: [], allow_read: [], allow_run: ["zip"], allow_write: [] });
   assert.equal(prompt, false);
   assert.deepEqual(permissions.deny_import, []);
-  const flag = taskFlags().find((flag) => flag.startsWith("--allow-env="));
-  assert.equal((allow_env as string[]).join(), flag?.slice("--allow-env=".length));
+  assert.deepEqual(allow_env, project.permissions.serve.env);
 }
 
-Deno.test("checksums are those of what is there, and of nothing else", async () => {
+Deno.test("SHA256SUMS has the checksums of what is there, and of nothing else", async () => {
   await using tree = await treeFor(LINUX);
   await Deno.writeTextFile(tree.join("SHA256SUMS"), "of another day\n");
   await Deno.writeTextFile(tree.join("notes.txt"), "not an executable");
@@ -123,7 +124,7 @@ Deno.test("checksums are those of what is there, and of nothing else", async () 
   assert.equal(await Deno.readTextFile(tree.join("SHA256SUMS")), expected.join(""));
 });
 
-Deno.test("the same source makes the same executable", async () => {
+Deno.test("deno task compile makes the same executable of the same source", async () => {
   await using first = await treeFor(LINUX);
   await using second = await treeFor(LINUX);
   await Promise.all([first, second].map((tree) => compile(tree, ["--target", LINUX])));
@@ -131,7 +132,7 @@ Deno.test("the same source makes the same executable", async () => {
   assert.equal(sums[0], sums[1]);
 });
 
-Deno.test("without a commit in the environment it is the one that is checked out", async () => {
+Deno.test("ZIPFERRY_COMMIT is the commit that is checked out unless given", async () => {
   await using tree = await treeFor(LINUX);
   const { code, stderr } = await compile(tree, ["--target", LINUX], { ZIPFERRY_COMMIT: "" });
   assert.equal(code, 0, stderr);
@@ -143,7 +144,7 @@ Deno.test("without a commit in the environment it is the one that is checked out
   assert.equal(commit.replace(/-dirty$/, ""), head);
 });
 
-Deno.test("what cannot be compiled is told in one line that names it", async () => {
+Deno.test("deno task compile tells in one line what cannot be compiled", async () => {
   await using tree = await makeTree({ denort: "no program at all" });
   const cases: [string[], RegExp][] = [
     [["--target", "sparc"], /^compile: --target: "sparc" is none of x86_64-unknown-linux-gnu, .*/],
@@ -162,7 +163,7 @@ Deno.test("what cannot be compiled is told in one line that names it", async () 
   }
 });
 
-Deno.test("one target that fails fails the whole, and leaves no checksums", async () => {
+Deno.test("deno task compile fails as a whole, and leaves no SHA256SUMS", async () => {
   await using tree = await treeFor(LINUX);
   await Deno.writeTextFile(tree.join("SHA256SUMS"), "of another day\n");
   // The runtime is one for Linux, so that the third target is the first one to fail.
@@ -177,7 +178,7 @@ Deno.test("one target that fails fails the whole, and leaves no checksums", asyn
 });
 
 /** A program on the disk that runs main.ts with these flags, by default those of an executable */
-async function standIn(tree: Tree, deno: string, flags: readonly string[] = taskFlags()) {
+async function standIn(tree: Tree, deno: string, flags: readonly string[] = taskFlags(TASK)) {
   const words = [deno, "run", ...flags, join(ROOT, "main.ts")];
   const path = tree.join("zipferry");
   const command = words.map((word) => `'${word}'`).join(" ");
@@ -186,15 +187,18 @@ async function standIn(tree: Tree, deno: string, flags: readonly string[] = task
 }
 
 if (!windows) {
-  testWith(SMOKE_TOOLS, "the smoke run passes what works and nothing else", async () => {
+  testWith(SMOKE_TOOLS, ".ci/smoke passes what works and nothing else", async () => {
     await using tree = await makeTree();
     const works = await run(SMOKE, [await standIn(tree, Deno.execPath())]);
     assert.equal(works.code, 0, works.stderr);
     assert.match(new TextDecoder().decode(works.stdout), /\n14 good, 0 changed.*\nworks\n$/);
 
-    const broken = [["--allow-net", "ended before it listened"], ["--allow-write", "warm failed"]];
-    for (const [missing, reason] of broken) {
-      const flags = taskFlags().filter((flag) => flag !== missing);
+    const flags = taskFlags(TASK);
+    const broken: [string[], string][] = [
+      [[...flags, "--deny-net"], "ended before it listened"],
+      [flags.filter((flag) => flag !== "--allow-write"), "warm failed"],
+    ];
+    for (const [flags, reason] of broken) {
       const { code, stderr } = await run(SMOKE, [await standIn(tree, Deno.execPath(), flags)]);
       assert.equal(code, 1);
       assert.match(stderr, new RegExp(`^smoke: ${reason}$`, "m"));
@@ -211,7 +215,7 @@ Deno.test({
   async fn() {
     await using tree = await makeTree();
     const { code, stdout, stderr } = await run(SMOKE, [
-      await standIn(tree, oldDeno!, ["--unstable-raw-imports", ...taskFlags()]),
+      await standIn(tree, oldDeno!, ["--unstable-raw-imports", ...taskFlags(TASK)]),
     ]);
     assert.equal(code, 0, stderr);
     assert.match(new TextDecoder().decode(stdout), /Deno 2\.7\..*\n.*14 good.*\nworks\n$/);
@@ -221,7 +225,9 @@ Deno.test({
 const runtime = Deno.env.get("DENORT_BIN");
 
 Deno.test({
-  name: `an executable runs on this machine${runtime ? "" : " (skipped: no DENORT_BIN)"}`,
+  name: `deno task compile makes an executable that runs on this machine${
+    runtime ? "" : " (skipped: no DENORT_BIN)"
+  }`,
   ignore: !runtime || !smokable,
   async fn() {
     await using tree = await makeTree();

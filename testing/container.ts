@@ -11,8 +11,9 @@
 import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { freePort } from "./free_port.ts";
 import { until } from "./process.ts";
-import { run, type RunResult, strict, testWith } from "./tools.ts";
+import { accept, run, type RunResult, strict, testWith } from "./tools.ts";
 import { makeTree } from "./tree.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
@@ -46,7 +47,7 @@ const HARDENED = [
 /** Of the containers: another one than podman's own, which may be in use */
 const SUBNET = "10.213.77.0/24";
 
-const MINUTES = 60_000;
+const MINUTE = 60_000;
 
 /** The images of a test run, and the place where they lie */
 export interface Images {
@@ -116,7 +117,7 @@ export async function startContainer(
   const volumes = photos === undefined ? [] : ["--volume", `${photos}:/photos:ro`];
   const publish = ["--publish", `127.0.0.1::${inside}`];
   const name = `zipferry-${crypto.randomUUID()}`;
-  const podman = (...words: string[]) => accept("podman", words, env);
+  const podman = (...words: string[]) => printed("podman", words, env);
   const remove = async () => void await run("podman", ["rm", "--force", "--time=0", name], { env });
   const log = async () => {
     const { stdout, stderr } = await run("podman", ["logs", name], { env });
@@ -149,7 +150,7 @@ export function runImage(
   flags: readonly string[],
 ): Promise<RunResult> {
   const words = ["run", "--rm", ...HARDENED, ...args, name, ...flags];
-  return run("podman", words, { env, within: MINUTES });
+  return run("podman", words, { env, within: MINUTE });
 }
 
 /** A copy of the project, with files of its owner, that podman-compose works in */
@@ -186,8 +187,8 @@ export async function startCompose(
   const file = options.file ? ["-f", options.file] : [];
   const always = ["-p", project, ...file, "--podman-run-args", `--ulimit ${PROCESSES}`];
   const compose = (...words: string[]) =>
-    accept("podman-compose", [...always, ...words], env, tree.path);
-  const podman = (...words: string[]) => accept("podman", words, images.env);
+    printed("podman-compose", [...always, ...words], env, tree.path);
+  const podman = (...words: string[]) => printed("podman", words, images.env);
   const containers = async (service: string) => {
     const filter = `name=^${project}_${service}_`;
     return (await podman("ps", "--filter", filter, "--format", "{{.Names}}")).split("\n")
@@ -236,7 +237,7 @@ export function addNginxImage({ env }: Images): Promise<unknown> {
         RUN apt-get update && apt-get install --yes --no-install-recommends nginx-light
         CMD ["nginx", "-g", "daemon off;"]`,
     });
-    await accept("buildah", [...BUILD, "--tag", NGINX_IMAGE, context.path], env);
+    await accept("buildah", [...BUILD, "--tag", NGINX_IMAGE, context.path], { env });
   })();
   return nginxImage;
 }
@@ -262,9 +263,9 @@ async function makeImages(): Promise<Images> {
     ...BUILD,
     ...["--volume", `${CERTIFICATES}:${CERTIFICATES}:ro`],
     ...["--build-arg", "DENO_TLS_CA_STORE=system", "--tag", name, ROOT],
-  ], env);
+  ], { env });
   const sizeOf = async (image: string) =>
-    Number(await accept("podman", ["image", "inspect", "--format", "{{.Size}}", image], env));
+    Number(await accept("podman", ["image", "inspect", "--format", "{{.Size}}", image], { env }));
   return { name, env, size: await sizeOf(name), baseSize: await sizeOf(DENO_IMAGE) };
 }
 
@@ -279,10 +280,10 @@ async function makeBase(folder: string, env: Images["env"]) {
     '--customize-hook=chroot "$1" useradd --uid 1993 --user-group deno',
     '--customize-hook=chroot "$1" install --directory --owner=deno --group=deno /deno-dir',
     ...["bookworm", archive],
-  ], env);
+  ], { env });
   const changes = ["ENV=DENO_DIR=/deno-dir/", "ENV=DENO_INSTALL_ROOT=/usr/local"];
   const words = changes.flatMap((change) => ["--change", change]);
-  await accept("podman", ["import", "--quiet", ...words, archive, DENO_IMAGE], env);
+  await accept("podman", ["import", "--quiet", ...words, archive, DENO_IMAGE], { env });
   await Deno.remove(archive);
 }
 
@@ -331,17 +332,14 @@ function removeStore(folder: string, env: Images["env"]) {
   }
 }
 
-/** What a program prints; it has to exit with 0 */
-async function accept(
+/** What a program prints, without the line break at the end; it has to exit with 0 */
+async function printed(
   command: string,
   args: readonly string[],
-  env: Images["env"] = {},
+  env: Images["env"],
   cwd?: string,
 ): Promise<string> {
-  const { code, stdout, stderr } = await run(command, args, { env, cwd, within: 5 * MINUTES });
-  const text = new TextDecoder().decode(stdout).trim();
-  if (code === 0) return text;
-  throw new Error(`run ${command} ${args[0]}: exit code ${code}\n${text}\n${stderr}`);
+  return (await accept(command, args, { env, cwd })).trim();
 }
 
 function exists(path: string): boolean {
@@ -350,11 +348,6 @@ function exists(path: string): boolean {
   } catch {
     return false;
   }
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 /** Whether somebody answers: the port of a container may be open before its program listens */

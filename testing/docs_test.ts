@@ -18,7 +18,7 @@ import { makeTree, randomBytes, type Tree, type TreeFile } from "./tree.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const DOCS = [...Deno.readDirSync(join(ROOT, "docs"))].map(({ name }) => `docs/${name}`);
-const ROOT_PAGES = ["README.md", "README.ru.md", "CHANGELOG.md", "SECURITY.md"];
+const ROOT_PAGES = ["README.md", "README.ru.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"];
 const PAGES = [...ROOT_PAGES, ...DOCS.filter(isPage)].sort();
 
 /** Pages whose blocks this file runs; README.ru.md has those of README.md */
@@ -98,14 +98,14 @@ interface Stage extends AsyncDisposable {
   hash: string;
 }
 
-Deno.test("every link of a page leads to a file, and to a heading of it", () => {
+Deno.test("docs/: every link leads to a file, and to a heading of it", () => {
   const broken = PAGES.flatMap((page) => linksOf(read(page)).filter((link) => !leads(page, link)));
   assert.deepEqual(broken, []);
   const links = PAGES.flatMap((page) => linksOf(read(page)));
   assert.ok(links.length > 40 && links.some((link) => link.includes("#")), "links were found");
 });
 
-Deno.test("a link into the void, or to no heading, is noticed", () => {
+Deno.test("leads() notices a link into the void, or to no heading", () => {
   assert.ok(leads("docs/cms.md", "../README.md#options"));
   assert.ok(leads("docs/cms.md", "#file-names"));
   assert.ok(!leads("docs/cms.md", "#file-name"));
@@ -116,7 +116,7 @@ Deno.test("a link into the void, or to no heading, is noticed", () => {
   ]);
 });
 
-Deno.test("both READMEs have the table of options as it is", () => {
+Deno.test("optionsTable() stands in both READMEs", () => {
   for (const page of ["README.md", "README.ru.md"]) {
     assert.ok(
       read(page).includes(`<!-- options -->\n\n${optionsTable()}\n\n<!-- /options -->`),
@@ -125,7 +125,7 @@ Deno.test("both READMEs have the table of options as it is", () => {
   }
 });
 
-Deno.test("the Russian README has the sections and the commands of the English one", () => {
+Deno.test("README.ru.md has the sections and commands of README.md", () => {
   const [english, russian] = [read("README.md"), read("README.ru.md")];
   const commands = (text: string) =>
     blocksOf(text).filter(({ language }) => CODE.includes(language))
@@ -137,7 +137,7 @@ Deno.test("the Russian README has the sections and the commands of the English o
   assert.deepEqual(pages(russian), pages(english));
 });
 
-Deno.test("every page names the Deno that CI pins", () => {
+Deno.test("deno@2.9.6: every page names the version that .ci/run pins", () => {
   const pinned = /npm install .*deno@([\d.]+)/.exec(read(".ci/run"))?.[1];
   for (const page of PAGES) {
     for (const [, version] of read(page).matchAll(/deno@([\d.]+\d)/g)) {
@@ -146,14 +146,14 @@ Deno.test("every page names the Deno that CI pins", () => {
   }
 });
 
-Deno.test("whatever is not run stands in a page", () => {
+Deno.test("NOT_RUN and SERVERS: each stands in a page", () => {
   const texts = [...OURS, WINDOWS].flatMap((page) => blocksOf(read(page))).map(({ text }) => text);
   for (const start of [...Object.keys(NOT_RUN), ...SERVERS]) {
     assert.ok(texts.some((text) => text.startsWith(start) || text.includes(`$ ${start}`)), start);
   }
 });
 
-Deno.test("every JSON block is JSON", () => {
+Deno.test("docs/: every JSON block is JSON", () => {
   for (const page of PAGES) {
     for (const { language, text } of blocksOf(read(page))) {
       if (language === "json") assert.doesNotThrow(() => JSON.parse(text), page);
@@ -180,7 +180,7 @@ Deno.test("issue templates are valid forms, and send vulnerabilities to SECURITY
   assert.ok(name && about.includes("SECURITY.md"));
 });
 
-testWith(["python3"], "the picture is well-formed, small, and only a picture", async () => {
+testWith(["python3"], "architecture.svg is well-formed and only a picture", async () => {
   const picture = read("docs/architecture.svg");
   await assertXml(picture);
   assert.ok(picture.length < 12_000, `${picture.length} bytes`);

@@ -6,7 +6,7 @@ import { makeTree, randomBytes } from "./tree.ts";
 const HUNG = "5d1c0f7a9b3e48268f04c2ab71e9d360";
 const OTHER = "e07b6a1d4c92583fb6d07f3a18c5e924";
 
-testWith(["strace"], "a disk that hangs holds up its own archives only", async () => {
+testWith(["strace"], "architecture.md: a hung disk holds up its own archives only", async () => {
   const photos = randomBytes(3_000_000);
   await using tree = await makeTree({
     [`photos/${HUNG}/1.jpg`]: photos,

@@ -113,7 +113,7 @@ function replace(path: string) {
 }
 
 for (const [when, name] of [["is sent", "2.jpg"], ["waits for its turn", "3.jpg"]]) {
-  testWith(["python3"], `a file that changes while it ${when} cuts the download off`, async (t) => {
+  testWith(["python3"], `resume.md: a change while a file ${when} cuts off`, async (t) => {
     for (const [what, change] of Object.entries(CHANGES)) {
       await t.step(`it ${what}`, async () => {
         await using tree = await makeAlbum();
@@ -139,7 +139,7 @@ for (const [when, name] of [["is sent", "2.jpg"], ["waits for its turn", "3.jpg"
 }
 
 for (const [what, change] of [["overwritten", overwrite], ["replaced", replace]] as const) {
-  testWith(["python3"], `a file ${what} under its old time spoils no later download`, async (t) => {
+  testWith(["python3"], `CRC-32: a file ${what} under its old time spoils no more`, async (t) => {
     for (const name of ["2.jpg", "3.jpg"]) {
       await t.step(name, async () => {
         await using tree = await makeAlbum();
@@ -164,7 +164,7 @@ for (const [what, change] of [["overwritten", overwrite], ["replaced", replace]]
   });
 }
 
-testWith(["python3"], "a file overwritten between downloads costs one, and no more", async () => {
+testWith(["python3"], "CRC-32: a file overwritten between downloads costs one", async () => {
   await using tree = await makeAlbum();
   await using program = await serve(tree);
   await assertReadable(await ask(program.port), tree);
@@ -173,7 +173,7 @@ testWith(["python3"], "a file overwritten between downloads costs one, and no mo
   await assertReadable(await ask(program.port), tree);
 });
 
-testWith(["python3"], "what happens around the files that are still to be sent", async (t) => {
+testWith(["python3"], "resume.md: what happens around files still to be sent", async (t) => {
   const album = (tree: Tree, ...names: string[]) => tree.join("photos", HASH, ...names);
   const cases: [string, (tree: Tree) => void, boolean][] = [
     ["a file is added", (tree) => Deno.writeTextFileSync(album(tree, "0.jpg"), "new"), true],
@@ -226,7 +226,7 @@ testWith(["python3"], "what happens around the files that are still to be sent",
   });
 });
 
-Deno.test("a date shows that an older file is gone, renamed or replaced", async (t) => {
+Deno.test("Last-Modified shows that an older file is gone, renamed or replaced", async (t) => {
   const folder = (tree: Tree) => tree.join("photos", HASH, "Прошлый год");
   const changes: Record<string, (tree: Tree) => void> = {
     "gone": (tree) => Deno.removeSync(`${folder(tree)}/1.jpg`),

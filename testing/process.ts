@@ -6,6 +6,7 @@
 
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { CONFIG, mayRead, type Task, taskFlags } from "./task.ts";
 import { run } from "./tools.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
@@ -51,7 +52,7 @@ export interface ProgramOptions {
    *
    * @default "start"
    */
-  readonly task?: string;
+  readonly task?: Task;
   /**
    * Milliseconds until the program has to listen (`start`) or end (`runToEnd`)
    *
@@ -199,37 +200,25 @@ export async function until(
 }
 
 function commandLine(args: readonly string[], options: ProgramOptions) {
-  const flags = taskFlags(options.task ?? "start");
-  const script = options.main ?? join(ROOT, "main.ts");
-  const deno = [Deno.execPath(), "run", ...options.flags ?? flags];
-  const words = [...options.prefix ?? [], ...deno, script, ...args];
+  const flags = options.flags ?? taskFlags(options.task ?? "start");
+  const script = options.main ? [`--config=${CONFIG}`, options.main] : [join(ROOT, "main.ts")];
+  const deno = [Deno.execPath(), "run", ...flags, ...script];
+  const words = [...options.prefix ?? [], ...deno, ...args];
   return {
     name: words[0],
     args: words.slice(1),
     cwd: options.cwd ?? ROOT,
-    env: { ...inherited(flags, options.clearEnv), NO_COLOR: "1", ...options.env },
+    env: { ...inherited(options.clearEnv), NO_COLOR: "1", ...options.env },
     clearEnv: true,
   };
 }
 
-/** What stands between `deno run` and the script in the task */
-function taskFlags(name: string): string[] {
-  const { tasks: { [name]: task } } = JSON.parse(Deno.readTextFileSync(join(ROOT, "deno.json")));
-  const words: string[] = (task.command ?? task).split(/\s+/);
-  const [run, script] = [words.indexOf("run"), words.indexOf("main.ts")];
-  if (run < 0 || script < run) throw new Error(`read task ${name}: ${words.join(" ")}`);
-  return words.slice(run + 1, script);
-}
-
 /** Settings in the environment of whoever runs the tests must not reach the program */
-function inherited(flags: readonly string[], clear = false): Record<string, string> {
-  const readable = flags.find((flag) => flag.startsWith("--allow-env="))?.slice(12).split(",") ??
-    [];
-  const settings = readable.filter((name) => !name.startsWith("PATH"));
+function inherited(clear = false): Record<string, string> {
+  const keep = (name: string) =>
+    clear ? CACHE.includes(name.toUpperCase()) : name === "PATH" || !mayRead(name);
   return Object.fromEntries(
-    Object.entries(Deno.env.toObject()).filter(([name]) =>
-      clear ? CACHE.includes(name.toUpperCase()) : !settings.includes(name)
-    ),
+    Object.entries(Deno.env.toObject()).filter(([name]) => keep(name)),
   );
 }
 

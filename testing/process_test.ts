@@ -47,7 +47,7 @@ Deno.test("start() gives a program that serves, and disposal ends it", async () 
 });
 
 Deno.test({
-  name: "a program that ends by itself is told so, with its last words",
+  name: "start() tells of a program that ended by itself, with its last words",
   ignore: Deno.build.os === "windows",
   async fn() {
     await using script = await program();

@@ -5,6 +5,7 @@
  */
 
 import { fileURLToPath } from "node:url";
+import { freePort } from "./free_port.ts";
 import { until } from "./process.ts";
 import { run } from "./tools.ts";
 import { makeTree, type Tree } from "./tree.ts";
@@ -309,11 +310,6 @@ function nginxMain(): string {
       include nginx.conf;
     }
   `;
-}
-
-function freePort(): number {
-  using listener = Deno.listen({ hostname: "127.0.0.1", port: 0 });
-  return listener.addr.port;
 }
 
 async function isListening(port: number): Promise<boolean> {

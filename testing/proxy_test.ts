@@ -76,19 +76,19 @@ async function assertSameFile(a: string, b: string) {
 }
 
 for (const proxy of ["nginx", "haproxy", "caddy"] as const) {
-  testWith([proxy], `${proxy} finds nothing wrong with its sample`, async () => {
+  testWith([proxy], `checkSample(): ${proxy} finds nothing wrong`, async () => {
     assert.equal(await checkSample(proxy), "");
   });
 }
 
-testWith(["caddy"], "the sample for Caddy is formatted as Caddy would", async () => {
+testWith(["caddy"], "deploy/Caddyfile is formatted as Caddy would", async () => {
   const path = new URL("../deploy/Caddyfile", import.meta.url).pathname;
   const { stdout } = await run("caddy", ["fmt", path]);
   assert.equal(new TextDecoder().decode(stdout), await Deno.readTextFile(path));
 });
 
 for (const { name, startProxy } of PROXIES) {
-  testWith([name], `${name} makes only archives public`, async () => {
+  testWith([name], `proxies.md: ${name} makes only archives public`, async () => {
     await using tree = await makeTree({ [`photos/${HASH}/a.jpg`]: "photo" });
     await using program = await serve(tree, "--listing", "on");
     await using proxy = await startProxy({ upstreams: [program.port] });
@@ -108,7 +108,7 @@ for (const { name, startProxy } of PROXIES) {
     assert.equal(headers.get("location"), PATH);
   });
 
-  testWith([name], `${name} changes neither requests nor answers`, async () => {
+  testWith([name], `proxies.md: ${name} changes neither requests nor answers`, async () => {
     await using tree = await makeTree({ [`photos/${HASH}/a.jpg`]: randomBytes(3 * MEGABYTE) });
     await using program = await serve(tree);
     await using proxy = await startProxy({ upstreams: [program.port] });
@@ -135,7 +135,7 @@ for (const { name, startProxy } of PROXIES) {
     }
   });
 
-  testWith([name, "curl", "cmp"], `${name} and a slow client of 250 MB`, async (t) => {
+  testWith([name, "curl", "cmp"], `proxies.md: ${name} and a slow client of 250 MB`, async (t) => {
     if (Deno.build.os !== "linux") return; // there is no /proc to look into
     await using tree = await album(10);
     await using program = await serve(tree);
@@ -182,7 +182,7 @@ for (const { name, startProxy } of PROXIES) {
     });
   });
 
-  testWith([name], `${name} tells a service that is waiting that its client left`, async () => {
+  testWith([name], `proxies.md: ${name} tells a waiting service that a client left`, async () => {
     await using tree = await makeTree({ [`photos/${HASH}/a.jpg`]: randomBytes(MEGABYTE) });
     await using program = await serve(tree, "--delay", "60");
     await using proxy = await startProxy({ upstreams: [program.port] });
@@ -195,7 +195,7 @@ for (const { name, startProxy } of PROXIES) {
     await until(() => logged(program, "download cancelled") === 1, "the download is cancelled");
   });
 
-  testWith([name], `no line of ${name}'s log holds a hash`, async () => {
+  testWith([name], `proxies.md: no line of ${name}'s log holds a hash`, async () => {
     await using tree = await makeTree({ [`photos/${HASH}/a.jpg`]: randomBytes(200_000) });
     await using program = await serve(tree);
     const edit = PROXIES.find((proxy) => proxy.name === name)!.impatient;
@@ -225,7 +225,7 @@ for (const { name, startProxy } of PROXIES) {
     }
   });
 
-  testWith([name, "curl"], `${name} reaches a service on a Unix socket`, async () => {
+  testWith([name, "curl"], `--unix: ${name} reaches a service on a Unix socket`, async () => {
     await using tree = await makeTree({ [`photos/${HASH}/a.jpg`]: randomBytes(3 * MEGABYTE) });
     const socket = tree.join("zipferry.sock");
     const args = ["--folder", tree.join("photos"), "--unix", socket];
@@ -239,7 +239,7 @@ for (const { name, startProxy } of PROXIES) {
     assert.ok(Buffer.concat([first, rest]).equals(whole));
   });
 
-  testWith([name], `${name} ends clients that are slow to ask, or stall`, async () => {
+  testWith([name], `proxies.md: ${name} ends clients that are slow or stall`, async () => {
     const { shortHeader, shortStall } = PROXIES.find((proxy) => proxy.name === name)!;
     await using tree = await album(2);
     await using program = await serve(tree);
@@ -291,7 +291,7 @@ async function untilQuiet(program: Program) {
   );
 }
 
-testWith(["haproxy"], "the sample for haproxy limits what one address may do", async () => {
+testWith(["haproxy"], "haproxy.cfg limits what one address may do", async () => {
   await using tree = await album(2);
   await using program = await serve(tree);
   const upstreams = [program.port];
@@ -319,7 +319,7 @@ testWith(["haproxy"], "the sample for haproxy limits what one address may do", a
 });
 
 for (const { name, startProxy } of PROXIES.slice(1)) {
-  testWith([name, "openssl", "curl"], `the sample for ${name} serves TLS and HTTP/2`, async () => {
+  testWith([name, "openssl", "curl"], `proxies.md: ${name} serves TLS and HTTP/2`, async () => {
     await using tree = await makeTree({ [`photos/${HASH}/a.jpg`]: randomBytes(3 * MEGABYTE) });
     await using program = await serve(tree);
     await using proxy = await startProxy({ upstreams: [program.port], tls: true });
@@ -334,7 +334,7 @@ for (const { name, startProxy } of PROXIES.slice(1)) {
   });
 }
 
-testWith(["caddy", "curl"], "behind caddy a download goes on at the other replica", async () => {
+testWith(["caddy", "curl"], "Caddyfile: a download goes on at the other replica", async () => {
   await using tree = await album(2);
   await using one = await serve(tree);
   await using two = await serve(tree);

@@ -1,9 +1,10 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
-import { differences, type Findings, parseCells, render } from "../.ci/reader_matrix.ts";
+import { differences, type Findings, parseCells, render } from "../tools/reader_matrix.ts";
 import { run, testWith } from "./tools.ts";
 
-const SCRIPT = fileURLToPath(new URL("../.ci/reader_matrix.ts", import.meta.url));
+const CONFIG = fileURLToPath(new URL("../deno.dev.json", import.meta.url));
+const SCRIPT = fileURLToPath(new URL("../tools/reader_matrix.ts", import.meta.url));
 const PROGRAMS = ["bsdtar", "busybox", "7z", "go", "jar", "java", "lsar", "perl", "php", "python3"];
 
 function findings(complaint: string | null, tree = "plain"): Findings {
@@ -25,7 +26,7 @@ Deno.test("render() writes what parseCells() reads", () => {
   assert.equal(cells.get("store|busybox unzip|hostile names"), undefined);
 });
 
-Deno.test("a footnote explains a failure and quotes the reader", () => {
+Deno.test("render() explains a failure in a footnote and quotes the reader", () => {
   const known = render(findings("run busybox: exit code 1\nunzip: short read"));
   assert.match(known, /\| no ZIP64 ¹ \|/);
   assert.match(
@@ -54,7 +55,7 @@ Deno.test("differences() compares cells, not versions, and not what takes long",
 });
 
 testWith([...PROGRAMS, "unzip", "zip", "zipinfo", "ziptool"], "docs/readers.md holds", async () => {
-  const args = ["run", "--no-prompt", "--allow-all", SCRIPT, "--quick"];
+  const args = ["run", "--config", CONFIG, "--no-prompt", "--allow-all", SCRIPT, "--quick"];
   const { code, stdout, stderr } = await run(Deno.execPath(), args);
   assert.equal(code, 0, new TextDecoder().decode(stdout) + stderr);
 });

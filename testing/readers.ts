@@ -10,7 +10,7 @@ import * as yauzl from "yauzl";
 import { closeSync, openSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { crc32 } from "node:zlib";
-import { need, run, type RunOptions, strict, tool } from "./tools.ts";
+import { accept, need, strict, tool } from "./tools.ts";
 
 const JAVA_SOURCE = fileURLToPath(new URL("./Readers.java", import.meta.url));
 const JAVA_UTF8 = ["-Dfile.encoding=UTF-8", "-Dsun.jnu.encoding=UTF-8"];
@@ -181,19 +181,6 @@ function program(name: string, command: string, args: (path: string) => string[]
     await accept(command, args(path), { stdout: command === "bsdtar" ? "null" : "piped" });
   };
   return { name, tools: [command], read };
-}
-
-/** Runs a program that has to exit with 0 and gives what it printed */
-async function accept(
-  command: string,
-  args: readonly string[],
-  options?: RunOptions,
-): Promise<string> {
-  const result = await run(command, args, options);
-  const stdout = new TextDecoder().decode(result.stdout);
-  if (result.code === 0) return stdout;
-  const output = `${stdout}${result.stderr}`.trim().slice(-4000);
-  throw new Error(`run ${command}: exit code ${result.code}\n${output}`);
 }
 
 /** Without seeking, bsdtar goes by the local file headers */

@@ -25,14 +25,14 @@ async function archived(by: "python" | "zip"): Promise<Tree> {
 }
 
 for (const by of ["python", "zip"] as const) {
-  testWith([by === "zip" ? "zip" : "python3"], `every reader takes what ${by} wrote`, async () => {
+  testWith([by === "zip" ? "zip" : "python3"], `readers take what ${by} wrote`, async () => {
     await using tree = await archived(by);
     await readWithAll(tree.join("a.zip"));
   });
 }
 
 for (const reader of readers) {
-  testWith(["python3", ...reader.tools], `${reader.name} refuses damaged archives`, async () => {
+  testWith(["python3", ...reader.tools], `readers: ${reader.name} refuses damage`, async () => {
     await using tree = await archived("python");
     const bytes = await Deno.readFile(tree.join("a.zip"));
     const path = tree.join("damaged.zip");

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type Program, type ProgramOptions, start, until } from "./process.ts";
 import { startHaproxy, startNginx } from "./proxy.ts";
-import { run, testWith } from "./tools.ts";
+import { accept, run, testWith } from "./tools.ts";
 import { DEFAULT_MTIME, makeTree, randomBytes, type Tree } from "./tree.ts";
 
 const HASH = "e41b90d7c3f5482aa6d80b1e57fc2930";
@@ -34,14 +34,8 @@ async function makeAlbum(): Promise<Tree> {
     [`${folder}/i.txt`]: { content: "January", mtime: new Date("1979-01-01T00:00:00Z") },
     [`${folder}/empty`]: { directory: true, mtime: DEFAULT_MTIME },
   });
-  await accept("touch", "-d", "2022-02-02T02:02:02.123456789Z", tree.join(folder, "0.jpg"));
+  await accept("touch", ["-d", "2022-02-02T02:02:02.123456789Z", tree.join(folder, "0.jpg")]);
   return tree;
-}
-
-async function accept(command: string, ...args: string[]): Promise<string> {
-  const { code, stdout, stderr } = await run(command, args, { within: 60_000 });
-  assert.equal(code, 0, `${command}: ${stderr}`);
-  return new TextDecoder().decode(stdout).trim();
 }
 
 /** A replica of its own */
@@ -63,11 +57,11 @@ async function serveAsNobody(tree: Tree, env: ProgramOptions["env"]): Promise<Pr
   const able = Deno.uid() === 0 &&
     (await run(prefix[0], [...prefix.slice(1), ...reach])).code === 0;
   if (!able) return await serve(tree, env);
-  const { denoDir } = JSON.parse(await accept(Deno.execPath(), "info", "--json"));
+  const { denoDir } = JSON.parse(await accept(Deno.execPath(), ["info", "--json"]));
   const cache = tree.join("deno");
   await Deno.mkdir(cache);
-  await accept("cp", "-r", join(denoDir, "npm"), cache);
-  await accept("chown", "-R", "65534:65534", tree.path);
+  await accept("cp", ["-r", join(denoDir, "npm"), cache]);
+  await accept("chown", ["-R", "65534:65534", tree.path]);
   const args = ["--folder", tree.join("photos"), "--log"];
   const program = await start(args, { env: { ...env, DENO_DIR: cache }, prefix });
   assert.match(Deno.readTextFileSync(`/proc/${program.pid}/status`), /^Uid:\t65534\t/m);
@@ -99,13 +93,13 @@ async function download(url: string) {
 
 testWith(
   ["rsync", "setpriv"],
-  "copies of a folder are the same archive, whoever serves it",
+  "resume.md: copies of a folder are the same archive, whoever serves it",
   async () => {
     await using original = await makeAlbum();
     await using copy = await makeTree();
     await using synced = await makeTree({ "photos": { directory: true } });
-    await accept("cp", "-a", original.join("photos"), copy.path);
-    await accept("rsync", "-t", "-r", original.join("photos", HASH), synced.join("photos"));
+    await accept("cp", ["-a", original.join("photos"), copy.path]);
+    await accept("rsync", ["-t", "-r", original.join("photos", HASH), synced.join("photos")]);
 
     await using first = await serve(original, TOKYO);
     await using second = await serve(copy, ST_JOHNS);
@@ -116,21 +110,17 @@ testWith(
     assert.deepEqual(await download(third.url), expected);
 
     // They are not the same by saying nothing: a millisecond makes another archive
-    await accept(
-      "touch",
-      "-d",
-      "2022-02-02T02:02:02.124456789Z",
-      copy.join("photos", HASH, "0.jpg"),
-    );
+    const changed = copy.join("photos", HASH, "0.jpg");
+    await accept("touch", ["-d", "2022-02-02T02:02:02.124456789Z", changed]);
     assert.notEqual((await download(second.url)).etag, expected.etag);
   },
 );
 
 for (const [name, startProxy] of [["haproxy", startHaproxy], ["nginx", startNginx]] as const) {
-  testWith([name, "curl"], `behind ${name} a download goes on at the other replica`, async () => {
+  testWith([name, "curl"], `resume.md: behind ${name} it goes on elsewhere`, async () => {
     await using original = await makeAlbum();
     await using copy = await makeTree();
-    await accept("cp", "-a", original.join("photos"), copy.path);
+    await accept("cp", ["-a", original.join("photos"), copy.path]);
     await using first = await serve(original, TOKYO);
     await using second = await serve(copy, ST_JOHNS);
     const { etag, sha256 } = await download(first.url);
@@ -170,7 +160,7 @@ async function receive(args: readonly string[], path: string, size: number) {
   assert.equal(signal ?? code, size === Infinity ? 0 : "SIGKILL");
 }
 
-testWith(["haproxy"], "haproxy leaves out a replica that is not well", async () => {
+testWith(["haproxy"], "deploy/haproxy.cfg leaves out a replica that is not well", async () => {
   await using album = await makeAlbum();
   await using well = await serve(album, TOKYO);
   let checks = 0;
@@ -194,11 +184,11 @@ testWith(["haproxy"], "haproxy leaves out a replica that is not well", async () 
 
 testWith(
   ["haproxy", "curl"],
-  "one replica dies under 20 downloads: all of them end well",
+  "deploy/haproxy.cfg: one replica dies under 20 downloads, and all of them end well",
   async () => {
     await using original = await makeAlbum();
     await using copy = await makeTree();
-    await accept("cp", "-a", original.join("photos"), copy.path);
+    await accept("cp", ["-a", original.join("photos"), copy.path]);
     const slow = ["--delay", "0.02"];
     await using first = await serve(original, TOKYO, ...slow);
     await using second = await serve(copy, ST_JOHNS, ...slow);

@@ -104,7 +104,7 @@ async function bordersOf(archive: Uint8Array, path: string): Promise<number[]> {
   return [...borders].sort((a, b) => a - b);
 }
 
-testWith(["python3"], "any range of an archive is those bytes of the whole", async (t) => {
+testWith(["python3"], "Range: any one is those bytes of the whole archive", async (t) => {
   await using tree = await makeTree(album());
   await using program = await serve(tree);
   const { body: whole } = await ask(program.port);
@@ -164,7 +164,7 @@ testWith(["python3"], "any range of an archive is those bytes of the whole", asy
   });
 });
 
-Deno.test("every answer says which state of the archive it is about", async (t) => {
+Deno.test("ETag: every answer says which state it is about", async (t) => {
   await using tree = await makeTree(smallAlbum());
   await using program = await serve(tree);
   const { headers, body } = await ask(program.port);
@@ -260,7 +260,7 @@ Deno.test("every answer says which state of the archive it is about", async (t) 
   }
 });
 
-Deno.test("a file that may still change makes a weak tag, which turns strong", async () => {
+Deno.test("ETag: a file that may still change makes it weak for a time", async () => {
   await using tree = await makeTree(
     inFolder({ "a.jpg": randomBytes(5000), "b.jpg": { size: 3000 } }),
   );
@@ -362,7 +362,7 @@ async function cutAndResume(client: Client, url: string, options: {
 }
 
 for (const [client, rounds] of [[CURL, 50], [WGET, 10]] as const) {
-  testWith([client.name], `${client.name} resumes wherever it was cut off`, async () => {
+  testWith([client.name], `resume.md: ${client.name} resumes wherever it was cut`, async () => {
     await using tree = await makeTree(smallAlbum());
     await using program = await serve(tree);
     const url = new URL(PATH, program.url).href;
@@ -376,7 +376,7 @@ for (const [client, rounds] of [[CURL, 50], [WGET, 10]] as const) {
   });
 }
 
-testWith(["aria2c"], "aria2c fetches eight parts at a time, and resumes all of them", async () => {
+testWith(["aria2c"], "resume.md: aria2c fetches eight parts at a time, and resumes", async () => {
   await using tree = await makeTree(album());
   await using program = await serve(tree, "--log");
   const { body: whole } = await ask(program.port);
@@ -409,7 +409,7 @@ function startsOf(program: Program): number[] {
 
 testWith(
   ["nginx", "curl"],
-  "a download through nginx resumes wherever it was cut off",
+  "deploy/nginx.conf: a download resumes wherever it was cut off",
   async () => {
     await using tree = await makeTree(smallAlbum());
     await using program = await serve(tree);
@@ -439,7 +439,7 @@ testWith(
   },
 );
 
-testWith(["nginx", "curl"], "nginx keeps no part of an archive in a temporary file", async (t) => {
+testWith(["nginx", "curl"], "X-Accel-Buffering: nginx keeps no temporary file", async (t) => {
   if (Deno.build.os !== "linux") return; // there is no /proc to look into
   await using tree = await makeTree({ [`photos/${HASH}/film.mp4`]: { size: 300_000_000 } });
   await using program = await serve(tree);
@@ -502,7 +502,7 @@ function temporaryFiles(proxy: Proxy): string[] {
   return [...named, ...open];
 }
 
-testWith(["nginx", "openssl", "curl"], "the sample for nginx serves TLS and HTTP/2", async () => {
+testWith(["nginx", "openssl", "curl"], "deploy/nginx.conf serves TLS and HTTP/2", async () => {
   await using tree = await makeTree(smallAlbum());
   await using program = await serve(tree);
   await using proxy = await startNginx({ upstreams: [program.port], tls: true });
@@ -515,7 +515,7 @@ testWith(["nginx", "openssl", "curl"], "the sample for nginx serves TLS and HTTP
   assert.equal(sha256Of(path), sha256(whole));
 });
 
-testWith(["nginx"], "the sample for nginx makes only archives public", async () => {
+testWith(["nginx"], "deploy/nginx.conf makes only archives public", async () => {
   await using tree = await makeTree(smallAlbum());
   await using program = await serve(tree, "--listing", "on");
   await using proxy = await startNginx({ upstreams: [program.port] });
@@ -540,7 +540,7 @@ testWith(["nginx"], "the sample for nginx makes only archives public", async () 
   assert.equal((await exchange(proxy.port, redirect)).headers.get("location"), PATH);
 });
 
-testWith(["nginx", "aria2c"], "the sample for nginx limits what one address may do", async () => {
+testWith(["nginx", "aria2c"], "deploy/nginx.conf limits what one address may do", async () => {
   await using tree = await makeTree({
     ...smallAlbum(),
     ["photos/large-5b1fa2d94836b1f0/film.mp4"]: { size: 300_000_000 },
@@ -583,7 +583,7 @@ testWith(["nginx", "aria2c"], "the sample for nginx limits what one address may 
   }
 });
 
-testWith(["chromium"], "Chromium resumes a download after the service died", async (t) => {
+testWith(["chromium"], "resume.md: Chromium resumes after the service died", async (t) => {
   await using tree = await makeTree(album());
   const folder = tree.join("downloads");
   await using browser = await openProfile(folder);

@@ -6,7 +6,7 @@
 
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { run, strict, testWith } from "./tools.ts";
+import { accept, run, strict, testWith } from "./tools.ts";
 import { makeTree, type Tree } from "./tree.ts";
 
 /** Where a checkout of the project is in the machine, and the working folder of steps */
@@ -70,14 +70,6 @@ export async function makeMachine(): Promise<Machine> {
   };
 }
 
-/** The flags of `deno run` in a task of deno.json, which are the permissions of the program */
-export function flagsOfTask(name: string): string {
-  const { tasks } = JSON.parse(Deno.readTextFileSync(join(PROJECT, "deno.json")));
-  const flags = /^deno run (.+) main\.ts$/.exec(tasks[name]?.command)?.[1];
-  if (!flags) throw new Error(`read deno.json: no flags in the task ${name}`);
-  return flags;
-}
-
 /** The shell blocks of a Markdown file, in one script for each heading that has some */
 export function shellBlocks(markdown: string): Record<string, string> {
   const blocks: Record<string, string> = {};
@@ -99,7 +91,7 @@ async function makeDisk(path: string): Promise<void> {
     "--dpkgopt=path-exclude=/usr/share/doc/*",
     "--dpkgopt=path-exclude=/usr/share/locale/*",
   ];
-  await accept("mmdebstrap", [...options, "bookworm", path], 180_000);
+  await accept("mmdebstrap", [...options, "bookworm", path]);
 }
 
 /** The project and its dependencies, so that `deno` needs no network in the machine */
@@ -173,10 +165,4 @@ done
 function write(path: string, text: string): void {
   Deno.mkdirSync(dirname(path), { recursive: true });
   Deno.writeTextFileSync(path, text);
-}
-
-async function accept(command: string, args: readonly string[], within = 30_000): Promise<string> {
-  const { code, stdout, stderr } = await run(command, args, { within });
-  if (code !== 0) throw new Error(`run ${command}: exit code ${code}: ${stderr.trim()}`);
-  return new TextDecoder().decode(stdout).trim();
 }

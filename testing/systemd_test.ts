@@ -1,14 +1,8 @@
 import assert from "node:assert/strict";
 import { hash } from "node:crypto";
 import { start } from "./process.ts";
-import {
-  CHECKOUT,
-  flagsOfTask,
-  type Machine,
-  makeMachine,
-  shellBlocks,
-  testWithMachine,
-} from "./systemd.ts";
+import { CHECKOUT, type Machine, makeMachine, shellBlocks, testWithMachine } from "./systemd.ts";
+import { taskFlags } from "./task.ts";
 import { randomBytes } from "./tree.ts";
 
 const DOC = Deno.readTextFileSync(new URL("../docs/systemd.md", import.meta.url));
@@ -21,10 +15,13 @@ const PROGRAM = "/usr/local/lib/zipferry";
 /** Longer than what the system's buffers hold between a service and a client, at any rate */
 const PHOTO_BYTES = 48_000_000;
 
+/** The permissions of the program, and what else it is started with */
+const FLAGS = taskFlags("start:checksums").join(" ");
+
 /** A release would have an executable here; this one does the same with the same permissions */
 const STAND_IN = `#!/bin/sh
 export DENO_DIR=${PROGRAM}/.deno
-exec deno run --cached-only ${flagsOfTask("start:checksums")} ${PROGRAM}/main.ts "$@"
+exec deno run --cached-only ${FLAGS} ${PROGRAM}/main.ts "$@"
 `;
 
 /** What the steps share */
@@ -306,14 +303,14 @@ const STEPS: Record<string, string> = {
   `,
 };
 
-Deno.test("every command of docs/systemd.md is run", () => {
+Deno.test("docs/systemd.md: every command is run", () => {
   for (const title of Object.keys(commands)) assert.ok(title in STEPS, title);
   const words = (text: string) => text.split(/[\s\\]+/).filter(Boolean).join(" ");
-  const command = `deno run --cached-only ${flagsOfTask("start:checksums")} /opt/zipferry/main.ts`;
+  const command = `deno run --cached-only ${FLAGS} /opt/zipferry/main.ts`;
   assert.ok(words(DOC).includes(words(command)), "the flags of the task start:checksums");
 });
 
-testWithMachine("the units work under systemd", async (t) => {
+testWithMachine("deploy/zipferry.service and its like work under systemd", async (t) => {
   await using machine = await makeMachine();
   await makePhotos(machine);
   makeExecutable(machine);

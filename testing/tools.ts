@@ -7,6 +7,9 @@
 
 import { delimiter, join } from "node:path";
 
+/** Longer than any program takes that ends at all, in milliseconds */
+const PATIENCE_MS = 300_000;
+
 const found = new Map<string, string | null>();
 
 /** How a program is run */
@@ -112,6 +115,24 @@ export async function run(
   } finally {
     clearTimeout(timer);
   }
+}
+
+/**
+ * Runs a program that has to exit with 0, and gives what it printed on its standard output.
+ *
+ * @throws {Error} With the exit code, and the end of what it printed otherwise; also when it takes
+ * longer than five minutes and `within` is not given
+ */
+export async function accept(
+  command: string,
+  args: readonly string[],
+  options: RunOptions = {},
+): Promise<string> {
+  const { code, ...output } = await run(command, args, { within: PATIENCE_MS, ...options });
+  const stdout = new TextDecoder().decode(output.stdout);
+  if (code === 0) return stdout;
+  const said = `${stdout}${output.stderr}`.trim().slice(-4000);
+  throw new Error(`run ${command}: exit code ${code}\n${said}`);
 }
 
 function search(name: string): string | null {

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { makeTree } from "./tree.ts";
-import { need, run, testWith, tool } from "./tools.ts";
+import { accept, need, run, testWith, tool } from "./tools.ts";
 
 Deno.test("tool() finds programs and nothing else", async () => {
   const { code, stdout } = await run(tool("deno") ?? Deno.execPath(), ["--version"]);
@@ -61,3 +61,16 @@ testWith(["true"], "run() lets a program leave its input unread", async () => {
 testWith(["sleep"], "run() kills a program that takes too long", async () => {
   assert.equal((await run("sleep", ["60"], { within: 50 })).code, 137);
 });
+
+testWith(
+  ["sh"],
+  "accept() gives what was printed, and fails where the exit code is not 0",
+  async () => {
+    assert.equal(await accept("sh", ["-c", "echo x; echo y >&2"]), "x\n");
+    await assert.rejects(
+      accept("sh", ["-c", "echo x; echo y >&2; exit 3"]),
+      /^Error: run sh: exit code 3\nx\ny$/,
+    );
+    await assert.rejects(accept("sleep", ["60"], { within: 50 }), /exit code 137/);
+  },
+);

@@ -39,7 +39,7 @@ testWith(["mkfifo"], "makeTree() makes links and pipes", async () => {
 });
 
 Deno.test({
-  name: "a tree with locked folders is removed",
+  name: "makeTree() removes a tree with locked folders",
   ignore: Deno.build.os === "windows",
   async fn() {
     let path: string;
@@ -56,7 +56,7 @@ Deno.test({
   },
 });
 
-Deno.test("a tree that cannot be made leaves nothing behind", async () => {
+Deno.test("makeTree() leaves nothing behind of a tree that cannot be made", async () => {
   const folders = () => [...Deno.readDirSync(parent)].filter(({ name }) => name.startsWith(prefix));
   await using tree = await makeTree();
   const parent = tree.join();

@@ -50,7 +50,7 @@ function jobs(): [string, Job][] {
   );
 }
 
-Deno.test("the workflows are well-formed", async () => {
+Deno.test(".github/workflows are well-formed", async () => {
   const lint = await createLinter();
   const names = workflows().map(({ name }) => name).sort();
   assert.deepEqual(names, ["ci.yml", "release.yml"]);
@@ -68,7 +68,9 @@ Deno.test("the workflows are well-formed", async () => {
 const actionlint = tool("actionlint");
 
 Deno.test({
-  name: `a current actionlint agrees${actionlint ? "" : " (skipped: no actionlint)"}`,
+  name: `.github/workflows satisfy a current actionlint${
+    actionlint ? "" : " (skipped: no actionlint)"
+  }`,
   ignore: actionlint === null,
   async fn() {
     const { code, stdout } = await run("actionlint", ["-no-color"], { cwd: ROOT });
@@ -76,7 +78,7 @@ Deno.test({
   },
 });
 
-Deno.test("every action is pinned by its commit, with its version beside it", () => {
+Deno.test("uses: every action is pinned by its commit, beside its version", () => {
   const pins = new Map<string, string>();
   for (const { name, text } of workflows()) {
     for (const [line] of text.matchAll(/^.*\buses:.*$/gm)) {
@@ -91,7 +93,7 @@ Deno.test("every action is pinned by its commit, with its version beside it", ()
   assert.ok(pins.has("actions/checkout"));
 });
 
-Deno.test("every job has a time-out, permissions of its own and a known runner", () => {
+Deno.test("timeout-minutes, permissions, runs-on: every job has them", () => {
   for (const { name, permissions, concurrency } of workflows()) {
     assert.deepEqual(permissions, {}, `${name} grants nothing that a job does not ask for`);
     assert.ok(concurrency?.group, name);
@@ -107,7 +109,7 @@ Deno.test("every job has a time-out, permissions of its own and a known runner",
   }
 });
 
-Deno.test("only the jobs that publish may write, and what a job may is what it needs", () => {
+Deno.test("permissions: only the jobs that publish may write", () => {
   const writing = jobs().filter(([, { permissions = {} }]) =>
     Object.values(permissions).includes("write")
   );
@@ -121,7 +123,7 @@ Deno.test("only the jobs that publish may write, and what a job may is what it n
   ]);
 });
 
-Deno.test("no script is put together from what a tag, a branch or a request says", () => {
+Deno.test("run: no script is put together from what others may write", () => {
   for (const [name, { steps = [] }] of jobs()) {
     for (const { uses, run = "", with: inputs } of steps) {
       assert.ok(!run.includes("${{"), `${name}: pass it by env: ${run}`);
@@ -131,7 +133,7 @@ Deno.test("no script is put together from what a tag, a branch or a request says
   }
 });
 
-Deno.test("the workflows use the Deno of this project's checks", () => {
+Deno.test("deno-version: the workflows use the Deno of .ci/run", () => {
   const versions = jobs().flatMap(([, { steps = [] }]) =>
     steps.flatMap(({ with: inputs }) => inputs?.["deno-version"] ?? [])
   );
@@ -140,7 +142,7 @@ Deno.test("the workflows use the Deno of this project's checks", () => {
   for (const version of versions) assert.ok(script.includes(`deno@${version}`), `${version}`);
 });
 
-Deno.test("release notes are the section of the version", () => {
+Deno.test("cutNotes() gives the section of the version", () => {
   const log = "# Changelog\n\n## Unreleased\n\n- Later.\n\n" +
     "## 1.2.10 (2026-02-03)\n\n- Ten.\n\n## 1.2.1 (2026-01-31)\n\n- One.\n\n  ### More\n\n- Two.\n";
   assert.equal(cutNotes(log, "1.2.1"), "- One.\n\n  ### More\n\n- Two.");
@@ -148,7 +150,7 @@ Deno.test("release notes are the section of the version", () => {
   assert.equal(cutNotes(log.replaceAll("\n", "\r\n"), "1.2.10"), "- Ten.");
 });
 
-Deno.test("what cannot be released is told in one line", () => {
+Deno.test("cutNotes() and assertVersion() tell in one line what is wrong", () => {
   const cases: [string, RegExp][] = [
     ["# Changelog\n\n## Unreleased\n\n- Later.\n", /no section "## 1\.0\.0 \(YYYY-MM-DD\)"$/],
     ["## 1.0.01 (2026-01-31)\n\n- Other.\n", /no section/],
@@ -168,7 +170,7 @@ Deno.test("what cannot be released is told in one line", () => {
   assertVersion("1.0.0", "1.0.0");
 });
 
-Deno.test("the program that cuts the notes refuses a tag that is not the version", async () => {
+Deno.test(".ci/release_notes.ts refuses a tag that is not the version", async () => {
   const script = `${ROOT}.ci/release_notes.ts`;
   const tag = `v${project.version}`;
   const { code, stderr } = await run(Deno.execPath(), ["run", "--allow-read", script, tag]);

@@ -17,6 +17,7 @@ import { join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import project from "../deno.json" with { type: "json" };
+import { taskFlags } from "../testing/task.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
@@ -30,13 +31,10 @@ const TARGETS: Readonly<Record<string, string>> = {
 };
 
 /**
- * The task of `deno.json` whose permissions an executable gets. It is the one that may write: one
+ * The task of `deno.json` whose permissions and other flags an executable gets. It is the one that may write: one
  * executable has to serve, and to keep checksums and listen on a Unix socket where it is told to.
  */
-const TASK = "start:checksums";
-
-/** Modules that no import names, since they are started as threads. */
-const INCLUDED = ["storage/disk/worker.ts"];
+export const TASK = "start:checksums";
 
 /** Deno lets a program import code from some hosts unless told otherwise. */
 const HARDENING = ["--deny-import"];
@@ -106,10 +104,9 @@ async function compile(target: string, path: string, variables: string) {
       "--frozen",
       "--no-code-cache",
       "--exclude-unused-npm",
-      ...taskFlags(),
+      ...taskFlags(TASK),
       ...HARDENING,
       `--env-file=${variables}`,
-      ...INCLUDED.map((module) => `--include=${module}`),
       `--target=${target}`,
       `--output=${path}`,
       "main.ts",
@@ -118,14 +115,6 @@ async function compile(target: string, path: string, variables: string) {
     stdin: "null",
   }).spawn().status;
   if (code !== 0) throw new CompileError(`${target}: deno compile failed with exit code ${code}`);
-}
-
-/** The flags of an executable: what stands between `deno run` and the script in its task. */
-export function taskFlags(): string[] {
-  const words = project.tasks[TASK].command.split(/\s+/);
-  const [run, script] = [words.indexOf("run"), words.indexOf("main.ts")];
-  if (run < 0 || script < run) throw new Error(`read task ${TASK}: ${words.join(" ")}`);
-  return words.slice(run + 1, script);
 }
 
 /** The commit that is checked out, with `-dirty` behind it if files of it were changed. */

@@ -6,7 +6,7 @@
  * bytes.
  *
  * ```sh
- * deno run --allow-write=test_photos .ci/make_test_photos.ts
+ * deno run --config deno.dev.json --allow-write=test_photos tools/make_test_photos.ts
  * ```
  *
  * @module

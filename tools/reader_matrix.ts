@@ -3,7 +3,7 @@
  * program with both engines, reads every archive with every reader, and writes `docs/readers.md`.
  *
  * ```sh
- * deno run --allow-all .ci/reader_matrix.ts
+ * deno run --config deno.dev.json --allow-all tools/reader_matrix.ts
  * ```
  *
  * With `--quick` it leaves out what takes 4 GiB, writes nothing, and exits with 1 if a cell is not
@@ -12,17 +12,17 @@
  * @module
  */
 
-// @ts-types="npm:@types/yauzl@3.4.0"
+// @ts-types="../testing/yauzl.d.ts"
 import * as yauzl from "yauzl";
 import { Buffer } from "node:buffer";
 import { closeSync, ftruncateSync, openSync, writeSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import project from "../deno.json" with { type: "json" };
+import project from "../deno.dev.json" with { type: "json" };
 import { type Program, start } from "../testing/process.ts";
 import { listWithPython, readers as sharedReaders } from "../testing/readers.ts";
-import { run, type RunOptions } from "../testing/tools.ts";
+import { accept, run } from "../testing/tools.ts";
 import { makeTree, randomBytes, type Tree as Folder, type TreeFile } from "../testing/tree.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
@@ -30,9 +30,6 @@ const PUBLISHED = join(ROOT, "docs/readers.md");
 const GO_SOURCE = join(ROOT, "testing/readers.go");
 
 const FOUR_GIB = 2 ** 32;
-
-/** A program that takes longer, in milliseconds, hangs. */
-const PATIENCE_MS = 300_000;
 
 /** So many entries are named on one command line. */
 const BATCH = 10_000;
@@ -550,7 +547,7 @@ found all entries if it can tell. Readers that do not see a flipped bit go throu
 reads the central directory, busybox compares no checksum of what is not compressed. Every other
 cell is explained below its table, with the words of the reader.
 
-This page is what \`deno run --allow-all .ci/reader_matrix.ts\` saw on ${machine}. With \`--quick\`
+This page is what \`deno run --config deno.dev.json --allow-all tools/reader_matrix.ts\` saw on ${machine}. With \`--quick\`
 the script tries again what does not take long, and fails where a cell is not as it is here.
 
 ## Folders
@@ -763,28 +760,20 @@ function shared(name: string) {
   return sharedReaders.find((reader) => reader.name === name)!.read;
 }
 
-/** What a program prints; it has to exit with 0. */
-async function accept(command: string, args: readonly string[], options: RunOptions = {}) {
-  const { code, ...output } = await run(command, args, { within: PATIENCE_MS, ...options });
-  const stdout = new TextDecoder().decode(output.stdout);
-  if (code === 0) return { stdout, stderr: output.stderr };
-  throw new Error(`run ${command}: exit code ${code}\n${output.stderr}${stdout}`);
-}
-
 async function versionOf(command: string, args: readonly string[], pattern: RegExp) {
-  const { stdout, stderr } = await accept(command, args);
-  const version = pattern.exec(stdout + stderr)?.[1];
+  const { stdout, stderr } = await run(command, args);
+  const version = pattern.exec(new TextDecoder().decode(stdout) + stderr)?.[1];
   if (version === undefined) throw new Error(`find version: ${command} does not say it`);
   return version;
 }
 
 async function lines(command: string, args: readonly string[], pattern = /^(.+)$/gm) {
-  return matches((await accept(command, args)).stdout, pattern);
+  return matches(await accept(command, args), pattern);
 }
 
 async function linesFromPipe(command: string, args: readonly string[], path: string) {
   using file = await Deno.open(path);
-  const { stdout } = await accept(command, args, { stdin: file.readable });
+  const stdout = await accept(command, args, { stdin: file.readable });
   return matches(stdout, /^(.+)$/gm);
 }
 
@@ -819,7 +808,7 @@ async function withZiptool(path: string, command: "cat" | "stat") {
     const length = Math.min(BATCH, Number(count) - first);
     const commands = Array.from({ length }, (_, i) => [command, String(first + i)]);
     const stdout = command === "cat" ? "null" : "piped";
-    output.push((await accept("ziptool", [path, ...commands.flat()], { stdout })).stdout);
+    output.push(await accept("ziptool", [path, ...commands.flat()], { stdout }));
   }
   return output;
 }
