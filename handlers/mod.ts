@@ -14,7 +14,7 @@ import { isHash } from "../storage/names.ts";
 import { chooseLanguage, contentSecurityPolicy, errorPage } from "../templates/mod.ts";
 import { archive, type ArchiveOptions } from "./archive.ts";
 import { health } from "./health.ts";
-import { home, type HomeOptions } from "./home.ts";
+import { createHome, type Home, type HomeOptions } from "./home.ts";
 import { manifest } from "./manifest.ts";
 
 /** What all routes together need. */
@@ -32,14 +32,20 @@ const EXTRA_HEADERS: Readonly<Record<number, Readonly<Record<string, string>>>> 
 
 /** Makes the function that answers all requests. */
 export function createHandler(options: HandlerOptions): Handler {
+  const routes = { ...options, home: createHome(options) };
   return async (request, info) => {
     const peer = "hostname" in info.remoteAddr ? info.remoteAddr.hostname : "";
-    const response = await answer(request, peer, options);
+    const response = await answer(request, peer, routes);
     return request.method === "HEAD" ? withoutBody(response) : response;
   };
 }
 
-async function answer(request: Request, peer: string, options: HandlerOptions) {
+/** The options, and what outlives a request. */
+interface Routes extends HandlerOptions {
+  readonly home: Home;
+}
+
+async function answer(request: Request, peer: string, options: Routes) {
   const target = rawTarget(request.url, request.headers.get("host"));
   if (target === null) return errorResponse(request, 400);
   if (request.method !== "GET" && request.method !== "HEAD") return errorResponse(request, 405);
@@ -62,9 +68,9 @@ async function answer(request: Request, peer: string, options: HandlerOptions) {
 function route(
   request: Request,
   { path, query, peer }: Target & { readonly peer: string },
-  options: HandlerOptions,
+  options: Routes,
 ): Response | null | Promise<Response | null> {
-  if (path === "/") return home(request, peer, options);
+  if (path === "/") return options.home(request, { query, peer });
   if (path === "/healthz") return health();
   const [, hash = "", slash] = ARCHIVE.exec(path) ?? [];
   if (!isHash(hash)) return null;

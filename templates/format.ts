@@ -21,6 +21,16 @@ export function formatFileCount(count: number, language: Language): string {
   return new Intl.NumberFormat(language).format(count) + NO_BREAK_SPACE + noun;
 }
 
+/** A text with numbers in the place of `{name}`: `101–200 of 10,000`. */
+export function formatNumbers(
+  text: string,
+  numbers: Readonly<Record<string, number>>,
+  language: Language,
+): string {
+  const format = new Intl.NumberFormat(language);
+  return text.replace(/\{(\w+)\}/g, (_, name) => format.format(numbers[name]));
+}
+
 /**
  * A size in bytes, rounded to three digits, in decimal units (1 kB = 1000 B): `999 B`, `1.5 MB`.
  */

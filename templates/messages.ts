@@ -22,6 +22,41 @@ export type PluralForms =
   & Partial<Readonly<Record<Intl.LDMLPluralRule, string>>>
   & { readonly other: string };
 
+/** What is said of folders that no link reaches. */
+export interface UnreachableText {
+  /** Heading. */
+  readonly title: string;
+  /** Why nobody can download them. */
+  readonly lead: string;
+  /** What stands before the command that gives a folder a link. */
+  readonly how: string;
+  /** What stands after the names if there are more; `{count}` is their number. */
+  readonly more: string;
+}
+
+/** What a visitor who may not see the list can open, in case it is the owner. */
+export interface OwnerText {
+  /** What is always shown. */
+  readonly question: string;
+  /** What is shown when it is opened. */
+  readonly answer: string;
+}
+
+/** Words around the links to other pages of the list. */
+export interface PagingText {
+  /** What the links are, for screen readers. */
+  readonly label: string;
+  /** The link to newer archives. */
+  readonly previous: string;
+  /** The link to older archives. */
+  readonly next: string;
+  /** Which archives of how many: `{first}`, `{last}`, `{total}`. */
+  readonly range: string;
+}
+
+/** Why a folder in the list has no link. */
+export type Problem = "empty" | "names" | "changing" | "slow" | "other";
+
 /** All words of the pages in one language. */
 export interface Messages {
   /** `/` with a list of archives. */
@@ -30,6 +65,16 @@ export interface Messages {
   readonly emptyList: PageText;
   /** `/` for a visitor who may not see the list. */
   readonly hiddenList: PageText;
+  /** `/` when the only folders are such that no link reaches. */
+  readonly onlyUnreachable: PageText;
+  /** On `/` for a visitor who may not see the list, unless nobody may. */
+  readonly owner: OwnerText;
+  /** Folders that no link reaches. */
+  readonly unreachable: UnreachableText;
+  /** In the place of an archive's size. */
+  readonly problems: Readonly<Record<Problem, string>>;
+  /** The list's other pages. */
+  readonly paging: PagingText;
   /** Pages of errors, by status. */
   readonly errors: Readonly<Record<ErrorStatus, PageText>>;
   /** "file" after a number. */
@@ -54,12 +99,43 @@ export const messages: Readonly<Record<Language, Messages>> = {
       title: "No archives yet",
       lead: "The service is running, but there is nothing to download yet.",
       hint: "Put a folder of photos into the photos folder and reload this page: " +
-        "the name of your folder becomes part of its link.",
+        "if its name consists of Latin letters, digits, - and _, it becomes part of the link.",
     },
     hiddenList: {
       title: "Photo downloads",
       lead: "This service sends folders of photos as ZIP files.",
       hint: "To download yours, open the complete link that you were given.",
+    },
+    onlyUnreachable: {
+      title: "No archives yet",
+      lead: "The service is running, but no folder has a link yet.",
+    },
+    owner: {
+      question: "Is this your service?",
+      answer: "The list of archives is shown only to a browser on the machine that runs the " +
+        "service. If it runs in a container or on a server without a browser, start it with " +
+        "--listing on, but only where no stranger can open this page.",
+    },
+    unreachable: {
+      title: "Folders without a link",
+      lead: "A link can contain only Latin letters, digits, - and _, " +
+        "so these folders cannot be downloaded:",
+      how: "To give one a link, run this command on the server, with the same --folder as the " +
+        "service. It renames the folder: 32 random letters and digits become its name.",
+      more: "and {count} more",
+    },
+    problems: {
+      empty: "Nothing to download: the folder is empty, or the service is not allowed to read it.",
+      names: "Cannot be downloaded: the names of some files are not UTF-8. The log names them.",
+      changing: "Files are being added right now. Reload the page in a moment.",
+      slow: "Could not be listed in time. Reload the page in a moment.",
+      other: "Cannot be listed. The log says why.",
+    },
+    paging: {
+      label: "Pages",
+      previous: "Previous",
+      next: "Next",
+      range: "{first}–{last} of {total}",
     },
     errors: {
       400: {
@@ -107,12 +183,43 @@ export const messages: Readonly<Record<Language, Messages>> = {
       title: "Архивов пока нет",
       lead: "Сервис работает, но скачивать пока нечего.",
       hint: "Положите папку со снимками в папку с фотографиями и обновите страницу: " +
-        "имя вашей папки станет частью ссылки на неё.",
+        "если её имя состоит из латинских букв, цифр, - и _, оно станет частью ссылки.",
     },
     hiddenList: {
       title: "Скачивание фотографий",
       lead: "Этот сервис отдаёт папки с фотографиями в виде ZIP-файлов.",
       hint: "Чтобы скачать свою, откройте полученную ссылку целиком.",
+    },
+    onlyUnreachable: {
+      title: "Архивов пока нет",
+      lead: "Сервис работает, но ни у одной папки ещё нет ссылки.",
+    },
+    owner: {
+      question: "Это ваш сервис?",
+      answer: "Список архивов виден только в браузере на той машине, где работает сервис. " +
+        "Если он работает в контейнере или на сервере без браузера, запустите его с " +
+        "--listing on, но только там, где эту страницу не откроют посторонние.",
+    },
+    unreachable: {
+      title: "Папки без ссылки",
+      lead: "В ссылке могут быть только латинские буквы, цифры, - и _, " +
+        "поэтому скачать эти папки нельзя:",
+      how: "Чтобы папка получила ссылку, выполните на сервере эту команду с тем же --folder, что " +
+        "и у сервиса. Папка будет переименована: её именем станут 32 случайные буквы и цифры.",
+      more: "и ещё {count}",
+    },
+    problems: {
+      empty: "Скачивать нечего: папка пуста, или сервису не разрешено её читать.",
+      names: "Скачать нельзя: имена некоторых файлов не в UTF-8. Они названы в журнале.",
+      changing: "В папку как раз добавляют файлы. Обновите страницу чуть позже.",
+      slow: "Не удалось вовремя получить список файлов. Обновите страницу чуть позже.",
+      other: "Не удалось получить список файлов. Причина указана в журнале.",
+    },
+    paging: {
+      label: "Страницы",
+      previous: "Назад",
+      next: "Вперёд",
+      range: "{first}–{last} из {total}",
     },
     errors: {
       400: {

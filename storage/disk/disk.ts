@@ -17,6 +17,7 @@ import type {
   ListedFile,
   ListOptions,
   PlacedSlice,
+  SourceFolder,
   TaskOptions,
 } from "../source.ts";
 import type { IndexKey } from "./checksum_index.ts";
@@ -59,8 +60,16 @@ export class DiskSource implements FileSource, Disposable {
   }
 
   /** Names of the directories in the photos folder. */
-  archives({ background, signal }: ListOptions = {}): Promise<string[]> {
-    return this.#pool.run("directories", { root: this.#root }, { background, signal });
+  async archives({ background, signal }: ListOptions = {}): Promise<string[]> {
+    const request = { root: this.#root };
+    const folders = await this.#pool.run("directories", request, { background, signal });
+    return folders.map(({ name }) => name);
+  }
+
+  /** The same, with the times at which they changed, newest first. */
+  folders({ background, signal }: ListOptions = {}): Promise<SourceFolder[]> {
+    const request = { root: this.#root, times: true };
+    return this.#pool.run("directories", request, { background, signal });
   }
 
   /**

@@ -10,6 +10,7 @@ import { type Child, type Folder, type FolderContent, gatherEntries } from "../e
 import { codeOf, StorageError } from "../errors.ts";
 import type { EntryState, PackedListing } from "../listing.ts";
 import { isDamaged, isHash, isSelected, type Selection } from "../names.ts";
+import { compareFolders, type SourceFolder } from "../source.ts";
 
 /** A directory that changed more recently, in milliseconds, may change again under the same time. */
 const SETTLING_MS = 25;
@@ -29,6 +30,22 @@ export async function listDirectories(root: string): Promise<string[]> {
   const names: string[] = [];
   for await (const { name, isDirectory } of Deno.readDir(root)) if (isDirectory) names.push(name);
   return names;
+}
+
+/** Directories of the photos folder with their own times, newest first; without those that are gone. */
+export function datedFolders(root: string, names: readonly string[]): SourceFolder[] {
+  return names.flatMap((name) => datedFolder(root, name)).sort(compareFolders);
+}
+
+function datedFolder(root: string, name: string): SourceFolder | [] {
+  try {
+    const stat = Deno.lstatSync(join(root, name));
+    return stat.isDirectory ? { name, mtimeMs: mtimeOf(stat) } : [];
+  } catch (error) {
+    // It fails alone: a damaged name can be listed and not be looked at.
+    const gone = error instanceof Deno.errors.NotFound && !isDamaged(name);
+    return gone ? [] : { name, mtimeMs: -Infinity };
+  }
 }
 
 /**

@@ -12,9 +12,9 @@ import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { codeOf, StorageError } from "../errors.ts";
 import { identityOf, type PackedListing } from "../listing.ts";
-import type { FileSlice, FilledBuffer, PlacedSlice } from "../source.ts";
+import type { FileSlice, FilledBuffer, PlacedSlice, SourceFolder } from "../source.ts";
 import { ChecksumIndex, type IndexKey, type IndexRow } from "./checksum_index.ts";
-import { type DiskSelection, fileOf, listDirectories, walkArchive } from "./walk.ts";
+import { datedFolders, type DiskSelection, fileOf, listDirectories, walkArchive } from "./walk.ts";
 
 /** A scan goes through a file by this many bytes, in one buffer that is used again and again. */
 const SCAN_BUFFER_BYTES = 1 << 20;
@@ -24,8 +24,8 @@ const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants
 
 /** What the worker can do: a request and an answer each. `root` is the photos folder. */
 export interface Tasks {
-  /** The directories in the photos folder. */
-  directories(request: { readonly root: string }): string[];
+  /** The directories in the photos folder; with their times newest first, else in no order. */
+  directories(request: { readonly root: string; readonly times?: boolean }): SourceFolder[];
   /** The files of one archive. */
   list(request: {
     readonly root: string;
@@ -69,7 +69,10 @@ type Implementation = {
 };
 
 const tasks: Implementation = {
-  directories: ({ root }) => listDirectories(root),
+  directories: async ({ root, times = false }) => {
+    const names = await listDirectories(root);
+    return times ? datedFolders(root, names) : names.map((name) => ({ name, mtimeMs: -Infinity }));
+  },
   list: ({ root, hash, selection }) => walkArchive(root, hash, selection),
   fill: ({ root, length, slices }) => {
     const buffer = new Uint8Array(length);
