@@ -69,7 +69,7 @@ async function warnOfNames(source: FileSource) {
   const folders = await source.archives();
   const unreachable = folders.filter(isUnreachable);
   if (unreachable.length > 0) {
-    log.warn("folders that no link can reach: the command `new` gives them a name for one", {
+    log.warn("folders that no link can reach: give them one with the command new", {
       count: unreachable.length,
       names: unreachable.slice(0, NAMED_FOLDERS),
     });

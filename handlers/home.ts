@@ -58,11 +58,16 @@ export function createHome({ source, listing }: HomeOptions): Home {
   return async (request, { query, peer }) => {
     const language = chooseLanguage(request.headers.get("accept-language"));
     const visible = listing === "on" || listing === "auto" && isLocal(request, peer);
-    const shown = visible
-      ? await shownArchives(pages, pageNumber(query), request.signal)
-      : { archives: null, ownerHint: listing === "auto" ? ownerHint(request) : undefined };
-    const html = homePage({ language, command: NEW_COMMAND, ...shown });
-    return pageResponse(html, { language, csp: contentSecurityPolicy });
+    try {
+      const shown = visible
+        ? await shownArchives(pages, pageNumber(query), request.signal)
+        : { archives: null, ownerHint: listing === "auto" ? ownerHint(request) : undefined };
+      const html = homePage({ language, command: NEW_COMMAND, ...shown });
+      return pageResponse(html, { language, csp: contentSecurityPolicy });
+    } catch (error) {
+      if (!request.signal.aborted) throw error;
+      return new Response(null, { status: 503 }); // the visitor left: nobody sees it, nothing failed
+    }
   };
 }
 

@@ -190,7 +190,8 @@ export class ArchivePages {
     const { signal } = end;
     const timer = setTimeout(() => end.abort(slow()), this.#pageMs);
     try {
-      const folders = await this.#source.folders({ background: true, signal });
+      const task = this.#source.folders({ background: true, signal });
+      const folders = await unlessAborted(task, signal);
       const archives = folders.filter(({ name }) => isHash(name));
       const pages = Math.max(Math.ceil(archives.length / ARCHIVES_PER_PAGE), 1);
       const number = Math.min(wanted, pages);

@@ -212,13 +212,9 @@ function pagingLinks({ number, pages, ...range }: PagePosition, language: Langua
   return {
     label,
     range: formatNumbers(text, range, language),
-    previous: number > 1 && { word: previous, link: pageLink(number - 1) },
-    next: number < pages && { word: next, link: pageLink(number + 1) },
+    previous: number > 1 && { word: previous, page: number > 2 && number - 1 },
+    next: number < pages && { word: next, page: number + 1 },
   };
-}
-
-function pageLink(number: number) {
-  return number === 1 ? "/" : `/?page=${number}`;
 }
 
 /** What goes into a page. */

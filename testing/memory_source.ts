@@ -71,12 +71,13 @@ export class MemorySource implements FileSource {
 
   /** A folder has the time of what is newest in it, at any depth */
   async folders(options: ListOptions = {}): Promise<SourceFolder[]> {
-    const folders = (await this.archives(options)).map((name) => {
-      const inside = [...this.#files].filter(([path]) => path.split("/")[0] === name);
-      const mtimeMs = Math.max(...inside.map(([, { state }]) => state.mtimeMs));
-      return { name, mtimeMs };
-    });
-    return folders.sort(compareFolders);
+    await turn(options.signal);
+    const times = new Map<string, number>();
+    for (const [path, { state }] of this.#files) {
+      const [name] = path.split("/");
+      times.set(name, Math.max(times.get(name) ?? -Infinity, state.mtimeMs));
+    }
+    return [...times].map(([name, mtimeMs]) => ({ name, mtimeMs })).sort(compareFolders);
   }
 
   async list(hash: string, { signal }: ListOptions = {}): Promise<Listing | null> {
