@@ -21,6 +21,7 @@ import type {
   TaskOptions,
 } from "../source.ts";
 import type { IndexKey } from "./checksum_index.ts";
+import { unpackFolders } from "./folders.ts";
 import { Pool, type PoolOptions } from "./pool.ts";
 import { type DiskSelection, fileOf } from "./walk.ts";
 
@@ -60,16 +61,14 @@ export class DiskSource implements FileSource, Disposable {
   }
 
   /** Names of the directories in the photos folder. */
-  async archives({ background, signal }: ListOptions = {}): Promise<string[]> {
-    const request = { root: this.#root };
-    const folders = await this.#pool.run("directories", request, { background, signal });
-    return folders.map(({ name }) => name);
+  archives({ background, signal }: ListOptions = {}): Promise<string[]> {
+    return this.#pool.run("directories", { root: this.#root }, { background, signal });
   }
 
   /** The same, with the times at which they changed, newest first. */
-  folders({ background, signal }: ListOptions = {}): Promise<SourceFolder[]> {
-    const request = { root: this.#root, times: true };
-    return this.#pool.run("directories", request, { background, signal });
+  async folders({ background, signal }: ListOptions = {}): Promise<SourceFolder[]> {
+    const request = { root: this.#root };
+    return unpackFolders(await this.#pool.run("folders", request, { background, signal }));
   }
 
   /**

@@ -12,8 +12,9 @@ import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { codeOf, StorageError } from "../errors.ts";
 import { identityOf, type PackedListing } from "../listing.ts";
-import type { FileSlice, FilledBuffer, PlacedSlice, SourceFolder } from "../source.ts";
+import type { FileSlice, FilledBuffer, PlacedSlice } from "../source.ts";
 import { ChecksumIndex, type IndexKey, type IndexRow } from "./checksum_index.ts";
+import { type PackedFolders, packFolders } from "./folders.ts";
 import { datedFolders, type DiskSelection, fileOf, listDirectories, walkArchive } from "./walk.ts";
 
 /** A scan goes through a file by this many bytes, in one buffer that is used again and again. */
@@ -24,8 +25,10 @@ const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants
 
 /** What the worker can do: a request and an answer each. `root` is the photos folder. */
 export interface Tasks {
-  /** The directories in the photos folder; with their times newest first, else in no order. */
-  directories(request: { readonly root: string; readonly times?: boolean }): SourceFolder[];
+  /** The directories in the photos folder. */
+  directories(request: { readonly root: string }): string[];
+  /** The same with their times, newest first. */
+  folders(request: { readonly root: string }): PackedFolders;
   /** The files of one archive. */
   list(request: {
     readonly root: string;
@@ -69,10 +72,8 @@ type Implementation = {
 };
 
 const tasks: Implementation = {
-  directories: async ({ root, times = false }) => {
-    const names = await listDirectories(root);
-    return times ? datedFolders(root, names) : names.map((name) => ({ name, mtimeMs: -Infinity }));
-  },
+  directories: ({ root }) => listDirectories(root),
+  folders: async ({ root }) => packFolders(datedFolders(root, await listDirectories(root))),
   list: ({ root, hash, selection }) => walkArchive(root, hash, selection),
   fill: ({ root, length, slices }) => {
     const buffer = new Uint8Array(length);
@@ -166,6 +167,7 @@ async function answer({ task, request }: Call): Promise<Answer> {
 /** What of a result is handed over instead of copied. */
 function buffersOf(task: keyof Tasks, result: unknown): ArrayBuffer[] {
   if (task === "fill") return [(result as FilledBuffer).buffer.buffer];
+  if (task === "folders") return [(result as PackedFolders).times.buffer];
   if (task !== "list" || result === null) return [];
   return [(result as PackedListing).numbers.buffer];
 }
