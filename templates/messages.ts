@@ -28,7 +28,7 @@ export interface UnreachableText {
   readonly title: string;
   /** Why nobody can download them. */
   readonly lead: string;
-  /** What stands before the command that gives a folder a link. */
+  /** What stands before the command that gives a folder a link; code between backticks. */
   readonly how: string;
   /** What stands after the names if there are more; `{count}` is their number. */
   readonly more: string;
@@ -38,7 +38,7 @@ export interface UnreachableText {
 export interface OwnerText {
   /** What is always shown. */
   readonly question: string;
-  /** What is shown when it is opened. */
+  /** What is shown when it is opened; code between backticks. */
   readonly answer: string;
 }
 
@@ -114,13 +114,13 @@ export const messages: Readonly<Record<Language, Messages>> = {
       question: "Is this your service?",
       answer: "The list of archives is shown only to a browser on the machine that runs the " +
         "service. If it runs in a container or on a server without a browser, start it with " +
-        "--listing on, but only where no stranger can open this page.",
+        "`--listing on`, but only where no stranger can open this page.",
     },
     unreachable: {
       title: "Folders without a link",
       lead: "A link can contain only Latin letters, digits, - and _, " +
         "so these folders cannot be downloaded:",
-      how: "To give one a link, run this command on the server, with the same --folder as the " +
+      how: "To give one a link, run this command on the server, with the same `--folder` as the " +
         "service. It renames the folder: 32 random letters and digits become its name.",
       more: "and {count} more",
     },
@@ -198,13 +198,14 @@ export const messages: Readonly<Record<Language, Messages>> = {
       question: "Это ваш сервис?",
       answer: "Список архивов виден только в браузере на той машине, где работает сервис. " +
         "Если он работает в контейнере или на сервере без браузера, запустите его с " +
-        "--listing on, но только там, где эту страницу не откроют посторонние.",
+        "`--listing on`, но только там, где эту страницу не откроют посторонние.",
     },
     unreachable: {
       title: "Папки без ссылки",
       lead: "В ссылке могут быть только латинские буквы, цифры, - и _, " +
         "поэтому скачать эти папки нельзя:",
-      how: "Чтобы папка получила ссылку, выполните на сервере эту команду с тем же --folder, что " +
+      how:
+        "Чтобы папка получила ссылку, выполните на сервере эту команду с тем же `--folder`, что " +
         "и у сервиса. Папка будет переименована: её именем станут 32 случайные буквы и цифры.",
       more: "и ещё {count}",
     },

@@ -138,8 +138,7 @@ export function homePage(options: HomePageOptions): string {
   const values = {
     list: rows.length > 0 && { archives: rows },
     unreachable: unreachableFolders(options),
-    owner: options.ownerHint &&
-      { ...messages[language].owner, open: options.ownerHint === "open" },
+    owner: options.ownerHint && ownerText(options.ownerHint, language),
     paging: position && position.pages > 1 && pagingLinks(position, language),
   };
   return render(homeTemplate, { language, text: homeText(options), values });
@@ -192,8 +191,20 @@ function unreachableFolders(
     lead,
     names: unreachable.slice(0, NAMED_UNREACHABLE),
     more: count > 0 && formatNumbers(more, { count }, language),
-    command: example !== undefined && { how, line: `${command} ${quoteForShell(example)}` },
+    command: example !== undefined &&
+      { how: codeInText(how), line: `${command} ${quoteForShell(example)}` },
   };
+}
+
+/** How the owner can see the list. */
+function ownerText(hint: "open" | "closed", language: Language) {
+  const { question, answer } = messages[language].owner;
+  return { question, answer: codeInText(answer), open: hint === "open" };
+}
+
+/** A text in which code stands between backticks, in parts of one kind each. */
+function codeInText(text: string) {
+  return text.split("`").map((part, i) => i % 2 === 0 ? { text: part } : { code: part });
 }
 
 /** Characters that nobody can type, or that the runtime shows in the place of others. */

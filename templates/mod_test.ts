@@ -144,7 +144,7 @@ Deno.test("homePage() gives the command for a folder as a shell takes it", () =>
   ];
   for (const [unreachable, command] of cases) {
     const page = homePage({ language: "en", archives: [], unreachable });
-    const [, code] = /<code>(.*?)<\/code>/.exec(page) ?? [];
+    const [, code] = /<pre><code>(.*?)<\/code>/.exec(page) ?? [];
     const text = code?.replaceAll("&quot;", '"').replaceAll("&#39;", "'").replaceAll("&#x60;", "`");
     assert.equal(text ?? null, command);
   }
