@@ -7,8 +7,9 @@
 
 import { pageResponse } from "../http/headers.ts";
 import { isLocalHost, isLoopback } from "../http/target.ts";
-import { describeError, log, redact } from "../lib/log.ts";
+import { log, redact } from "../lib/log.ts";
 import { ArchivePages, type FailedListing } from "../storage/archive_pages.ts";
+import { codeOf, StorageError } from "../storage/errors.ts";
 import type { FileSource } from "../storage/source.ts";
 import {
   chooseLanguage,
@@ -99,6 +100,11 @@ function warnOfFailed(failed: readonly FailedListing[]) {
   log.warn("archives that cannot be listed are on the page without a link", {
     count: failed.length,
     archives: failed.slice(0, NAMED_FAILED).map(({ hash }) => redact(hash)),
-    why: failed.slice(0, NAMED_FAILED).map(({ error }) => describeError(error)),
+    why: failed.slice(0, NAMED_FAILED).map(({ error }) => reasonOf(error)),
   });
+}
+
+/** Only the messages of a source are sure to be without the hash. */
+function reasonOf(error: unknown) {
+  return error instanceof StorageError ? error.message : codeOf(error);
 }
