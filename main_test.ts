@@ -22,7 +22,7 @@ const HASH = "5d1c0f7a9b3e48268f04c2ab71e9d360";
 const UNKNOWN = "e07b6a1d4c92583fb6d07f3a18c5e924";
 const MEGABYTE = 1 << 20;
 
-/** More than the buffers of the system hold between a server and a client that does not read */
+/** More than the system buffers between a server and a client that does not read */
 const BIG: TreeFile = { content: "big", size: 64 * MEGABYTE };
 
 const linux = Deno.build.os === "linux";
@@ -33,7 +33,7 @@ const ENGINES = [
   { engine: "zip", tools: ["zip"], args: ["--engine", "zip", "--level", "0"] },
 ];
 
-/** For what needs /proc, or names and files that only Linux has */
+/** Registers a test that needs /proc, or names and files that only Linux has */
 function onLinux(tools: readonly string[], name: string, fn: () => Promise<void>) {
   if (linux) testWith(tools, name, fn);
   else Deno.test({ name: `${name} (skipped: Linux only)`, ignore: true, fn });
@@ -56,7 +56,7 @@ async function save(program: Program, tree: Tree, options: { hash?: string; as?:
   return { path, body, headers };
 }
 
-/** Calls back once when so much of the body has arrived; the client reads on only after that */
+/** Calls back once, when this much of the body has arrived; only then does the client read on */
 function onceAt(bytes: number, act: () => void | Promise<void>): ExchangeOptions {
   let done = false;
   return {
@@ -81,7 +81,7 @@ const ONE_LINE = /^zipferry: [^\n]+\n$/;
 for (const { engine, tools, args } of ENGINES) {
   testWith(
     [...tools, "unzip", "diff"],
-    `what is downloaded is what is in the folder (${engine})`,
+    `GET /archive/<hash>/ sends what is in the folder (${engine})`,
     async () => {
       await using tree = await makeTree();
       await using program = await start(args.slice(0, 2));
@@ -102,7 +102,7 @@ for (const { engine, tools, args } of ENGINES) {
   );
 }
 
-Deno.test("command lines and variables of the original service still work", async (t) => {
+Deno.test("--folder, -f, PHOTOS_DIR, PORT and .env work as in the original service", async (t) => {
   await using tree = await makeTree({
     [`photos/${HASH}/photo.jpg`]: randomBytes(200_000),
     "dotenv/.env": "PORT=0\nPHOTOS_DIR='../photos' # a comment\nENABLE_LOGGING=1\n",
@@ -127,7 +127,7 @@ Deno.test("command lines and variables of the original service still work", asyn
   }
 });
 
-Deno.test("the original example slows downloads down and logs them", async () => {
+Deno.test("-d True -l True: downloads wait RESPONSE_DELAY after each chunk and are logged", async () => {
   await using tree = await makeTree({ [`${HASH}/photo.jpg`]: randomBytes(400_000) });
   const args = ["-f", tree.path, "-d", "True", "-l", "True"];
   await using program = await start(args, { env: { RESPONSE_DELAY: "0.3" } });
@@ -154,7 +154,7 @@ Deno.test("the original example slows downloads down and logs them", async () =>
   assert.ok(!program.stderr().includes(HASH));
 });
 
-Deno.test("without -l nothing is logged, and -d takes seconds", async () => {
+Deno.test("-d takes seconds, and without -l nothing is logged", async () => {
   await using tree = await makeTree({ [`${HASH}/photo.jpg`]: randomBytes(300_000) });
   await using program = await start(["-f", tree.path, "-d", "0.2"]);
   const before = performance.now();
@@ -163,7 +163,7 @@ Deno.test("without -l nothing is logged, and -d takes seconds", async () => {
   assert.equal(program.stderr(), "");
 });
 
-Deno.test("options that cannot be used end the program with one line", async () => {
+Deno.test("A value that cannot be used ends the program with exit code 2 and one line", async () => {
   await using tree = await makeTree({ "file": "x", "dotenv/.env": "PORT=eighty\n" });
   const cases: [string[], ProgramOptions, RegExp][] = [
     [["--prot", "80"], {}, /--prot.*--port/],
@@ -204,7 +204,7 @@ Deno.test("options that cannot be used end the program with one line", async () 
   }));
 });
 
-Deno.test("the zip engine says at once that there is no zip", async () => {
+Deno.test("--engine zip ends the program at once if there is no zip on the PATH", async () => {
   await using tree = await makeTree();
   const { code, stderr } = await runToEnd(["--engine", "zip"], { env: { PATH: tree.path } });
   assert.equal(code, 2);
@@ -212,7 +212,7 @@ Deno.test("the zip engine says at once that there is no zip", async () => {
   assert.match(stderr, /^zipferry: --engine zip: .*PATH/);
 });
 
-Deno.test("a port that is taken ends the program with one line", async () => {
+Deno.test("--port ends the program with one line if the port is taken", async () => {
   using taken = Deno.listen({ hostname: "127.0.0.1", port: 0 });
   const { code, stdout, stderr } = await runToEnd(["-P", `${taken.addr.port}`]);
   assert.deepEqual([code, stdout], [1, ""]);
@@ -220,7 +220,7 @@ Deno.test("a port that is taken ends the program with one line", async () => {
   assert.match(stderr, /listen/);
 });
 
-Deno.test("a Unix socket in place of a port", { ignore: windows }, async () => {
+Deno.test("--unix listens on a Unix socket in place of a port", { ignore: windows }, async () => {
   await using tree = await makeTree({ [`photos/${HASH}/1.jpg`]: randomBytes(3_000_000) });
   const path = tree.join("socket");
   const args = ["--unix", path, "--folder", tree.join("photos"), "--listing", "auto"];
@@ -261,7 +261,7 @@ Deno.test("a Unix socket in place of a port", { ignore: windows }, async () => {
   assert.equal(await Deno.readTextFile(path), "a file");
 });
 
-Deno.test("help, version and settings are printed, and nothing is served", async () => {
+Deno.test("--help, --version and --check-config print, and serve nothing", async () => {
   const cases: [string, RegExp][] = [
     ["--help", /--folder.*\n[^]*--shutdown-timeout/],
     ["-h", /^Usage: zipferry/],
@@ -278,7 +278,7 @@ Deno.test("help, version and settings are printed, and nothing is served", async
   }
 });
 
-Deno.test("a missing permission is named, and with those that were named it works", async () => {
+Deno.test("--check-config names each missing permission; with all of them, downloads work", async () => {
   await using tree = await makeTree({ [`${HASH}/photo.jpg`]: "photo" });
   for (const { engine, tools } of ENGINES) {
     if (tools.some((name) => tool(name) === null)) continue;
@@ -300,7 +300,7 @@ Deno.test("a missing permission is named, and with those that were named it work
   }
 });
 
-Deno.test("folders that no link reaches or anyone can guess are warned of", async () => {
+Deno.test("folders that no link can reach, or with names short enough to guess, are warned of", async () => {
   await using tree = await makeTree({
     [`${HASH}/photo.jpg`]: "x",
     "summer 2024/photo.jpg": "x",
@@ -315,7 +315,7 @@ Deno.test("folders that no link reaches or anyone can guess are warned of", asyn
   assert.deepEqual([guessable.count, guessable.names], [1, ["wedd…"]]);
 });
 
-Deno.test("the same bytes in every time zone and language", async () => {
+Deno.test("TZ, LANG and LC_ALL change no byte of an archive", async () => {
   const tree = await makeTree({
     [`${HASH}/Байкал/Лёд.jpg`]: { content: randomBytes(2 * MEGABYTE), mtime: new Date(1.7e12) },
     [`${HASH}/a.jpg`]: { content: randomBytes(3), mtime: new Date("1969-12-31T23:59:59Z") },
@@ -335,7 +335,7 @@ Deno.test("the same bytes in every time zone and language", async () => {
   assert.equal(sums[0], sums[1]);
 });
 
-onLinux([], "a photos folder that is moved away and back is found again", async () => {
+onLinux([], "--folder is found again after it was moved away and back", async () => {
   await using tree = await makeTree({ [`photos/${HASH}/photo.jpg`]: "photo" });
   await using program = await start(["-f", tree.join("photos")]);
   const path = `/archive/${HASH}/`;
@@ -347,7 +347,7 @@ onLinux([], "a photos folder that is moved away and back is found again", async 
   assert.equal(await statusOf(program, path), 200);
 });
 
-Deno.test("nothing is compressed on the way, whatever deno's default is", async () => {
+Deno.test("DENO_SERVE_AUTOMATIC_COMPRESSION compresses nothing: automaticCompression is off", async () => {
   await using program = await start([], { env: { DENO_SERVE_AUTOMATIC_COMPRESSION: "1" } });
   const fields = "Host: localhost\r\nAccept-Encoding: gzip, br\r\n\r\n";
   const { status, headers } = await exchange(program.port, `GET / HTTP/1.1\r\n${fields}`);
@@ -355,7 +355,7 @@ Deno.test("nothing is compressed on the way, whatever deno's default is", async 
 });
 
 for (const { engine, tools, args } of ENGINES) {
-  onLinux([...tools, "python3"], `links never lead out of the folder (${engine})`, async () => {
+  onLinux([...tools, "python3"], `--follow-symlinks never leads outside (${engine})`, async () => {
     await using tree = await makeTree({
       "secret/canary.txt": "canary-3f9a2c",
       [`photos/${UNKNOWN}/other.jpg`]: "other",
@@ -388,7 +388,7 @@ for (const { engine, tools, args } of ENGINES) {
 
   onLinux(
     [...tools, "python3", "mkfifo"],
-    `a pipe in the folder stops nobody (${engine})`,
+    `GET /archive/<hash>/ is not held up by a pipe in the folder (${engine})`,
     async () => {
       await using tree = await makeTree({
         [`${HASH}/a.jpg`]: "a",
@@ -408,9 +408,9 @@ for (const { engine, tools, args } of ENGINES) {
 
   onLinux(
     [...tools, "python3", "unzip", "7z", "diff"],
-    `the strangest names come through (${engine})`,
+    `GET /archive/<hash>/ carries the strangest names (${engine})`,
     async () => {
-      /** On the disk, and in an archive that every system can extract */
+      /** The name on the disk, and the one in an archive that every system can extract */
       const names: [string, string][] = [
         ["-rf", "-rf"],
         ["--help", "--help"],
@@ -447,7 +447,7 @@ for (const { engine, tools, args } of ENGINES) {
       const { path } = await save(program, tree);
       const expected = names.map(([, safe], i) => `${safe}: content ${i}`).sort();
       for (const reader of ["python", "7z", "unzip"] as const) {
-        if (reader === "unzip" && engine === "zip") continue; // it leaves out the tabulator
+        if (reader === "unzip" && engine === "zip") continue; // it drops the tab character
         const into = tree.join(reader);
         await extract(path, into, { with: reader });
         if (engine === "zip") await assertSameTree(into, tree.join("photos", HASH));
@@ -456,7 +456,7 @@ for (const { engine, tools, args } of ENGINES) {
     },
   );
 
-  onLinux([...tools], `a file that changes meanwhile fails the download (${engine})`, async () => {
+  onLinux([...tools], `GET /archive/<hash>/ fails if a file changes (${engine})`, async () => {
     const changes: Record<string, (path: string, aside: string) => void> = {
       truncated: (path) => Deno.truncateSync(path, 1000),
       grown: (path) => Deno.writeTextFileSync(path, "more", { append: true }),
@@ -489,7 +489,7 @@ for (const { engine, tools, args } of ENGINES) {
 
   onLinux(
     [...tools, "setpriv"],
-    `what may not be read fails the download (${engine})`,
+    `GET /archive/<hash>/ fails if a file or folder may not be read (${engine})`,
     async () => {
       await using tree = await makeTree({
         [`photos/${HASH}/a.jpg`]: "a",
@@ -501,7 +501,7 @@ for (const { engine, tools, args } of ENGINES) {
         "photos/locked-itself-0123456789/a.jpg": "a",
         "photos/locked-itself-0123456789": { directory: true, mode: 0 },
       });
-      // For root, permissions hold only without these
+      // Root is bound by permissions only without these capabilities
       const prefix = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"];
       await using program = await start(["-f", tree.join("photos"), ...args], {
         prefix: Deno.uid() === 0 ? prefix : [],
@@ -523,7 +523,7 @@ for (const { engine, tools, args } of ENGINES) {
     },
   );
 
-  onLinux([...tools], `clients that leave leave nothing behind (${engine})`, async () => {
+  onLinux([...tools], `GET /archive/<hash>/ cut off leaves no trace (${engine})`, async () => {
     await using tree = await makeTree({
       [`${HASH}/a.jpg`]: randomBytes(3 * MEGABYTE),
       [`${HASH}/b.jpg`]: randomBytes(100),
@@ -531,7 +531,7 @@ for (const { engine, tools, args } of ENGINES) {
     });
     await using program = await start(["-f", tree.path, ...args]);
     const { body } = await download(program);
-    // A thread that comes later has nothing that is called otherwise than what is there already
+    // A thread that starts later opens only files with names that are in here already
     const base = openFiles(program.pid).filter((name) => !name.startsWith(tree.path));
 
     const points = new Uint32Array(randomBytes(4 * 200).buffer);
@@ -563,7 +563,7 @@ for (const { engine, tools, args } of ENGINES) {
       assert.deepEqual([code, program.stderr()], [0, ""]);
     });
 
-    onLinux([...tools], `${signal} cuts off what does not finish in time (${engine})`, async () => {
+    onLinux([...tools], `${signal} ends downloads at --shutdown-timeout (${engine})`, async () => {
       await using tree = await makeTree({ [`${HASH}/big.jpg`]: BIG });
       const options = ["--shutdown-timeout", "1"];
       await using program = await start(["-f", tree.path, ...args, ...options]);
@@ -583,7 +583,7 @@ for (const { engine, tools, args } of ENGINES) {
     });
   }
 
-  onLinux([...tools], `a second signal ends the program at once (${engine})`, async () => {
+  onLinux([...tools], `SIGINT after SIGTERM ends the program at once (${engine})`, async () => {
     await using tree = await makeTree({ [`${HASH}/big.jpg`]: BIG });
     await using program = await start(["-f", tree.path, "--log", ...args]);
     let children: number[] = [];
@@ -600,7 +600,7 @@ for (const { engine, tools, args } of ENGINES) {
     await until(() => !children.some(isAlive), "no zip outlives the program");
   });
 
-  onLinux([...tools, "strace"], `nothing is written to the disk (${engine})`, async () => {
+  onLinux([...tools, "strace"], `GET /archive/<hash>/ writes to no file (${engine})`, async () => {
     await using tree = await makeTree({
       [`photos/${HASH}/a.jpg`]: randomBytes(MEGABYTE),
       [`photos/${HASH}/b/c.jpg`]: "c",
@@ -611,7 +611,7 @@ for (const { engine, tools, args } of ENGINES) {
       prefix: ["strace", "-f", "-qq", "-e", calls, "-o", log],
     });
     await Promise.all(Array.from({ length: 8 }, () => download(program)));
-    const before = Deno.statSync(log).size; // what deno does once, with its own cache
+    const before = Deno.statSync(log).size; // what Deno does once, for its own cache
     for (let i = 0; i < 20; i++) assert.ok((await download(program)).complete);
     const lines = Deno.readTextFileSync(log).slice(before).split("\n");
     const reads = lines.filter((line) => line.includes("O_RDONLY") && line.includes("a.jpg"));
@@ -624,7 +624,7 @@ for (const { engine, tools, args } of ENGINES) {
   });
 }
 
-/** All files below a folder with what is in them, sorted */
+/** All files below a folder with their contents, sorted */
 function contents(folder: string, path = ""): string[] {
   return [...Deno.readDirSync(folder)].flatMap(({ name, isDirectory }) => {
     const file = `${folder}/${name}`;
@@ -642,7 +642,7 @@ async function isRefused({ port }: Program) {
   }
 }
 
-onLinux(["zip", "unzip"], "six thousand Russian names come through", async () => {
+onLinux(["zip", "unzip"], "GET /archive/<hash>/ carries six thousand Russian names", async () => {
   const names = Array.from({ length: 6000 }, (_, i) => `Альбом ${i % 7}/Снимок на озере ${i}.jpg`);
   const files = names.map((name, i) => [`photos/${HASH}/${name}`, `${i}`]);
   await using tree = await makeTree(Object.fromEntries(files));
@@ -655,7 +655,7 @@ onLinux(["zip", "unzip"], "six thousand Russian names come through", async () =>
   }
 });
 
-onLinux(["zip"], "a line break in a name is too much for zip, not for our own writer", async () => {
+onLinux(["zip"], "--engine zip refuses a line break in a name, store does not", async () => {
   await using tree = await makeTree({ [`${HASH}/a\nb.jpg`]: "x" });
   for (const { engine, args } of ENGINES) {
     await using program = await start(["-f", tree.path, ...args]);
@@ -666,7 +666,7 @@ onLinux(["zip"], "a line break in a name is too much for zip, not for our own wr
   }
 });
 
-onLinux(["zip"], "a zip that is killed fails the download", async () => {
+onLinux(["zip"], "--engine zip fails the download if zip is killed", async () => {
   await using tree = await makeTree({ [`${HASH}/big.jpg`]: BIG });
   await using program = await start(["-f", tree.path, "--engine", "zip", "--level", "0"]);
   const kill = onceAt(MEGABYTE, () => {
@@ -682,7 +682,7 @@ onLinux(["zip"], "a zip that is killed fails the download", async () => {
 
 const SILENT_ZIP: TreeFile = { content: "#!/bin/sh\nexec sleep 30\n", mode: 0o755 };
 
-onLinux(["sh", "sleep"], "a silent zip does not hold up the start", async () => {
+onLinux(["sh", "sleep"], "--engine zip starts even if zip is silent", async () => {
   await using tree = await makeTree({
     "bin/zip": SILENT_ZIP,
     [`photos/${HASH}/Фото.jpg`]: "is tried with zip at the start",
@@ -693,7 +693,7 @@ onLinux(["sh", "sleep"], "a silent zip does not hold up the start", async () => 
   await until(() => childrenOf(program.pid).length === 0, "zip is gone");
 });
 
-onLinux(["sh", "sleep"], "a silent zip ends when its client leaves", async () => {
+onLinux(["sh", "sleep"], "--engine zip ends a silent zip when its client leaves", async () => {
   await using tree = await makeTree({
     "bin/zip": SILENT_ZIP,
     [`photos/${HASH}/photo.jpg`]: "photo",
@@ -713,7 +713,7 @@ onLinux(["sh", "sleep"], "a silent zip ends when its client leaves", async () =>
   assert.equal(await statusOf(program, "/healthz"), 200);
 });
 
-onLinux(["zip"], "a zip that is gone is missed only until it is back", async () => {
+onLinux(["zip"], "--engine zip answers 503 only as long as zip is gone", async () => {
   await using tree = await makeTree({ [`photos/${HASH}/photo.jpg`]: "photo", "bin/x": "" });
   const zip = tree.join("bin", "zip");
   await Deno.copyFile(tool("zip")!, zip);
@@ -728,7 +728,7 @@ onLinux(["zip"], "a zip that is gone is missed only until it is back", async () 
   assert.equal((await download(program)).status, 200);
 });
 
-onLinux(["prlimit"], "a server that ran out of files comes back", async () => {
+onLinux(["prlimit"], "accept failed: a server that ran out of files comes back", async () => {
   await using tree = await makeTree({ [`${HASH}/photo.jpg`]: randomBytes(MEGABYTE) });
   await using program = await start(["-f", tree.path], { prefix: ["prlimit", "--nofile=64"] });
   assert.equal((await download(program)).complete, true);

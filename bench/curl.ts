@@ -15,10 +15,10 @@ export interface Download {
 }
 
 /**
- * Downloads and throws away.
+ * Downloads a URL and throws the bytes away.
  *
- * @param range bytes to ask for, as in `500-999`; all if none are given
- * @throws {Error} if the download does not end well
+ * @param range bytes to ask for, as in `500-999`; all if it is not given
+ * @throws {Error} if the download fails
  */
 export async function curl(url: string, range?: string): Promise<Download> {
   const format = "%{size_download} %{time_total} %{time_starttransfer}";

@@ -8,7 +8,7 @@ import { join } from "node:path";
 
 /** A folder of random files. */
 export interface Workload {
-  /** What it stands for. */
+  /** What it is, in words. */
   readonly title: string;
   /** Number of files. */
   readonly files: number;
@@ -32,7 +32,7 @@ export function hashOf(name: string): string {
   return name.repeat(32).slice(0, 32);
 }
 
-/** Makes a workload's folder, unless it is there. */
+/** Makes a workload's folder, unless it exists. */
 export async function makeFolder(root: string, name: string, workload = workloads[name]) {
   const folder = join(root, hashOf(name));
   const done = join(root, `${name}.done`);

@@ -4,9 +4,9 @@
  *
  *     deno task bench:http [--loads P,P:cold,P:8,T] [--runs 5] [--only NAME] [--scratch FOLDER]
  *
- * A load is a letter of `folders.ts`, then what differs from one client and a server that has sent
- * the folder before: `cold` starts the server anew for each download and warms it with another
- * folder, a number is that of clients.
+ * A load is a letter of `folders.ts`: one client, and a server that has sent this folder before.
+ * What differs from that follows after colons. `cold` starts a new server for each download and
+ * warms it up with another folder; a number is the number of clients.
  *
  * @module
  */
@@ -27,9 +27,9 @@ const WARM_UP = "W";
 interface Sample {
   readonly megabytesPerSecond: number;
   readonly cpuSecondsPerGigabyte: number;
-  /** Of the client that waited longest. */
+  /** For the client that waited longest. */
   readonly firstByteMs: number;
-  /** Largest memory of the server so far, and what its children have now, in MB. */
+  /** Peak memory of the server so far plus the current memory of its children, in MB. */
   readonly memory: number;
 }
 
@@ -37,11 +37,11 @@ interface Row {
   readonly server: string;
   readonly load: string;
   readonly samples: Sample[];
-  /** Why there are none. */
+  /** Why there are no samples. */
   readonly missing?: string;
 }
 
-/** One workload and how it is put on. */
+/** One workload, and how the servers get it. */
 interface Load {
   readonly name: string;
   readonly letter: string;
@@ -93,7 +93,7 @@ interface MeasureOptions {
   readonly runs: string;
 }
 
-/** All servers run at the same time and take turns, so that a noisy minute hits them all. */
+/** All servers run at the same time and take turns, so that a noisy minute affects them all. */
 async function measure(load: Load, chosen: readonly Rival[], options: MeasureOptions) {
   const rows: Row[] = [];
   await using servers = new AsyncDisposableStack();

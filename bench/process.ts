@@ -1,24 +1,25 @@
 /**
- * A server under measurement: started, waited for, its CPU time and memory read from `/proc`.
+ * A server that is measured: it is started and waited for, and its CPU time and memory are read
+ * from `/proc`.
  *
  * @module
  */
 
-const TICKS_PER_SECOND = 100; // USER_HZ, the same on every Linux of today
+const TICKS_PER_SECOND = 100; // USER_HZ, the same on every current Linux
 const PAGE_KB = 4;
 
-/** So long a server may take to end, in milliseconds. */
+/** How long a server may take to end, in milliseconds. */
 const PATIENCE_MS = 3000;
 
 /** A running server. */
 export interface Server extends AsyncDisposable {
   /** Its port on 127.0.0.1. */
   readonly port: number;
-  /** CPU seconds of it and its children, those that ended included. */
+  /** CPU seconds of it and its children, including those that have ended. */
   cpuSeconds(): number;
   /** Memory of it and its children now, in kB. */
   memory(): number;
-  /** The largest memory that it had so far, and what its children have now, in kB. */
+  /** Its peak memory so far plus the current memory of its children, in kB. */
   peakMemory(): number;
 }
 
@@ -46,7 +47,7 @@ export async function startServer(command: readonly string[], port: number): Pro
       return peakOf(child.pid) + sum(children, ({ rss }) => rss) * PAGE_KB;
     },
     async [Symbol.asyncDispose]() {
-      if (!ended) child.kill("SIGTERM"); // nginx ends its workers only if it is asked
+      if (!ended) child.kill("SIGTERM"); // nginx ends its workers only when it is asked to stop
       const patience = setTimeout(() => ended || child.kill("SIGKILL"), PATIENCE_MS);
       await child.status;
       clearTimeout(patience);
@@ -72,7 +73,7 @@ function cpuTicks({ own, reaped }: Stat) {
   return own + reaped;
 }
 
-/** A process and all below it (proc(5): fields 4, 14 to 17 and 24 of `stat`). */
+/** A process and all its descendants (proc(5): fields 4, 14 to 17 and 24 of `stat`). */
 function family(pid: number): Stat[] {
   const all = [...Deno.readDirSync("/proc")]
     .filter(({ name }) => /^\d+$/.test(name))

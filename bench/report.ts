@@ -1,12 +1,12 @@
 /**
- * What all benchmarks need to say what they saw.
+ * How all benchmarks report what they measured.
  *
  * @module
  */
 
 import { join } from "node:path";
 
-/** Median, with least and most. */
+/** Median, with minimum and maximum. */
 export function spread(values: readonly number[], digits: number): string {
   const sorted = values.toSorted((a, b) => a - b);
   const median = sorted[sorted.length >> 1].toFixed(digits);

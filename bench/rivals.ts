@@ -12,7 +12,7 @@ const ROOT = join(HERE, "..");
 
 /** One server. */
 export interface Rival {
-  /** As the table calls it. */
+  /** Its name in the table. */
   readonly name: string;
   /** What must be there: programs on the PATH, `python:` modules, `npm:` packages. */
   readonly needs: readonly string[];
@@ -81,7 +81,7 @@ export const rivals: readonly Rival[] = [
   },
 ];
 
-/** The command that serves with this project's own code, and the permissions of `deno task start`. */
+/** The command that serves with this project's code and the permissions of `deno task start`. */
 export function zipferry(
   { port, root }: Pick<ServeOptions, "port" | "root">,
   ...flags: string[]
@@ -116,7 +116,7 @@ function finishedPath(hash: string) {
   return `/${hash}.zip`;
 }
 
-/** Makes the archives beforehand: the ceiling for whoever makes them while sending. */
+/** Makes the archives beforehand: an upper bound for servers that make them while sending. */
 async function serveFinished({ port, root, scratch }: ServeOptions) {
   for await (const { name, isDirectory } of Deno.readDir(root)) {
     if (!isDirectory) continue;

@@ -1,6 +1,6 @@
 /**
- * What the service bears beyond one fast client: stalled and slow ones, many small questions, a
- * resumed download, large folders. Prints a table of what was seen; raw results go to
+ * What the service can take beyond one fast client: stalled and slow ones, many small requests, a
+ * resumed download, large folders. Prints a table of the results; raw results go to
  * `bench/results/`.
  *
  *     deno task bench:service [--only stalled,slow] [--runs 5] [--scratch FOLDER]
@@ -23,7 +23,7 @@ const STALLED_ROUNDS = 10;
 const SLOW_CLIENTS = 200;
 const SLOW_BYTES_PER_SECOND = 16 << 10;
 
-/** Slow clients are slow only when the system's buffers are full, which takes so long. */
+/** A slow client is felt only once the system's buffers are full, which takes this long. */
 const SLOW_START_MS = 12_000;
 
 /** One line of the table. */
@@ -77,11 +77,11 @@ function start(root: string): Promise<Server> {
   return startServer(zipferry({ port, root }), port);
 }
 
-/** Clients that ask, read a little, and then nothing: what each of them costs, and what stays. */
+/** Clients that send a request, read a little and then stop: what each costs, and what remains. */
 async function stalled({ root }: Options): Promise<Line[]> {
   await makeFolder(root, "P");
   await using server = await start(root);
-  await stall(server, 10); // the threads and the code are there now
+  await stall(server, 10); // threads are started and code is loaded now
   await sleep(1000);
   const before = server.memory();
   const each: number[] = [];
@@ -102,7 +102,7 @@ async function stalled({ root }: Options): Promise<Line[]> {
   ];
 }
 
-/** Memory in kB while so many clients stall. */
+/** Memory in kB while this many clients stall. */
 async function stall(server: Server, clients: number) {
   using connections = new DisposableStack();
   await Promise.all(Array.from({ length: clients }, async () => {
@@ -114,7 +114,7 @@ async function stall(server: Server, clients: number) {
   return server.memory();
 }
 
-/** One fast client alone, and beside many slow ones. */
+/** One fast client: alone, and beside many slow ones. */
 async function slow({ root, runs }: Options): Promise<Line[]> {
   await makeFolder(root, "P");
   await using server = await start(root);
@@ -153,7 +153,7 @@ async function readSlowly(server: Server, path: string, signal: AbortSignal) {
   while (!signal.aborted && await connection.read(buffer) !== null) await sleep(250);
 }
 
-/** HEAD and conditional requests, which send no file but look at every one. */
+/** HEAD and conditional requests, which send no file but stat every one. */
 async function questions({ root, runs }: Options): Promise<Line[]> {
   await makeFolder(root, "P");
   await using server = await start(root);
@@ -208,7 +208,7 @@ async function health({ root, runs }: Options): Promise<Line[]> {
   ];
 }
 
-/** The last tenth of 4 GB: with CRC-32 values that are known, and with none. */
+/** The last tenth of 4 GB: with no CRC-32 known, and with all of them known. */
 async function resume({ root, runs }: Options): Promise<Line[]> {
   await makeFolder(root, "V");
   const path = `/archive/${hashOf("V")}/`;
@@ -229,7 +229,7 @@ async function resume({ root, runs }: Options): Promise<Line[]> {
   ]);
 }
 
-/** Ten, a hundred and a thousand times as many files, and as many bytes. */
+/** Ten, a hundred and a thousand times as many files, then as many bytes. */
 async function growth({ root, runs }: Options): Promise<Line[]> {
   const folders: [string, Workload][] = [
     ...[100, 1000, 10_000, 100_000].map((files): [string, Workload] => [

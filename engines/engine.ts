@@ -6,8 +6,8 @@
 
 import type { Listing } from "../storage/listing.ts";
 
-/** The bytes of an archive. */
-export type ArchiveStream = ReadableStream<Uint8Array<ArrayBuffer>>;
+/** The bytes of an archive, as a response sends them. */
+export type ArchiveBody = ReadableStream<Uint8Array<ArrayBuffer>>;
 
 /** Which bytes of an archive to make. */
 export interface ArchiveRange {
@@ -22,17 +22,17 @@ export interface Archive {
   /** Exact length in bytes; null if only the end will tell. */
   readonly size: number | null;
   /**
-   * Equal as long as the bytes are: on every replica, after every restart. Null if the bytes are not
-   * the same each time, and so no part of them can be asked for.
+   * Equal as long as the bytes are: on every replica, after every restart. Letters, digits and `-`.
+   * Null if the bytes are not the same each time, so that no part of them can be asked for.
    */
   readonly version: string | null;
   /**
-   * Begins to make the archive, or a part of it where `version` is not null. The stream fails where a file is not what it was when it was listed,
-   * and stops all work when it is cancelled.
+   * Begins to make the archive, or a part of it where `version` is not null. The stream fails where a
+   * file is not what it was when it was listed, and stops all work when it is cancelled.
    *
    * @throws {EngineUnavailableError} if the engine cannot work now
    */
-  open(range?: ArchiveRange): Promise<ArchiveStream>;
+  open(range?: ArchiveRange): Promise<ArchiveBody>;
 }
 
 /** Makes archives. */
@@ -51,12 +51,4 @@ export interface Engine {
 export class EngineUnavailableError extends Error {
   /** Always `EngineUnavailableError`. */
   override readonly name = "EngineUnavailableError";
-}
-
-/**
- * The entity tag of an archive (RFC 9110 section 8.8.3): weak while a file in it is so new that it
- * could change under the same tag. Null if the bytes are not the same each time.
- */
-export function entityTag({ settled }: Listing, { version }: Archive): string | null {
-  return version && `${settled ? "" : "W/"}"${version}"`;
 }

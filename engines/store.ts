@@ -6,28 +6,20 @@
  */
 
 import type { Checksums } from "../storage/checksums.ts";
-import type { FolderEntry, Listing } from "../storage/listing.ts";
-import { type Reader, sliceOf } from "../storage/reader.ts";
+import type { ListedEntry, Listing } from "../storage/listing.ts";
+import { type FileSource, sliceOf } from "../storage/source.ts";
 import { type Plan, planArchive } from "../zip/plan.ts";
-import { ArchiveStream, type Source, WHOLE_BYTES } from "../zip/stream.ts";
-import type { Archive, ArchiveRange, Engine } from "./engine.ts";
+import { ArchiveStream, type Source } from "../zip/stream.ts";
+import type { Archive, ArchiveBody, ArchiveRange, Engine } from "./engine.ts";
+import { Pace } from "./pace.ts";
 
 /** To be raised when the bytes of an archive change with the same files in it. */
 const LAYOUT_VERSION = 1;
 
-const MIN_BUFFER_BYTES = 32 << 10;
-const MAX_BUFFER_BYTES = 1 << 20;
-/** The buffers of all clients that keep up are no longer than this together. */
-const SHARED_BYTES = 16 << 20;
-/** So much the buffers of the system take from a client that reads nothing. */
-const PROBATION_BYTES = 4 << 20;
-/** A client that takes longer for one buffer gets smaller ones. */
-const SLOW_MS = 500;
-
 /** What the engine works with. */
 export interface StoreOptions {
   /** Reads the files. */
-  readonly reader: Reader;
+  readonly source: FileSource;
   /** Remembers their CRC-32 values. */
   readonly checksums: Checksums;
   /** Longest buffer in bytes. @default 1 MiB */
@@ -37,7 +29,7 @@ export interface StoreOptions {
 /** The engine that writes ZIP itself. */
 export function createStoreEngine(options: StoreOptions): Engine {
   const fast = new Set<Pace>();
-  const plans = new WeakMap<Listing, Plan<FolderEntry>>(); // clients of one archive share its plan
+  const plans = new WeakMap<Listing, Plan<ListedEntry>>(); // clients of one archive share its plan
   return {
     prepare(listing: Listing): Archive {
       const plan = plans.get(listing) ?? planArchive(listing.entries);
@@ -56,12 +48,12 @@ export function createStoreEngine(options: StoreOptions): Engine {
 }
 
 interface Download {
-  readonly plan: Plan<FolderEntry>;
+  readonly plan: Plan<ListedEntry>;
   readonly range: ArchiveRange | undefined;
   readonly pace: Pace;
 }
 
-function openStream({ plan, range, pace }: Download, options: StoreOptions) {
+function openStream({ plan, range, pace }: Download, options: StoreOptions): ArchiveBody {
   const left = new AbortController();
   const source = createSource(plan.entries, options, left.signal);
   const stream = new ArchiveStream(plan, source, range);
@@ -89,57 +81,10 @@ function openStream({ plan, range, pace }: Download, options: StoreOptions) {
   }, { highWaterMark: 0 });
 }
 
-/**
- * How the next buffer may be. It follows what was sent so far, so that a client which stops early,
- * when only the buffers of the system are full, costs little; a slow one gets smaller ones. And the
- * more clients keep up, the shorter are the buffers of each.
- */
-class Pace {
-  readonly #fast: Set<Pace>;
-  readonly #max: number | undefined;
-  #credit = 0;
-  #madeAt = Infinity;
-
-  /** One of all those that keep up, which are in the set. */
-  constructor(fast: Set<Pace>, max: number | undefined) {
-    this.#fast = fast;
-    this.#max = max;
-  }
-
-  next() {
-    const max = this.#max ?? MAX_BUFFER_BYTES;
-    if (this.#isLate()) this.#credit /= 2;
-    if (this.#credit < PROBATION_BYTES) {
-      this.#fast.delete(this);
-      return { length: Math.min(MIN_BUFFER_BYTES, max), ahead: false };
-    }
-    this.#fast.add(this);
-    for (const pace of this.#fast) if (pace !== this && pace.#isLate()) this.#fast.delete(pace);
-    const share = Math.floor(SHARED_BYTES / this.#fast.size);
-    return {
-      length: Math.max(Math.min(share, max), MIN_BUFFER_BYTES),
-      ahead: share >= WHOLE_BYTES && this.#max === undefined,
-    };
-  }
-
-  made(bytes: number) {
-    this.#madeAt = performance.now();
-    this.#credit = Math.min(this.#credit + bytes, 2 * PROBATION_BYTES);
-  }
-
-  end() {
-    this.#fast.delete(this);
-  }
-
-  #isLate() {
-    return performance.now() - this.#madeAt > SLOW_MS;
-  }
-}
-
 /** Files as the ZIP stream wants them. Errors name the file, by its path in the folder. */
 function createSource(
-  entries: readonly FolderEntry[],
-  { reader, checksums }: StoreOptions,
+  entries: readonly ListedEntry[],
+  { source, checksums }: StoreOptions,
   signal: AbortSignal,
 ): Source {
   return {
@@ -148,9 +93,10 @@ function createSource(
     forgetChecksum: (index) => checksums.forget(entries[index]),
     checksum: (index) => checksums.scan(entries[index], signal),
     fill: (length, slices) =>
-      reader.fill(
+      source.fill(
         length,
         slices.map(({ index, ...slice }) => sliceOf(entries[index], slice)),
+        { signal },
       ),
   };
 }

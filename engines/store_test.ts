@@ -1,13 +1,14 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { Buffer } from "node:buffer";
+import { countTasks, type TaskCounts } from "../testing/memory_source.ts";
 import { until } from "../testing/process.ts";
 import { assertSameTree, extract, listWithPython, readWithAll } from "../testing/readers.ts";
 import { testWith } from "../testing/tools.ts";
 import { makeTree, randomBytes, type Tree, type TreeFile } from "../testing/tree.ts";
 import { Checksums } from "../storage/checksums.ts";
 import type { Listing } from "../storage/listing.ts";
-import { Reader } from "../storage/reader.ts";
+import { DiskSource } from "../storage/disk/disk.ts";
 import { dataOffset, planArchive } from "../zip/plan.ts";
 import type { Archive } from "./engine.ts";
 import { createStoreEngine } from "./store.ts";
@@ -22,37 +23,26 @@ interface Setup extends AsyncDisposable {
   readonly tree: Tree;
   readonly listing: Listing;
   readonly archive: Archive;
-  /** Tasks of the reader: so many begun, so many not over yet */
-  readonly tasks: { fill: number; checksum: number; running: number };
+  readonly tasks: TaskCounts;
 }
 
 async function setUp(files: Files, options: { readonly maxBuffer?: number } = {}): Promise<Setup> {
   const inside = Object.entries(files).map(([name, file]) => [`${HASH}/${name}`, file]);
   const tree = await makeTree({ [HASH]: { directory: true }, ...Object.fromEntries(inside) });
-  const real = new Reader({ root: tree.path });
-  const listing = await real.list(HASH);
+  const disk = new DiskSource({ root: tree.path });
+  const listing = await disk.list(HASH);
   assert.ok(listing);
 
-  const tasks = { fill: 0, checksum: 0, running: 0 };
-  function count<T>(task: "fill" | "checksum", result: Promise<T>): Promise<T> {
-    tasks[task]++;
-    tasks.running++;
-    return result.finally(() => tasks.running--);
-  }
-  const counting: Pick<Reader, "fill" | "checksum"> = {
-    fill: (length, slices) => count("fill", real.fill(length, slices)),
-    checksum: (slice) => count("checksum", real.checksum(slice)),
-  };
-  const reader = counting as Reader;
-  const engine = createStoreEngine({ reader, checksums: new Checksums(reader), ...options });
+  const source = countTasks(disk);
+  const engine = createStoreEngine({ source, checksums: new Checksums(source), ...options });
   return {
     tree,
     listing,
     archive: engine.prepare(listing),
-    tasks,
+    tasks: source.counts,
     async [Symbol.asyncDispose]() {
       await engine.close();
-      real[Symbol.dispose]();
+      disk[Symbol.dispose]();
       await tree[Symbol.asyncDispose]();
     },
   };
@@ -150,11 +140,12 @@ Deno.test("the version tells what is in it", async () => {
 
 Deno.test("nothing is read before the client asks", async () => {
   await using setup = await setUp({ "a": randomBytes(2_000_000) });
+  const untouched = { archives: 0, list: 0, fill: 0, checksum: 0, running: 0 };
   const stream = await setup.archive.open();
   await new Promise((resolve) => setTimeout(resolve, 0));
-  assert.deepEqual(setup.tasks, { fill: 0, checksum: 0, running: 0 });
+  assert.deepEqual(setup.tasks, untouched);
   await stream.cancel();
-  assert.deepEqual(setup.tasks, { fill: 0, checksum: 0, running: 0 });
+  assert.deepEqual(setup.tasks, untouched);
 });
 
 Deno.test("a checksum is worked out once, and for small files with the read", async () => {

@@ -7,22 +7,26 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { basename, delimiter, isAbsolute, join } from "node:path";
-import { filesOf, type FolderEntry, type Listing } from "../storage/listing.ts";
-import { type Reader, sliceOf } from "../storage/reader.ts";
-import { type Archive, type Engine, EngineUnavailableError } from "./engine.ts";
+import { delimiter, isAbsolute, join } from "node:path";
+import { filesOf, type ListedEntry, type Listing } from "../storage/listing.ts";
+import { describeError, log } from "../lib/log.ts";
+import { type FileSource, sliceOf } from "../storage/source.ts";
+import { type Archive, type ArchiveBody, type Engine, EngineUnavailableError } from "./engine.ts";
 
-/** So much is kept of what the program says last, in characters. */
+/** The end of what the program says that is kept, in characters. */
 const STDERR_TAIL = 2048;
 
 /** Where general purpose bit 11 stands in a local file header (APPNOTE 4.3.7). */
 const UTF8_FLAG_OFFSET = 7;
 const UTF8_FLAG = 1 << 3;
 
-/** So long the program has to show that it marks names, in milliseconds. */
+/** The program has this long to show that it marks names, in milliseconds. */
 const PROBE_MS = 2000;
 
-/** So long a status is held back for the first byte, in milliseconds. */
+/** Folders that are searched for a name to try the program with. */
+const PROBED_FOLDERS = 50;
+
+/** A status is held back this long for the first byte, in milliseconds. */
 const PATIENCE_MS = 500;
 
 /** How the program is called. */
@@ -33,8 +37,10 @@ export interface ZipCommandOptions {
   readonly level: number;
   /** Store symlinks as what they lead to; else a file that became one is stored as a link. */
   readonly followSymlinks: boolean;
-  /** Lists folders, to see afterwards that nothing changed meanwhile. */
-  readonly reader: Reader;
+  /** Absolute path of the photos folder, in which the program reads. */
+  readonly root: string;
+  /** The same folder as a source, to see afterwards that nothing changed meanwhile. */
+  readonly source: FileSource;
   /** Told what the program writes to its standard error, if it ends well. */
   readonly onWarning?: (text: string) => void;
 }
@@ -84,6 +90,32 @@ export async function marksUtf8(
   return (value[UTF8_FLAG_OFFSET] & UTF8_FLAG) !== 0;
 }
 
+/**
+ * Logs a warning if the program does not mark names as UTF-8, or does not work at all. Tried with a
+ * name of the photos folder that is not ASCII, if there is one.
+ */
+export async function warnOfLocale(options: ZipCommandOptions): Promise<void> {
+  try {
+    if (await probeLocale(options) !== false) return;
+    log.warn(
+      "zip does not mark names as UTF-8: on Windows they will be gibberish; " +
+        "give the system the locale en_US.UTF-8, or use the engine store",
+    );
+  } catch (error) {
+    log.error("zip does not work: {why}", { why: describeError(error) });
+  }
+}
+
+async function probeLocale(options: ZipCommandOptions): Promise<boolean | null> {
+  const { source } = options;
+  for (const hash of (await source.archives()).slice(0, PROBED_FOLDERS)) {
+    const listing = await source.list(hash, { background: true }).catch(() => null);
+    const marked = listing && await marksUtf8(listing, options);
+    if (marked !== null) return marked;
+  }
+  return null;
+}
+
 /** The absolute path of a program that is on the PATH and can be run, or null. */
 export async function findProgram(name: string, path: string): Promise<string | null> {
   const suffix = Deno.build.os === "windows" ? ".exe" : "";
@@ -97,7 +129,11 @@ export async function findProgram(name: string, path: string): Promise<string | 
   return null;
 }
 
-async function openStream(child: ZipProcess, listing: Listing, options: ZipCommandOptions) {
+async function openStream(
+  child: ZipProcess,
+  listing: Listing,
+  options: ZipCommandOptions,
+): Promise<ArchiveBody> {
   let first: Promise<ReadResult> | null = child.output.read();
   if (await endsAtOnce(first)) {
     await finish(child, listing, options);
@@ -140,7 +176,7 @@ interface ZipProcess {
 
 /** @throws {EngineUnavailableError} if the program cannot be started */
 function startZip(listing: Listing, options: ZipCommandOptions): ZipProcess {
-  const child = spawnZip(listing.path, options);
+  const child = spawnZip(join(options.root, listing.hash), options);
   feed(child.stdin, listing.entries);
   const output = child.stdout.getReader();
   const ended = Promise.all([child.status, readTail(child.stderr)]);
@@ -173,7 +209,7 @@ function spawnZip(cwd: string, options: ZipCommandOptions) {
 }
 
 /** Hands over the names, one a line; `./` in front, so that none is taken for an option. */
-async function feed(stdin: WritableStream<Uint8Array>, entries: readonly FolderEntry[]) {
+async function feed(stdin: WritableStream<Uint8Array>, entries: readonly ListedEntry[]) {
   const lines = entries.map(({ path }) => `./${path}\n`).join("");
   const names = new ReadableStream({
     start(controller) {
@@ -198,16 +234,16 @@ async function readTail(stderr: ReadableStream<Uint8Array<ArrayBuffer>>) {
 async function finish(
   child: ZipProcess,
   listing: Listing,
-  { reader, onWarning }: ZipCommandOptions,
+  { source, onWarning }: ZipCommandOptions,
 ) {
   const { status, stderr } = await child.ended;
   if (!status.success) {
-    await assertReadable(listing, reader);
+    await assertReadable(listing, source);
     const how = status.signal ? `killed by ${status.signal}` : `exit code ${status.code}`;
     throw new Error(`run zip: ${how}: ${stderr || "no message"}`);
   }
   if (stderr) onWarning?.(stderr);
-  const now = await reader.list(basename(listing.path));
+  const now = await source.list(listing.hash);
   const identities = new Map(now?.entries.map(({ path, identity }) => [path, identity]));
   for (const { path, identity } of filesOf(listing)) {
     if (identities.get(path) !== identity) {
@@ -217,9 +253,9 @@ async function finish(
 }
 
 /** Opens every file, so that the error names the one that could not be read: `zip` does not. */
-async function assertReadable(listing: Listing, reader: Reader) {
+async function assertReadable(listing: Listing, source: FileSource) {
   const nothing = { offset: 0, length: 0, position: 0, crc32: 0 };
-  await reader.fill(0, filesOf(listing).map((entry) => sliceOf(entry, nothing)));
+  await source.fill(0, filesOf(listing).map((entry) => sliceOf(entry, nothing)));
 }
 
 function assertListable(path: string) {

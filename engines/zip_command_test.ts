@@ -5,8 +5,8 @@ import { until } from "../testing/process.ts";
 import { assertSameTree, extract, listWithPython, readWithAll } from "../testing/readers.ts";
 import { testWith, tool } from "../testing/tools.ts";
 import { makeTree, randomBytes, type Tree, type TreeFile } from "../testing/tree.ts";
+import { DiskSource } from "../storage/disk/disk.ts";
 import { EntryColumns, type Listing, unpackListing } from "../storage/listing.ts";
-import { Reader } from "../storage/reader.ts";
 import { type Archive, type Engine, EngineUnavailableError } from "./engine.ts";
 import {
   createZipCommandEngine,
@@ -37,8 +37,9 @@ async function setUp(files: Files, script?: string): Promise<Setup> {
     ...Object.fromEntries(inside),
     "program": { content: `#!/bin/sh\n${script}\n`, mode: 0o755 },
   });
-  const reader = new Reader({ root: tree.join("photos"), workers: 1 });
-  const listing = await reader.list(HASH);
+  const root = tree.join("photos");
+  const source = new DiskSource({ root, workers: 1 });
+  const listing = await source.list(HASH);
   assert.ok(listing);
   const warnings: string[] = [];
   const program = script === undefined ? tool("zip") : tree.join("program");
@@ -46,7 +47,8 @@ async function setUp(files: Files, script?: string): Promise<Setup> {
     program: program ?? "/no zip",
     level: 6,
     followSymlinks: false,
-    reader,
+    root,
+    source,
     onWarning: (text) => warnings.push(text),
   };
   const engine = createZipCommandEngine(options);
@@ -59,7 +61,7 @@ async function setUp(files: Files, script?: string): Promise<Setup> {
     warnings,
     async [Symbol.asyncDispose]() {
       await engine.close();
-      reader[Symbol.dispose]();
+      source[Symbol.dispose]();
       await tree[Symbol.asyncDispose]();
     },
   };
@@ -182,9 +184,9 @@ testWith(["zip", "python3"], "only what was listed goes in", async () => {
 function entryWithPath(path: string) {
   const columns = new EntryColumns();
   const state = { size: 1, mtimeMs: 0, mode: 0o644, dev: 1, ino: 1 };
-  columns.push("name", state, { path, file: `/nowhere/${path}` });
+  columns.push("name", state, { path, location: `nowhere/${path}` });
   const about = { fingerprint: "", lastModified: 0, settled: true, leftOut: [] };
-  return unpackListing({ ...columns.pack(), ...about, path: "/nowhere" }).entries[0];
+  return unpackListing({ ...columns.pack(), ...about, hash: "nowhere" }).entries[0];
 }
 
 Deno.test("a name with a line break cannot be carried", { ignore: windows }, async () => {

@@ -4,14 +4,16 @@
  * @module
  */
 
-import { type Archive, type Engine, entityTag } from "../engines/engine.ts";
-import { type Outcome, watchBody } from "../http/body.ts";
+import type { Archive, ArchiveBody, Engine } from "../engines/engine.ts";
+import { watchBody } from "../http/body.ts";
+import { entityTag } from "../http/entity_tag.ts";
 import { archiveHeaders } from "../http/headers.ts";
 import { evaluatePreconditions, isRangeWanted, type Validators } from "../http/preconditions.ts";
 import { parseRange } from "../http/range.ts";
-import { describeError, log, redact } from "../lib/log.ts";
+import { log, redact } from "../lib/log.ts";
+import type { Download, Observer } from "../observe/observer.ts";
 import type { Listing } from "../storage/listing.ts";
-import type { Reader } from "../storage/reader.ts";
+import type { FileSource } from "../storage/source.ts";
 
 /** Longest chunk while a delay is set, in bytes: an engine need not make longer buffers then. */
 export const DELAYED_CHUNK_BYTES = 256 << 10;
@@ -19,15 +21,17 @@ export const DELAYED_CHUNK_BYTES = 256 << 10;
 /** Within a date's second, and the one that a clock may be off, there may be two states. */
 const STRONG_DATE_SECONDS = 1;
 
-/** So many of the paths that were left out are named in the log. */
+/** At most this many of the paths that were left out are named in the log. */
 const NAMED_LEFT_OUT = 5;
 
 /** What downloads are made with. */
 export interface ArchiveOptions {
   /** Lists the folders. */
-  readonly reader: Reader;
+  readonly source: FileSource;
   /** Makes the archives. */
   readonly engine: Engine;
+  /** Told what each download does. */
+  readonly observer: Observer;
   /** Milliseconds to wait after every chunk. @default 0 */
   readonly delay?: number;
   /** Free what was sent at once: see {@link watchBody}. @default false */
@@ -42,36 +46,46 @@ export async function archive(
   hash: string,
   options: ArchiveOptions,
 ): Promise<Response | null> {
-  const listing = await options.reader.list(hash);
+  const listing = await options.source.list(hash);
   if (!listing) return null;
-  const archive = options.engine.prepare(listing);
-  const validators = validatorsOf(listing, archive);
+  const prepared = options.engine.prepare(listing);
+  const validators = validatorsOf(listing, prepared);
   const filename = `photos-${hash.slice(0, 8)}.zip`;
   const headers = archiveHeaders({ filename, ...validators });
 
   const early = evaluatePreconditions(request.headers, validators);
   if (early !== null) return withoutContent(early, headers);
-  const range = rangeOf(request, archive, validators);
+  const range = rangeOf(request, prepared, validators);
   if (range === "unsatisfiable") {
-    headers.set("content-range", `bytes */${archive.size}`);
+    headers.set("content-range", `bytes */${prepared.size}`);
     return withoutContent(416, headers);
   }
-  if (range) headers.set("content-range", `bytes ${range.start}-${range.end - 1}/${archive.size}`);
-  const length = range ? range.end - range.start : archive.size;
+  if (range) headers.set("content-range", `bytes ${range.start}-${range.end - 1}/${prepared.size}`);
+  const length = range ? range.end - range.start : prepared.size;
   if (length !== null) headers.set("content-length", String(length));
   if (request.method === "HEAD") return new Response(null, { headers });
 
   warnOfLeftOut(hash, listing);
-  const stream = await archive.open(range ?? undefined);
-  const body = watchBody(stream, {
-    length,
-    delay: options.delay,
-    chunkSize: options.delay ? DELAYED_CHUNK_BYTES : undefined,
-    release: options.release,
-    signal: options.signal,
-    ...reportTo({ archive: redact(hash), size: archive.size, start: range?.start ?? 0, length }),
-  });
+  const stream = await prepared.open(range ?? undefined);
+  const { etag } = validators;
+  const download = { hash, etag, size: prepared.size, start: range?.start ?? 0, length };
+  const body = observedBody(stream, download, options);
   return new Response(body, { status: range ? 206 : 200, headers });
+}
+
+/** The bytes as they are sent, with the observer told of it. */
+function observedBody(stream: ArchiveBody, download: Download, options: ArchiveOptions) {
+  const { observer, delay, release, signal } = options;
+  observer.started(download);
+  return watchBody(stream, {
+    length: download.length,
+    delay,
+    chunkSize: delay ? DELAYED_CHUNK_BYTES : undefined,
+    release,
+    signal,
+    onProgress: (bytes) => observer.progressed(download, bytes),
+    onEnd: ({ elapsed, ...end }) => observer.ended(download, { ...end, seconds: elapsed / 1000 }),
+  });
 }
 
 /** An answer that only says which state there is. */
@@ -82,10 +96,10 @@ function withoutContent(status: number, headers: Headers) {
 }
 
 /** What the state of the archive is called: in a tag, and by a date. */
-function validatorsOf(listing: Listing, archive: Archive): Validators {
+function validatorsOf(listing: Listing, { version }: Archive): Validators {
   const now = Math.floor(Date.now() / 1000);
   return {
-    etag: entityTag(listing, archive),
+    etag: entityTag({ version, settled: listing.settled }),
     // Never in the future (RFC 9110 section 8.8.2.1).
     lastModified: Math.min(listing.lastModified, now),
     dateIsStrong: listing.settled && listing.lastModified + STRONG_DATE_SECONDS < now,
@@ -96,20 +110,6 @@ function validatorsOf(listing: Listing, archive: Archive): Validators {
 function rangeOf({ method, headers }: Request, archive: Archive, validators: Validators) {
   if (method !== "GET" || archive.size === null || archive.version === null) return null;
   return isRangeWanted(headers, validators) ? parseRange(headers.get("range"), archive.size) : null;
-}
-
-/** Logs how a download goes. */
-function reportTo(download: Readonly<Record<string, unknown>>) {
-  log.info("download started", download);
-  return {
-    onProgress: (bytes: number) => log.info("download goes on", { ...download, bytes }),
-    onEnd: ({ kind, error, bytes, elapsed }: Outcome) => {
-      const result = { ...download, bytes, seconds: Math.round(elapsed) / 1000 };
-      if (kind === "complete") log.info("download complete", result);
-      else if (kind === "cancelled") log.info("download cancelled by the client", result);
-      else log.error("download failed: {why}", { ...result, why: describeError(error) });
-    },
-  };
 }
 
 function warnOfLeftOut(hash: string, { leftOut }: Listing) {

@@ -7,8 +7,10 @@
 
 import { pageResponse } from "../http/headers.ts";
 import { isLocalHost, isLoopback } from "../http/target.ts";
+import { mapAtMost } from "../lib/concurrency.ts";
+import { log, redact } from "../lib/log.ts";
 import { filesOf } from "../storage/listing.ts";
-import type { Reader } from "../storage/reader.ts";
+import type { FileSource } from "../storage/source.ts";
 import {
   type ArchiveSummary,
   chooseLanguage,
@@ -26,10 +28,16 @@ const PROXY_HEADERS = [
   "via",
 ];
 
+/** At most this many archives are listed at the same time for one page. */
+const LISTED_AT_ONCE = 4;
+
+/** At most this many archives that cannot be listed are named in the log. */
+const NAMED_FAILED = 3;
+
 /** What the page is made with. */
 export interface HomeOptions {
   /** Lists the folders. */
-  readonly reader: Reader;
+  readonly source: FileSource;
   /** Who sees the list. */
   readonly listing: "auto" | "on" | "off";
 }
@@ -46,7 +54,7 @@ export async function home(
 ): Promise<Response> {
   const language = chooseLanguage(request.headers.get("accept-language"));
   const visible = options.listing === "on" || options.listing === "auto" && isLocal(request, peer);
-  const archives = visible ? await summaries(options.reader) : null;
+  const archives = visible ? await summaries(options.source) : null;
   return pageResponse(homePage({ language, archives }), { language, csp: contentSecurityPolicy });
 }
 
@@ -56,18 +64,27 @@ function isLocal({ headers }: Request, peer: string) {
   return isLoopback(peer) && isLocalHost(headers.get("host"));
 }
 
-/** All archives, newest first. The reader's few threads bound how many folders are open at once. */
-async function summaries(reader: Reader): Promise<ArchiveSummary[]> {
-  const hashes = await reader.folders();
-  const all = await Promise.all(hashes.map((hash) => summarise(reader, hash)));
+/** All archives, newest first. A few are listed at a time, behind what downloads wait for. */
+async function summaries(source: FileSource): Promise<ArchiveSummary[]> {
+  const hashes = await source.archives({ background: true });
+  const failed: string[] = [];
+  const all = await mapAtMost(hashes, async (hash) => {
+    try {
+      return await summarise(source, hash);
+    } catch {
+      failed.push(hash);
+      return null;
+    }
+  }, { limit: LISTED_AT_ONCE });
+  warnOfFailed(failed);
   return all
     .filter((summary) => summary !== null)
     .sort((a, b) => b.newest.getTime() - a.newest.getTime());
 }
 
 /** Null for a folder that gives no archive: it would be a dead link. */
-async function summarise(reader: Reader, hash: string): Promise<ArchiveSummary | null> {
-  const listing = await reader.list(hash).catch(() => null);
+async function summarise(source: FileSource, hash: string): Promise<ArchiveSummary | null> {
+  const listing = await source.list(hash, { background: true });
   if (!listing) return null;
   const files = filesOf(listing);
   return {
@@ -76,4 +93,12 @@ async function summarise(reader: Reader, hash: string): Promise<ArchiveSummary |
     bytes: files.reduce((sum, { size }) => sum + size, 0),
     newest: new Date(listing.lastModified * 1000),
   };
+}
+
+function warnOfFailed(failed: readonly string[]) {
+  if (failed.length === 0) return;
+  log.warn("archives that cannot be listed are missing from the page", {
+    count: failed.length,
+    archives: failed.slice(0, NAMED_FAILED).map(redact),
+  });
 }

@@ -5,15 +5,16 @@
  * @module
  */
 
-import { type Engine, entityTag } from "../engines/engine.ts";
+import type { Engine } from "../engines/engine.ts";
+import { entityTag } from "../http/entity_tag.ts";
 import { jsonResponse } from "../http/headers.ts";
 import { filesOf } from "../storage/listing.ts";
-import type { Reader } from "../storage/reader.ts";
+import type { FileSource } from "../storage/source.ts";
 
 /** What manifests are made with. */
 export interface ManifestOptions {
   /** Lists the folders. */
-  readonly reader: Reader;
+  readonly source: FileSource;
   /** Says how long an archive is. */
   readonly engine: Engine;
 }
@@ -44,16 +45,16 @@ export interface Manifest {
 
 /** The manifest of a hash; null if there is no archive, whatever the reason. */
 export async function manifest(hash: string, options: ManifestOptions): Promise<Response | null> {
-  const listing = await options.reader.list(hash);
+  const listing = await options.source.list(hash);
   if (!listing) return null;
-  const archive = options.engine.prepare(listing);
+  const { size, version } = options.engine.prepare(listing);
   const files = filesOf(listing)
     .map(({ name, size, mtime }) => ({ name, size, mtime: isoSeconds(mtime) }));
   const data: Manifest = {
     files,
     count: files.length,
     total: files.reduce((sum, { size }) => sum + size, 0),
-    archive: { length: archive.size, etag: entityTag(listing, archive) },
+    archive: { length: size, etag: entityTag({ version, settled: listing.settled }) },
   };
   return jsonResponse(data);
 }

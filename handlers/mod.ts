@@ -8,8 +8,8 @@
 import { EngineUnavailableError } from "../engines/engine.ts";
 import { pageResponse, redirectResponse, withoutBody } from "../http/headers.ts";
 import { rawTarget, type Target } from "../http/target.ts";
-import { describeError, log } from "../lib/log.ts";
-import { FolderError } from "../storage/folder.ts";
+import { describeError, log, redact } from "../lib/log.ts";
+import { isPassing } from "../storage/errors.ts";
 import { isHash } from "../storage/names.ts";
 import { chooseLanguage, contentSecurityPolicy, errorPage } from "../templates/mod.ts";
 import { archive, type ArchiveOptions } from "./archive.ts";
@@ -24,9 +24,6 @@ export interface HandlerOptions extends ArchiveOptions, HomeOptions {}
 export type Handler = (request: Request, info: Deno.ServeHandlerInfo) => Promise<Response>;
 
 const ARCHIVE = /^\/archive\/([^/]+)(\/?)$/;
-
-/** Of the system's errors, those that may pass: too many files, no memory, a disk taken away. */
-const PASSING = ["EMFILE", "ENFILE", "ENOMEM", "EAGAIN", "ENOENT"];
 
 const EXTRA_HEADERS: Readonly<Record<number, Readonly<Record<string, string>>>> = {
   405: { allow: "GET, HEAD" },
@@ -50,7 +47,13 @@ async function answer(request: Request, peer: string, options: HandlerOptions) {
     return await route(request, { ...target, peer }, options) ?? errorResponse(request, 404);
   } catch (error) {
     const status = statusOf(error);
-    log.error("request failed with {status}: {why}", { status, why: describeError(error) });
+    const [, hash] = ARCHIVE.exec(target.path) ?? [];
+    const archive = hash && redact(hash);
+    log.error("request failed with {status}: {why}", {
+      status,
+      ...(archive && { archive }),
+      why: describeError(error),
+    });
     return errorResponse(request, status);
   }
 }
@@ -71,8 +74,7 @@ function route(
 }
 
 function statusOf(error: unknown) {
-  if (error instanceof EngineUnavailableError) return 503;
-  return error instanceof FolderError && PASSING.includes(error.code) ? 503 : 500;
+  return error instanceof EngineUnavailableError || isPassing(error) ? 503 : 500;
 }
 
 function errorResponse(request: Request, status: number) {

@@ -4,9 +4,12 @@ import { type Archive, type Engine, EngineUnavailableError } from "../engines/en
 import { createStoreEngine } from "../engines/store.ts";
 import { createZipCommandEngine } from "../engines/zip_command.ts";
 import { Checksums } from "../storage/checksums.ts";
-import { FolderError } from "../storage/folder.ts";
-import { Reader } from "../storage/reader.ts";
+import { logDownloads } from "../observe/log.ts";
+import { DiskSource } from "../storage/disk/disk.ts";
+import { StorageError } from "../storage/errors.ts";
+import type { FileSource } from "../storage/source.ts";
 import { captureLog } from "../testing/log.ts";
+import { countTasks } from "../testing/memory_source.ts";
 import { run, testWith, tool } from "../testing/tools.ts";
 import { DEFAULT_MTIME, makeTree, randomBytes, type TreeFile } from "../testing/tree.ts";
 import { createHandler, type HandlerOptions } from "./mod.ts";
@@ -19,23 +22,6 @@ type Files = Readonly<Record<string, string | Uint8Array | TreeFile>>;
 
 const linux = Deno.build.os === "linux";
 const windows = Deno.build.os === "windows";
-
-/** Counts what is asked of it */
-class CountingReader extends Reader {
-  readonly asked = { list: 0, fill: 0, checksum: 0 };
-  override list(...args: Parameters<Reader["list"]>) {
-    this.asked.list++;
-    return super.list(...args);
-  }
-  override fill(...args: Parameters<Reader["fill"]>) {
-    this.asked.fill++;
-    return super.fill(...args);
-  }
-  override checksum(...args: Parameters<Reader["checksum"]>) {
-    this.asked.checksum++;
-    return super.checksum(...args);
-  }
-}
 
 interface AskOptions {
   readonly method?: string;
@@ -51,12 +37,15 @@ interface ServiceOptions extends Partial<Omit<HandlerOptions, "engine">> {
 /** The handler over a folder of its own, and everything that is logged meanwhile */
 async function service(files: Files, options: ServiceOptions = {}) {
   const tree = await makeTree(files);
-  const reader = new CountingReader({ root: tree.path });
+  const disk = new DiskSource({ root: tree.path });
+  const instead: Partial<FileSource> = {};
+  const source = countTasks(disk, instead);
   const opened: Archive[] = [];
   const engine = typeof options.engine === "object"
     ? options.engine
-    : recordOpened(makeEngine(options.engine ?? "store", reader), opened);
-  const handler = createHandler({ reader, listing: "auto", ...options, engine });
+    : recordOpened(makeEngine(options.engine ?? "store", source, tree.path), opened);
+  const observer = logDownloads();
+  const handler = createHandler({ source, observer, listing: "auto", ...options, engine });
 
   const log = captureLog();
   const ask = (path: string, { method, headers, peer = "203.0.113.9" }: AskOptions = {}) => {
@@ -69,23 +58,26 @@ async function service(files: Files, options: ServiceOptions = {}) {
   };
   return {
     tree,
-    reader,
+    disk,
+    /** What takes the place of the disk's methods */
+    instead,
+    asked: source.counts,
     opened,
     logged: log.lines,
     ask,
     async [Symbol.asyncDispose]() {
       await engine.close();
-      reader[Symbol.dispose]();
+      disk[Symbol.dispose]();
       log[Symbol.dispose]();
       await tree[Symbol.asyncDispose]();
     },
   };
 }
 
-function makeEngine(name: "store" | "zip", reader: Reader): Engine {
-  if (name === "store") return createStoreEngine({ reader, checksums: new Checksums(reader) });
+function makeEngine(name: "store" | "zip", source: FileSource, root: string): Engine {
+  if (name === "store") return createStoreEngine({ source, checksums: new Checksums(source) });
   const program = tool("zip") ?? "/nowhere/zip";
-  return createZipCommandEngine({ program, level: 0, followSymlinks: false, reader });
+  return createZipCommandEngine({ program, level: 0, followSymlinks: false, root, source });
 }
 
 function recordOpened(engine: Engine, opened: Archive[]): Engine {
@@ -179,11 +171,12 @@ for (const engine of ["store", "zip"] as const) {
     const archives = [HASH, UNKNOWN].flatMap((name) => {
       return [`/archive/${name}/`, `/archive/${name}/?manifest`, `/archive/${name}`];
     });
+    const listed = { archives: 0, list: 0, running: 0 };
     for (const path of ["/", "/healthz", "/nowhere", ...archives]) {
-      const before = { ...site.reader.asked, opened: site.opened.length };
+      const before = { ...site.asked, opened: site.opened.length };
       const head = await site.ask(path, { method: "HEAD" });
-      const after = { ...site.reader.asked, opened: site.opened.length };
-      assert.deepEqual({ ...after, list: 0 }, { ...before, list: 0 }, path);
+      const after = { ...site.asked, opened: site.opened.length };
+      assert.deepEqual({ ...after, ...listed }, { ...before, ...listed }, path);
       assert.equal(head.body, null);
       const get = await site.ask(path);
       assert.deepEqual([head.status, [...head.headers]], [get.status, [...get.headers]], path);
@@ -257,8 +250,8 @@ for (const engine of ["store", "zip"] as const) {
     if (windows) return; // it has no pipes, and links need a privilege
     for (const make of [["ln", "-s", "../../canary"], ["mkfifo"]]) {
       await using site = await service({ ...PHOTOS, "canary": "canary-3f9a2c" }, { engine });
-      const list = site.reader.list.bind(site.reader);
-      site.reader.list = async (hash) => {
+      const list = site.disk.list.bind(site.disk);
+      site.instead.list = async (hash) => {
         const listing = await list(hash);
         const path = site.tree.join(HASH, "a", "b.txt");
         await Deno.remove(path);
@@ -277,8 +270,8 @@ for (const engine of ["store", "zip"] as const) {
 
   testWith(tools, `a folder that vanishes is an error without its hash (${engine})`, async () => {
     await using site = await service(PHOTOS, { engine });
-    const list = site.reader.list.bind(site.reader);
-    site.reader.list = async (hash) => {
+    const list = site.disk.list.bind(site.disk);
+    site.instead.list = async (hash) => {
       const listing = await list(hash);
       await Deno.remove(site.tree.join(HASH), { recursive: true });
       return listing;
@@ -352,7 +345,7 @@ Deno.test("without its last slash a link redirects, whether there is a folder or
       ["x-robots-tag", "noindex, nofollow"],
     ]);
   }
-  assert.equal(site.reader.asked.list, 0);
+  assert.equal(site.asked.list, 0);
 });
 
 Deno.test("other methods than GET and HEAD are told so, everywhere alike", async () => {
@@ -370,7 +363,7 @@ Deno.test("other methods than GET and HEAD are told so, everywhere alike", async
       assert.deepEqual(await seen(answer), expected, `${method} ${path}`);
     }
   }
-  assert.equal(site.reader.asked.list, 0);
+  assert.equal(site.asked.list, 0);
 });
 
 Deno.test("a Host that is not one is a bad request", async () => {
@@ -394,11 +387,14 @@ Deno.test("an error becomes a status, and its text stays in the log", async () =
     [new Error(secret), 500],
     [new Error("outer", { cause: new TypeError(secret) }), 500],
     [new RangeError(secret), 500],
-    [new FolderError("EIO", secret), 500],
-    [new FolderError("EMFILE", secret), 503],
-    [new FolderError("ENFILE", secret), 503],
-    [new FolderError("ENOMEM", secret), 503],
-    [new FolderError("EAGAIN", secret), 503],
+    [new StorageError("EILSEQ", secret), 500],
+    [new StorageError("EACCES", secret), 500],
+    [new StorageError("EIO", secret), 503],
+    [new StorageError("ENOTCONN", secret), 503],
+    [new StorageError("EMFILE", secret), 503],
+    [new StorageError("ENFILE", secret), 503],
+    [new StorageError("ENOMEM", secret), 503],
+    [new StorageError("EAGAIN", secret), 503],
     [new EngineUnavailableError(secret), 503],
     [secret, 500],
   ];
@@ -411,7 +407,7 @@ Deno.test("an error becomes a status, and its text stays in the log", async () =
     assert.doesNotMatch(JSON.stringify([text, headers]), /srv|private\.jpg|5d1c|outer|Error:/);
     assertDiscreet(answer);
     assert.equal(site.logged.length, 1);
-    assert.match(site.logged[0], /private\.jpg/);
+    assert.match(site.logged[0], /private\.jpg.*"archive":"5d1c…"|"archive":"5d1c….*private\.jpg/);
   }
 });
 

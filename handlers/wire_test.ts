@@ -1,8 +1,9 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createStoreEngine } from "../engines/store.ts";
+import { logDownloads } from "../observe/log.ts";
 import { Checksums } from "../storage/checksums.ts";
-import { Reader } from "../storage/reader.ts";
+import { DiskSource } from "../storage/disk/disk.ts";
 import { captureLog } from "../testing/log.ts";
 import { until } from "../testing/process.ts";
 import { exchange } from "../testing/raw.ts";
@@ -22,19 +23,19 @@ async function serve() {
     "photos/canary.txt": CANARY,
     "archive/canary.txt": CANARY,
   });
-  const reader = new Reader({ root: tree.join("photos") });
-  const engine = createStoreEngine({ reader, checksums: new Checksums(reader) });
+  const source = new DiskSource({ root: tree.join("photos") });
+  const engine = createStoreEngine({ source, checksums: new Checksums(source) });
   const log = captureLog();
   const server = Deno.serve(
     { hostname: "127.0.0.1", port: 0, automaticCompression: false, onListen: () => {} },
-    createHandler({ reader, engine, listing: "auto" }),
+    createHandler({ source, engine, observer: logDownloads(), listing: "auto" }),
   );
   return {
     port: server.addr.port,
     logged: log.lines,
     async [Symbol.asyncDispose]() {
       await server.shutdown();
-      reader[Symbol.dispose]();
+      source[Symbol.dispose]();
       log[Symbol.dispose]();
       await tree[Symbol.asyncDispose]();
     },

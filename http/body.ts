@@ -1,17 +1,17 @@
 /**
- * The TransformStream around every download: waits after chunks where a delay is set, tells how far
- * the download is, and how it ended.
+ * The TransformStream around every download: waits after each chunk if a delay is set, and reports
+ * how far the download is and how it ended.
  *
  * @module
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
 
-/** How a download ended, and after how much. */
+/** How a download ended, after how many bytes and how long. */
 export interface Outcome {
-  /** `complete`: every byte was handed to the connection. */
+  /** `complete` if every byte was handed to the connection. */
   readonly kind: "complete" | "cancelled" | "failed";
-  /** Why it failed; undefined unless it did. */
+  /** Why it failed; undefined if it did not. */
   readonly error?: unknown;
   /** Bytes that were handed to the connection. */
   readonly bytes: number;
@@ -19,23 +19,25 @@ export interface Outcome {
   readonly elapsed: number;
 }
 
-/** What happens on the way. */
+/** What happens to the bytes on their way, and who is told. */
 export interface BodyOptions {
   /** Milliseconds to wait after every chunk. @default 0 */
   readonly delay?: number;
-  /** Bytes of the whole, null if that is not known. @default null */
+  /** Length of the whole body in bytes, null if it is not known. @default null */
   readonly length?: number | null;
-  /** Longest chunk to pass on, in bytes. @default as they come */
+  /** Longest chunk to pass on, in bytes. @default chunks are passed on as they come */
   readonly chunkSize?: number;
   /**
-   * Free the memory of each chunk when the next one is asked for, not only when it is collected. For
-   * a reader that has its own hold on the memory by then, as `Deno.serve` has; one that keeps chunks
-   * would find them empty.
+   * Free the memory of each chunk when the next one is asked for, not only when it is collected as
+   * garbage. For a reader that has its own reference to the memory by then, as `Deno.serve` has (a
+   * `V8Slice`). Any other that keeps chunks would find them empty.
    *
+   * @see {@link https://github.com/denoland/deno/blob/v2.9.5/ext/web/stream_resource.rs#L540-L573}
+   * @see {@link https://github.com/denoland/deno/blob/v2.9.5/libs/serde_v8/magic/v8slice.rs#L71-L90}
    * @default false
    */
   readonly release?: boolean;
-  /** Ends the download with an error when it aborts. */
+  /** Fails the download when it aborts. */
   readonly signal?: AbortSignal;
   /** Called with the bytes so far, at most once a second. */
   readonly onProgress?: (bytes: number) => void;
@@ -46,9 +48,9 @@ export interface BodyOptions {
 const PROGRESS_MS = 1000;
 
 /**
- * The same bytes, watched. One chunk at most is held ready before the client asks for it; when the
- * client leaves, a delay ends and the source is cancelled. A failure of the source, or the signal,
- * errors the stream: the connection is reset, so that nobody takes a part for the whole.
+ * The same bytes, watched. At most one chunk is held ready before the client asks for it. When the
+ * client leaves, the delay ends and the source is cancelled. If the source fails or the signal
+ * aborts, the stream errors: the connection is reset, so that nobody takes a part for the whole.
  */
 export function watchBody(
   source: ReadableStream<Uint8Array<ArrayBuffer>>,
@@ -91,14 +93,16 @@ export function watchBody(
       signal?.addEventListener("abort", stop, { once: true });
     },
     async transform(chunk, controller) {
-      // Called only when the reader waits for more, and so has taken what there was.
+      // The stream buffers nothing (a high-water mark of 0), so this is called only while a read is
+      // pending: the reader has taken the chunk before.
+      // https://streams.spec.whatwg.org/#transform-stream-default-sink-write-algorithm
       release();
       passedOn = chunk;
       for (const piece of pieces(chunk, chunkSize)) {
         bytes += piece.length;
         controller.enqueue(piece);
         report();
-        // Rejects when the client leaves, which ends the transform too.
+        // Rejects when the client leaves, which ends this transform as well.
         if (delay > 0) await sleep(delay, undefined, { signal: left.signal });
       }
     },
@@ -106,8 +110,11 @@ export function watchBody(
       end("complete");
     },
     cancel(reason) {
-      // The runtime says why it cancels in a plain text; a source that fails throws an Error.
+      // If the source failed, this is its Error. If the client left, it is what the runtime cancels
+      // with: the string "resource closed".
+      // https://github.com/denoland/deno/blob/v2.9.5/ext/web/06_streams.js#L1126-L1134
       if (reason instanceof Error) end("failed", reason);
+      // A client that has every byte may leave during the last delay.
       else end(bytes === options.length ? "complete" : "cancelled");
     },
   };

@@ -6,7 +6,7 @@ const MINUTE = 60_000;
 
 type Chunk = Uint8Array<ArrayBuffer>;
 
-/** A source of chunks of these lengths, with what was done to it; then it ends, fails or hangs */
+/** A source of chunks of these lengths that then ends, fails or hangs; and what was done to it */
 function sourceOf(lengths: readonly number[], last: "end" | "hang" | Error = "end") {
   const seen = { pulls: 0, cancelled: false, reason: undefined as unknown };
   const stream = new ReadableStream<Chunk>({
@@ -25,19 +25,19 @@ function sourceOf(lengths: readonly number[], last: "end" | "hang" | Error = "en
   return { stream, seen };
 }
 
-/** A body, how it is read, and how it ended */
+/** A body, its reader, and how it ended */
 function watched(source: ReadableStream<Chunk>, options: BodyOptions = {}) {
   const outcomes: Outcome[] = [];
   const body = watchBody(source, { ...options, onEnd: (outcome) => outcomes.push(outcome) });
   return { body, reader: body.getReader(), outcomes };
 }
 
-/** All that happens without anyone asking for it has happened */
+/** Resolves when everything that happens unasked has happened */
 function quiet(): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
-Deno.test("watchBody() passes the bytes on and tells of the end, once", async () => {
+Deno.test("watchBody() passes the bytes on and reports the end, once", async () => {
   const { stream } = sourceOf([3, 0, 2]);
   const { reader, outcomes } = watched(stream);
   const chunks: number[][] = [];
@@ -49,7 +49,7 @@ Deno.test("watchBody() passes the bytes on and tells of the end, once", async ()
   assert.deepEqual(others, []);
 });
 
-Deno.test("watchBody() reads one chunk ahead at most", async () => {
+Deno.test("watchBody() reads at most one chunk ahead", async () => {
   const { stream, seen } = sourceOf(Array(20).fill(1));
   const { reader } = watched(stream);
   await quiet();
@@ -99,15 +99,15 @@ Deno.test("watchBody() frees a chunk when the next one is asked for, if it may",
   assert.ok(value!.buffer.detached, "and when the client leaves");
 });
 
-Deno.test("watchBody() waits after each chunk where a delay is set", async () => {
+Deno.test("watchBody() waits after each chunk if a delay is set", async () => {
   const { reader, outcomes } = watched(sourceOf([10, 5]).stream, { delay: 20, chunkSize: 5 });
   while (!(await reader.read()).done);
   assert.equal(outcomes[0].bytes, 15);
-  // Timers may come a little early.
+  // A timer may fire a little early.
   assert.ok(outcomes[0].elapsed > 3 * 19, `${outcomes[0].elapsed} ms`);
 });
 
-Deno.test("who leaves ends the delay and the source at once", async () => {
+Deno.test("watchBody() ends the delay and the source at once when the client leaves", async () => {
   const { stream, seen } = sourceOf([7, 7]);
   const { reader, outcomes } = watched(stream, { delay: MINUTE });
   assert.equal((await reader.read()).value?.length, 7);
@@ -119,7 +119,7 @@ Deno.test("who leaves ends the delay and the source at once", async () => {
   await until(() => seen.cancelled, "the source is cancelled");
 });
 
-Deno.test("who leaves before the first byte, and while the source hangs", async () => {
+Deno.test("watchBody() notices a client that leaves before the first byte, or while the source hangs", async () => {
   for (const reads of [0, 1]) {
     const { stream, seen } = sourceOf([], "hang");
     const { reader, outcomes } = watched(stream);
@@ -135,7 +135,7 @@ Deno.test("who leaves before the first byte, and while the source hangs", async 
   }
 });
 
-Deno.test("a source that fails errors the body", async () => {
+Deno.test("watchBody() fails with its source", async () => {
   const error = new Error("disk on fire");
   const { reader, outcomes } = watched(sourceOf([3], error).stream);
   assert.equal((await reader.read()).value?.length, 3);
@@ -146,7 +146,7 @@ Deno.test("a source that fails errors the body", async () => {
   assert.deepEqual(others, []);
 });
 
-Deno.test("the signal errors the body and cancels the source", async (t) => {
+Deno.test("watchBody() fails and cancels the source when the signal aborts", async (t) => {
   const cases: [string, BodyOptions, number[]][] = [
     ["between two reads", {}, [3, 3]],
     ["in a delay", { delay: MINUTE }, [3, 3]],
@@ -187,7 +187,7 @@ Deno.test("the signal errors the body and cancels the source", async (t) => {
   });
 });
 
-Deno.test("downloads leave nothing behind on the signal of the service", async () => {
+Deno.test("watchBody() leaves no listener behind on the signal", async () => {
   const stopping = new AbortController();
   let listeners = 0;
   const { signal } = stopping;
@@ -208,7 +208,7 @@ Deno.test("downloads leave nothing behind on the signal of the service", async (
   assert.equal(listeners, 0);
 });
 
-Deno.test("progress is told at most once a second", async () => {
+Deno.test("onProgress is called at most once a second", async () => {
   const now = performance.now;
   let time = 0;
   performance.now = () => time;

@@ -1,32 +1,33 @@
 /**
- * Every kind of answer with its header fields. Pure.
+ * Every kind of response, with its header fields. Pure.
  *
  * @module
  */
 
 import { encodeExtended } from "content-disposition";
 
-/** What protects a secret link: no sniffing, no trace in a Referer, no search engine. */
+/** Protects a secret link: no sniffing of types, no trace in a Referer, no search engine. */
 const DISCREET = {
   "x-content-type-options": "nosniff",
   "referrer-policy": "no-referrer",
   "x-robots-tag": "noindex, nofollow",
 } as const;
 
-/** What the header of a download says. */
+/** What the header fields of a download are made from. */
 export interface ArchiveFields {
-  /** Name that the client saves it under. Letters, digits, `-`, `_` and `.` only. */
+  /** Name under which the client saves it. Letters, digits, `-`, `_` and `.` only. */
   readonly filename: string;
   /** Newest modification time, in whole seconds since 1970. */
   readonly lastModified: number;
-  /** Entity tag with its quotes; null if the bytes differ each time: then there are no ranges. */
+  /** Entity tag with its quotes; null if the bytes differ each time, which rules out ranges. */
   readonly etag: string | null;
 }
 
 /**
- * Header of a download, but for its length (RFC 9110 sections 8.8 and 14.3, RFC 6266, RFC 9111).
+ * Header fields of a download, without its length (RFC 9110 sections 8.8 and 14.3, RFC 6266,
+ * RFC 9111).
  *
- * @throws {TypeError} if the file name has other characters than are allowed
+ * @throws {TypeError} if the file name has a character that is not allowed
  */
 export function archiveHeaders(fields: ArchiveFields): Headers {
   const headers = new Headers({
@@ -36,14 +37,17 @@ export function archiveHeaders(fields: ArchiveFields): Headers {
     "cache-control": "private, no-cache, no-transform",
     "accept-ranges": fields.etag === null ? "none" : "bytes",
     "last-modified": new Date(fields.lastModified * 1000).toUTCString(),
-    // nginx would keep up to 1 GiB of the answer in a temporary file, and cut it there.
+    // nginx would keep up to 1 GiB of the response in a temporary file, and is reported to have cut
+    // off longer downloads:
+    // https://github.com/nginx/nginx/blob/release-1.31.4/src/http/modules/ngx_http_proxy_module.c#L3822
+    // https://github.com/NginxProxyManager/nginx-proxy-manager/issues/3567
     "x-accel-buffering": "no",
   });
   if (fields.etag !== null) headers.set("etag", fields.etag);
   return headers;
 }
 
-/** What goes with a page. */
+/** What is sent along with a page. */
 export interface PageFields {
   /** Status code. @default 200 */
   readonly status?: number;
@@ -55,7 +59,7 @@ export interface PageFields {
   readonly headers?: Readonly<Record<string, string>>;
 }
 
-/** A page as an answer. Which one it is differs by the visitor's language. */
+/** A page as a response. `Vary`, since its language depends on the visitor. */
 export function pageResponse(html: string, fields: PageFields): Response {
   const body = new TextEncoder().encode(html);
   const headers = {
@@ -71,7 +75,7 @@ export function pageResponse(html: string, fields: PageFields): Response {
   return new Response(body, { status: fields.status ?? 200, headers });
 }
 
-/** A short text for programs as an answer. */
+/** A short text for programs as a response. */
 export function textResponse(text: string, status = 200): Response {
   const headers = {
     ...DISCREET,
@@ -82,7 +86,7 @@ export function textResponse(text: string, status = 200): Response {
   return new Response(text, { status, headers });
 }
 
-/** Data for programs as an answer, which belongs to whoever has the link. */
+/** Data for programs as a response. `private`, since it is only for those who have the link. */
 export function jsonResponse(data: unknown): Response {
   const body = new TextEncoder().encode(`${JSON.stringify(data, null, 2)}\n`);
   const headers = {
@@ -99,12 +103,17 @@ export function redirectResponse(path: string): Response {
   return new Response(null, { status: 308, headers: { ...DISCREET, location: path } });
 }
 
-/** The same answer as HEAD gets it (RFC 9110 section 9.3.2). */
+/**
+ * The same response as an answer to HEAD (RFC 9110 section 9.3.2). The runtime would send no body
+ * either, but Deno 2.9.6 starts to read one that is a stream.
+ *
+ * @see {@link https://github.com/denoland/deno/pull/31998}
+ */
 export function withoutBody(response: Response): Response {
   return new Response(null, { status: response.status, headers: response.headers });
 }
 
-/** Both forms of the name (RFC 6266 section 4.3), since there are clients that know only one. */
+/** Both forms of the name (RFC 6266 section 4.3), since some clients know only one. */
 function contentDisposition(filename: string) {
   if (!/^[A-Za-z0-9_.-]+$/.test(filename)) {
     throw new TypeError(`write Content-Disposition: file name not allowed: ${filename}`);

@@ -20,7 +20,7 @@ function fieldsOf({ headers }: { headers: Headers }): Record<string, string> {
   return Object.fromEntries(headers);
 }
 
-Deno.test("archiveHeaders() says all that a download needs", () => {
+Deno.test("archiveHeaders() has every field that a download needs", () => {
   const expected = {
     ...DISCREET,
     "accept-ranges": "bytes",
@@ -39,7 +39,7 @@ Deno.test("archiveHeaders() says all that a download needs", () => {
   assert.deepEqual(Object.fromEntries(withoutTag), { ...others, "accept-ranges": "none" });
 });
 
-Deno.test("archiveHeaders() writes times as the standard wants them", () => {
+Deno.test("archiveHeaders() writes Last-Modified as RFC 9110 wants it", () => {
   const cases: [number, string][] = [
     [0, "Thu, 01 Jan 1970 00:00:00 GMT"],
     [-1, "Wed, 31 Dec 1969 23:59:59 GMT"],
@@ -73,7 +73,7 @@ Deno.test("archiveHeaders() refuses file names that it cannot write, and writes 
   fc.assert(property, { numRuns: 2000 });
 });
 
-Deno.test("pageResponse()", async () => {
+Deno.test("pageResponse() has every field that a page needs, and its own ones win", async () => {
   const page = { language: "ru", csp: "default-src 'none'" };
   const response = pageResponse("<p>Ёлка</p>", page);
   assert.equal(response.status, 200);
@@ -94,7 +94,7 @@ Deno.test("pageResponse()", async () => {
   assert.equal(other.headers.get("x-a"), "b");
 });
 
-Deno.test("textResponse()", async () => {
+Deno.test("textResponse() counts bytes, and is 200 unless told otherwise", async () => {
   const response = textResponse("нет\n", 503);
   assert.equal(response.status, 503);
   assert.deepEqual(fieldsOf(response), {
@@ -107,7 +107,7 @@ Deno.test("textResponse()", async () => {
   assert.equal(textResponse("ok").status, 200);
 });
 
-Deno.test("jsonResponse()", async () => {
+Deno.test("jsonResponse() is indented, ends in a line break and counts bytes", async () => {
   const response = jsonResponse({ name: "Ё" });
   assert.equal(response.status, 200);
   assert.deepEqual(fieldsOf(response), {
@@ -120,14 +120,14 @@ Deno.test("jsonResponse()", async () => {
   assert.equal(text, '{\n  "name": "Ё"\n}\n');
 });
 
-Deno.test("redirectResponse()", () => {
+Deno.test("redirectResponse() is permanent, to a path", () => {
   const response = redirectResponse("/archive/x/");
   assert.equal(response.status, 308);
   assert.equal(response.body, null);
   assert.deepEqual(fieldsOf(response), { ...DISCREET, "location": "/archive/x/" });
 });
 
-Deno.test("withoutBody() keeps status and header", () => {
+Deno.test("withoutBody() keeps the status and the header fields", () => {
   const response = textResponse("text", 404);
   const head = withoutBody(response);
   assert.equal(head.body, null);

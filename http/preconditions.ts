@@ -6,7 +6,7 @@
 
 /** What identifies one state of a resource. */
 export interface Validators {
-  /** Entity tag as in the header, with its quotes and a `W/` if it is weak; null if there is none. */
+  /** Entity tag as in the header, with quotes, and `W/` if it is weak; null if there is none. */
   readonly etag: string | null;
   /** Last-Modified, in whole seconds since 1970. */
   readonly lastModified: number;
@@ -22,8 +22,8 @@ const RFC850_DATE = /^[A-Z][a-z]+, (\d\d)-([A-Z][a-z]{2})-(\d\d) (\d\d):(\d\d):(
 const ASCTIME_DATE = /^[A-Z][a-z]{2} ([A-Z][a-z]{2}) ([ \d]\d) (\d\d):(\d\d):(\d\d) (\d{4})$/;
 
 /**
- * The status that ends a GET or HEAD early: 304 not modified, 412 precondition failed, null to go on.
- * In the order of section 13.2.2.
+ * The status that ends a GET or HEAD early: 304 (not modified), 412 (precondition failed), or null
+ * to continue. Conditions are evaluated in the order of section 13.2.2.
  */
 export function evaluatePreconditions(headers: Headers, validators: Validators): 304 | 412 | null {
   const ifMatch = headers.get("if-match");
@@ -39,8 +39,8 @@ export function evaluatePreconditions(headers: Headers, validators: Validators):
 }
 
 /**
- * Whether a Range header counts (section 13.1.5): there is no If-Range, or it names this very state,
- * by a strong entity tag or by the exact date.
+ * True if a Range header counts (section 13.1.5): there is no If-Range, or it names exactly this
+ * state, by a strong entity tag or by the exact date.
  */
 export function isRangeWanted(headers: Headers, validators: Validators): boolean {
   const ifRange = headers.get("if-range");
@@ -50,7 +50,7 @@ export function isRangeWanted(headers: Headers, validators: Validators): boolean
 }
 
 /**
- * Seconds since 1970 of a date in any of the three forms of section 5.6.7; null for anything else.
+ * A date in any of the three forms of section 5.6.7 as seconds since 1970; null for anything else.
  */
 export function parseHttpDate(text: string | null): number | null {
   if (text === null) return null;
@@ -62,7 +62,7 @@ export function parseHttpDate(text: string | null): number | null {
   return asctime ? toSeconds(asctime[6], asctime[1], asctime[2], asctime.slice(3, 6)) : null;
 }
 
-/** `*` matches whatever there is; else one tag of the list must. */
+/** `*` matches any state; otherwise one tag of the list must match. */
 function matches(list: string, etag: string | null, same: (a: string, b: string) => boolean) {
   if (list.trim() === "*") return true;
   return etag !== null && (list.match(ENTITY_TAG) ?? []).some((tag) => same(tag, etag));
@@ -77,7 +77,7 @@ function isSameWeak(a: string, b: string) {
   return a.replace(/^W\//, "") === b.replace(/^W\//, "");
 }
 
-/** A two-digit year is never more than 50 years ahead (section 5.6.7). */
+/** A two-digit year is at most 50 years in the future (section 5.6.7). */
 function fullYear(twoDigits: string) {
   const now = new Date().getUTCFullYear();
   const year = now - now % 100 + Number(twoDigits);

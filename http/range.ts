@@ -12,16 +12,17 @@ export interface ByteRange {
   readonly end: number;
 }
 
-/** One range; 16 digits at most say every length that a number can hold. */
+/** One range; 16 digits are enough for every length that a number can hold exactly. */
 const ONE_RANGE = /^bytes=(\d{0,16})-(\d{0,16})$/i;
 
 /**
- * The one range of bytes that a header asks for, cut to the length of the whole (section 14.1.2).
- * Null for whatever is answered with the whole: another unit, several ranges, nonsense, a last byte
- * before the first. `"unsatisfiable"` if no byte of the whole is in the range (section 15.5.17).
+ * The one range of bytes that a header asks for, cut to the size of the whole (section 14.1.2).
+ * Null if the answer is the whole: for no header, another unit, several ranges, a malformed header,
+ * or a last byte before the first. `"unsatisfiable"` if no byte of the whole is in the range
+ * (section 15.5.17).
  *
  * @param header the Range header, null if there is none
- * @param size length of the whole in bytes
+ * @param size size of the whole in bytes
  */
 export function parseRange(
   header: string | null,

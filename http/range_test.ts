@@ -4,7 +4,7 @@ import { parseRange } from "./range.ts";
 
 const SIZE = 1000;
 
-Deno.test("parseRange() cuts one range to the length of the whole", () => {
+Deno.test("parseRange() cuts the last byte to the size", () => {
   const cases: readonly [string, number, number][] = [
     ["bytes=0-0", 0, 1],
     ["bytes=0-99", 0, 100],
@@ -24,14 +24,14 @@ Deno.test("parseRange() cuts one range to the length of the whole", () => {
   }
 });
 
-Deno.test("parseRange() tells a range without a byte of the whole", () => {
+Deno.test("parseRange() is unsatisfiable if no byte of the whole is in the range", () => {
   for (const header of ["bytes=1000-", "bytes=1000-1001", "bytes=2000-3000", "bytes=-0"]) {
     assert.equal(parseRange(header, SIZE), "unsatisfiable", header);
   }
   assert.equal(parseRange("bytes=0-", 0), "unsatisfiable");
 });
 
-Deno.test("parseRange() leaves all else to the whole", () => {
+Deno.test("parseRange() is null for everything else", () => {
   const ignored = [
     null,
     "",
@@ -70,7 +70,7 @@ Deno.test("parseRange() leaves all else to the whole", () => {
   }
 });
 
-Deno.test("parseRange() gives a run of at least one byte within the whole, or none", () => {
+Deno.test("parseRange() returns at least one byte, all within the whole, or no range", () => {
   const position = fc.oneof(fc.constant(""), fc.nat(2000).map(String));
   fc.assert(
     fc.property(position, position, fc.nat(1500), (first, last, size) => {

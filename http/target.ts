@@ -1,5 +1,5 @@
 /**
- * What a request asks for, read from its raw target (RFC 9112 section 3.2).
+ * What a request asks for, taken from its raw target (RFC 9112 section 3.2).
  *
  * @module
  */
@@ -7,10 +7,16 @@
 /** Host names, addresses and a port; nothing that could end an authority and start a path. */
 const AUTHORITY = /^[A-Za-z0-9._:[\]-]*$/;
 
-/** The runtime's URL: scheme and authority as the client sent them, then the target untouched. */
+/**
+ * The URL of a request, which the runtime joins from its own scheme, the Host header and the
+ * target, each as it is. A target that is a URL takes the place of all three.
+ *
+ * @see {@link https://github.com/denoland/deno/blob/v2.9.5/ext/http/http_next.rs#L1975-L2027} for HTTP/1
+ * @see {@link https://github.com/denoland/deno/blob/v2.9.5/ext/http/http_next.rs#L2075-L2142} for HTTP/2
+ */
 const URL_PARTS = /^https?(?:\+unix)?:\/\/([^/?#]*)([^?#]*)(?:\?([^#]*))?/i;
 
-/** A request target, not decoded, not normalised. */
+/** A request target, neither decoded nor normalised. */
 export interface Target {
   /** Path as the client sent it. */
   readonly path: string;
@@ -20,7 +26,10 @@ export interface Target {
 
 /**
  * The target of a request as the client sent it. Null if the Host header is not a host: the runtime
- * puts it in front of the target, and a `/` in it would shift the path.
+ * puts it in front of the target without a check, and a `/` in it would shift the path.
+ *
+ * @see {@link https://github.com/denoland/deno/issues/29872}
+ * @see {@link https://github.com/honojs/node-server/issues/161} which names Deno as well
  *
  * @param url the request's URL, as the runtime gives it
  * @param host the Host header
@@ -28,17 +37,19 @@ export interface Target {
 export function rawTarget(url: string, host: string | null): Target | null {
   const [, authority, path, query = ""] = URL_PARTS.exec(url) ?? [];
   if (authority === undefined) return null;
-  // Without a Host header the runtime puts its own address there, which may be that of a Unix socket.
+  // Without a Host header the authority is the listener's own address: of a Unix socket, its path,
+  // percent-encoded.
+  // https://github.com/denoland/deno/blob/v2.9.5/ext/http/request_properties.rs#L277-L288
   const isHost = host === null || AUTHORITY.test(host) && AUTHORITY.test(authority);
   return isHost ? { path: path || "/", query } : null;
 }
 
-/** True for a Host header that names this machine itself, with any port. */
+/** True if a Host header names this machine itself, with or without a port. */
 export function isLocalHost(host: string | null): boolean {
   return /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i.test(host ?? "");
 }
 
-/** True for an address of the loopback interface, also as IPv6 writes it. */
+/** True for an address of the loopback interface, including an IPv4 address as IPv6 writes it. */
 export function isLoopback(address: string): boolean {
   return address === "::1" || /^(?:::ffff:)?127(?:\.\d{1,3}){3}$/.test(address);
 }

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { exchange } from "../testing/raw.ts";
 import { isLocalHost, isLoopback, rawTarget, type Target } from "./target.ts";
 
-/** Target as in a request line, Host header (null for none), what is read of them */
+/** Target as in a request line, Host header (null for none), and what is read from them */
 const REQUESTS: [string, string | null, Target | null][] = [
   ["/archive/x/", "h", { path: "/archive/x/", query: "" }],
   ["/archive/x/", "localhost:8080", { path: "/archive/x/", query: "" }],
@@ -34,7 +34,7 @@ const REQUESTS: [string, string | null, Target | null][] = [
   ["/x/", "h/archive", null],
 ];
 
-Deno.test("rawTarget() takes a request as it came over the wire", async () => {
+Deno.test("rawTarget() is the target as it came over the wire", async () => {
   const seen = (request: Request) =>
     Response.json(rawTarget(request.url, request.headers.get("host")));
   await using server = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, seen);
@@ -47,7 +47,7 @@ Deno.test("rawTarget() takes a request as it came over the wire", async () => {
   }
 });
 
-Deno.test("rawTarget() trusts neither the URL nor the header alone", () => {
+Deno.test("rawTarget() trusts neither the URL nor the Host header alone", () => {
   const target = { path: "/x/", query: "" };
   assert.deepEqual(rawTarget("http://h/x/", "h"), target);
   assert.deepEqual(rawTarget("https://h/x/", "h"), target);
@@ -62,7 +62,7 @@ Deno.test("rawTarget() trusts neither the URL nor the header alone", () => {
   assert.deepEqual(rawTarget("http://h/x/#y?z", "h"), target);
 });
 
-Deno.test("isLocalHost() takes the names of this machine only", () => {
+Deno.test("isLocalHost() is true for the names of this machine only", () => {
   const local = [
     "localhost",
     "LOCALHOST",
@@ -101,7 +101,7 @@ Deno.test("isLocalHost() takes the names of this machine only", () => {
   for (const host of other) assert.equal(isLocalHost(host), false, String(host));
 });
 
-Deno.test("isLoopback() takes addresses of the loopback interface only", () => {
+Deno.test("isLoopback() is true for addresses of the loopback interface only", () => {
   for (const address of ["127.0.0.1", "127.255.255.254", "::1", "::ffff:127.0.0.1"]) {
     assert.equal(isLoopback(address), true, address);
   }

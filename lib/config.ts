@@ -1,7 +1,7 @@
 /**
- * Options: flags, variables and a `.env` file become one readonly value. A flag wins over a variable,
- * a variable over `.env`, `.env` over the default. One table says it all: the parser, `--help` and
- * the README's table come from it.
+ * Options: flags, environment variables and a `.env` file become one readonly value. A flag takes
+ * precedence over a variable, a variable over `.env`, and `.env` over the default. There is one table
+ * of options: the parser, `--help` and the README's table are all made from it.
  *
  * @module
  */
@@ -13,9 +13,9 @@ import { parseEnv } from "node:util";
 export type EngineName = "store" | "zip";
 
 /** Who sees the list of archives at `/`. */
-export type Listing = "auto" | "on" | "off";
+export type ListingMode = "auto" | "on" | "off";
 
-/** Everything that can be set, checked as far as that goes without touching the disk. */
+/** Everything that can be set. Values are checked as far as possible without touching the disk. */
 export interface Config {
   /** The photos folder, as given. */
   readonly folder: string;
@@ -23,37 +23,37 @@ export interface Config {
   readonly hostname: string;
   /** TCP port, 0 for any free one. */
   readonly port: number;
-  /** Unix socket to listen on instead, undefined for none. */
+  /** Unix socket to listen on instead of an address and port; undefined for none. */
   readonly unix?: string;
-  /** Milliseconds to wait after every chunk of a download, 0 for none. */
+  /** Milliseconds to wait after each chunk of a download; 0 for none. */
   readonly delay: number;
-  /** Whether downloads are logged. Warnings and errors always are. */
+  /** Whether downloads are logged. Warnings and errors are always logged. */
   readonly log: boolean;
   /** What makes the archives. */
   readonly engine: EngineName;
   /** Compression level of the zip engine, 0 to 9. */
   readonly level: number;
   /** Who sees the list of archives. */
-  readonly listing: Listing;
-  /** Whether files with a leading dot go in. */
+  readonly listing: ListingMode;
+  /** Whether names with a leading dot are included. */
   readonly hidden: boolean;
-  /** Whether symlinks that stay inside of the photos folder are followed. */
+  /** Whether symlinks are followed as long as they stay inside the photos folder. */
   readonly followSymlinks: boolean;
-  /** SQLite file that keeps CRC-32 values, undefined for none. */
+  /** SQLite file that stores CRC-32 values; undefined for none. */
   readonly checksums?: string;
-  /** Seconds that downloads in flight get when the service stops. */
+  /** Seconds that downloads in flight get to finish when the service stops. */
   readonly shutdownTimeout: number;
 }
 
-/** Work on some archives, outside of any download. */
+/** Work on some archives that is not part of any download. */
 export interface Maintenance {
-  /** Fill the index of checksums, or check it. */
+  /** Fill the checksum file, or check the photos against it. */
   readonly action: "warm" | "verify";
-  /** The archives; none for all of them. */
+  /** Hashes of the archives; empty for all of them. */
   readonly hashes: readonly string[];
 }
 
-/** What the command line asks for: to serve, to work through some archives, to print and go. */
+/** What the command line asks for: serve, work through some archives, or print something and exit. */
 export type Invocation =
   | { readonly action: "serve" | "check"; readonly config: Config }
   | Maintenance & { readonly config: Config }
@@ -82,13 +82,13 @@ interface OptionSpec<T> {
   readonly flags?: string;
   /** Environment variable; none if only a flag sets it. */
   readonly variable?: string;
-  /** Where nothing is given; none if another option decides then. */
+  /** Value when nothing is given; none if another option decides. */
   readonly default?: string;
   /** What `--help` and the README say. */
   readonly description: string;
-  /** What an error message says is allowed. */
+  /** The allowed values, as an error message describes them. */
   readonly allowed: string;
-  /** The value of a text, or undefined if it is not allowed. */
+  /** The value that a text stands for, or undefined if it is not allowed. */
   readonly parse: (text: string) => T | undefined;
 }
 
@@ -99,7 +99,7 @@ const OPTIONS = {
     flags: "-f, --folder <path>",
     variable: "PHOTOS_DIR",
     default: "test_photos",
-    description: "photos folder: each folder in it is an archive",
+    description: "the photos folder: each folder inside it is one archive",
     allowed: "a path",
     parse: (text: string) => text,
   },
@@ -107,7 +107,7 @@ const OPTIONS = {
     flags: "-H, --hostname <address>",
     variable: "HOST",
     default: "127.0.0.1",
-    description: "address to listen on, 0.0.0.0 for all",
+    description: "address to listen on; 0.0.0.0 for all IPv4 addresses",
     allowed: "a host name or an IP address",
     parse: (text: string) => /^[A-Za-z0-9.:_-]+$/.test(text) ? text : undefined,
   },
@@ -115,42 +115,43 @@ const OPTIONS = {
     flags: "-P, --port <number>",
     variable: "PORT",
     default: "8080",
-    description: "port to listen on, 0 for any free one",
+    description: "port to listen on; 0 for any free port",
     allowed: "a whole number from 0 to 65535",
     parse: wholeNumber(65535),
   },
   unix: {
     flags: "--unix <path>",
     variable: "ZIPFERRY_UNIX",
-    description: "listen on this Unix socket, not on an address and a port",
+    description: "listen on this Unix socket instead of an address and port",
     allowed: "a path",
     parse: (text: string) => text,
   },
   delay: {
     flags: "-d, --delay [seconds|true|false]",
-    description: "wait after every chunk of a download; bare or true: RESPONSE_DELAY seconds",
-    allowed: `seconds from 0 to ${MAX_SECONDS}, true or false`,
+    description:
+      "wait after each chunk of a download; RESPONSE_DELAY seconds if no number is given",
+    allowed: `a number of seconds from 0 to ${MAX_SECONDS}, true or false`,
     parse: (text: string) => parseWord(text) ?? parseSeconds(text),
   },
   delayEnabled: {
     variable: "ENABLE_RESPONSE_DELAY",
     default: "false",
-    description: "the same as --delay, where that is not given",
+    description: "turns the delay on where --delay is not given",
     allowed: "true or false",
     parse: parseBoolean,
   },
   responseDelay: {
     variable: "RESPONSE_DELAY",
     default: "1",
-    description: "seconds to wait after a chunk where the delay is on",
-    allowed: `seconds from 0 to ${MAX_SECONDS}`,
+    description: "length of the delay after each chunk, in seconds",
+    allowed: `a number of seconds from 0 to ${MAX_SECONDS}`,
     parse: parseSeconds,
   },
   log: {
     flags: "-l, --log [true|false]",
     variable: "ENABLE_LOGGING",
     default: "false",
-    description: "log every download: start, progress, outcome",
+    description: "log the start, progress and outcome of every download",
     allowed: "true or false",
     parse: parseBoolean,
   },
@@ -158,7 +159,7 @@ const OPTIONS = {
     flags: "--engine <store|zip>",
     variable: "ZIPFERRY_ENGINE",
     default: "store",
-    description: "store: our own writer, nothing compressed; zip: the Info-ZIP program",
+    description: "store: built-in writer, no compression; zip: the Info-ZIP program",
     allowed: "store or zip",
     parse: oneOf("store", "zip"),
   },
@@ -166,7 +167,7 @@ const OPTIONS = {
     flags: "--level <0-9>",
     variable: "ZIPFERRY_LEVEL",
     default: "6",
-    description: "compression of the zip engine",
+    description: "compression level of the zip engine",
     allowed: "a whole number from 0 to 9",
     parse: wholeNumber(9),
   },
@@ -182,7 +183,7 @@ const OPTIONS = {
     flags: "--hidden [true|false]",
     variable: "ZIPFERRY_HIDDEN",
     default: "false",
-    description: "put in files whose names start with a dot",
+    description: "include files and folders whose names start with a dot",
     allowed: "true or false",
     parse: parseBoolean,
   },
@@ -190,14 +191,14 @@ const OPTIONS = {
     flags: "--follow-symlinks [true|false]",
     variable: "ZIPFERRY_FOLLOW_SYMLINKS",
     default: "false",
-    description: "put in what symlinks lead to, inside of the photos folder",
+    description: "include what symlinks point to, if it is inside the photos folder",
     allowed: "true or false",
     parse: parseBoolean,
   },
   checksums: {
     flags: "--checksums <file>",
     variable: "ZIPFERRY_CHECKSUMS",
-    description: "keep CRC-32 values in this SQLite file, so that a restart need not work them out",
+    description: "store CRC-32 values in this SQLite file, so that they survive a restart",
     allowed: "a path",
     parse: (text: string) => text,
   },
@@ -206,7 +207,7 @@ const OPTIONS = {
     variable: "ZIPFERRY_SHUTDOWN_TIMEOUT",
     default: "30",
     description: "seconds that downloads get to finish when the service stops",
-    allowed: `seconds from 0 to ${MAX_SECONDS}`,
+    allowed: `a number of seconds from 0 to ${MAX_SECONDS}`,
     parse: parseSeconds,
   },
 } satisfies Record<string, OptionSpec<unknown>>;
@@ -217,14 +218,14 @@ type Values =
   & { [K in Exclude<Key, "unix" | "delay" | "checksums">]: Parsed<K> }
   & { readonly [K in "unix" | "delay" | "checksums"]?: Parsed<K> };
 
-/** Names of all environment variables that are read. */
+/** Names of all environment variables that set options. */
 export const variables: readonly string[] = Object.values<OptionSpec<unknown>>(OPTIONS)
   .flatMap(({ variable }) => variable ?? []);
 
 /**
- * Reads the command line and what else sets options.
+ * Reads options from the command line, the environment and `.env`.
  *
- * @throws {ConfigError} for a bad flag or value: names it and says what is allowed
+ * @throws {ConfigError} for a bad flag or value; the message names it and says what is allowed
  */
 export function readConfig(sources: Sources): Invocation {
   const command = buildCommand(sources.version ?? "unknown");
@@ -239,16 +240,18 @@ export function readConfig(sources: Sources): Invocation {
     throw new ConfigError(`${oneLine(error.message)}; --help lists the options`);
   }
   for (const [flag, times] of given) {
-    if (times > 1) throw new ConfigError(`${flag}: given ${times} times, once is allowed`);
+    if (times > 1) throw new ConfigError(`${flag}: given ${times} times, only once is allowed`);
   }
   const config = toConfig(readValues(command.opts(), sources));
   const [action, hashes] = command.processedArgs;
   if (action === "warm" || action === "verify") {
     if (config.checksums) return { action, config, hashes };
-    throw new ConfigError(`${action}: needs --checksums <file>, which keeps what it works out`);
+    throw new ConfigError(`${action}: needs --checksums <file>, the file that stores the values`);
   }
   if (action !== undefined) {
-    throw new ConfigError(`${JSON.stringify(action)}: no such command, give warm, verify or none`);
+    throw new ConfigError(
+      `${JSON.stringify(action)}: no such command; the commands are warm and verify`,
+    );
   }
   return { action: command.opts().checkConfig ? "check" : "serve", config };
 }
@@ -268,9 +271,12 @@ function inCode(text: string | undefined) {
 
 function buildCommand(version: string) {
   const command = new Command("zipferry")
-    .description("Sends each folder of photos as one ZIP, made while it is sent.")
-    .argument("[command]", "warm: work out and keep the CRC-32 values; verify: work them out again")
-    .argument("[hashes...]", "archives to do that for; all if none is given")
+    .description("Serves each folder of photos as one ZIP file, created while it is being sent.")
+    .argument(
+      "[command]",
+      "warm: compute and store CRC-32 values; verify: compute them again and compare",
+    )
+    .argument("[hashes...]", "archives to work on; all of them if none is given")
     .exitOverride()
     .configureOutput({
       writeErr: () => {},
@@ -304,7 +310,7 @@ function variablesWithoutFlag() {
     .join("\n");
 }
 
-/** Counts how often each flag is given, which commander does not mind. */
+/** Counts how often each flag is given: commander accepts a repeated flag and takes the last one. */
 function countGiven(command: Command) {
   const counts = new Map<string, number>();
   for (const option of command.options) {
@@ -334,7 +340,7 @@ function readValues(flags: Record<string, unknown>, sources: Sources): Values {
 function check<T>(spec: OptionSpec<T>, where: string, text: string): T {
   const value = text === "" ? undefined : spec.parse(text);
   if (value !== undefined) return value;
-  throw new ConfigError(`${where}: ${JSON.stringify(text)} is not allowed, give ${spec.allowed}`);
+  throw new ConfigError(`${where}: ${JSON.stringify(text)} is not allowed; use ${spec.allowed}`);
 }
 
 function longFlag({ flags = "" }: OptionSpec<unknown>) {

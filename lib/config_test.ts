@@ -161,7 +161,7 @@ Deno.test("command lines and variables of older services go on to work", () => {
 
 Deno.test("a value that is not allowed is named, with its option and what is allowed", () => {
   const port = "a whole number from 0 to 65535";
-  const seconds = "seconds from 0 to 3600";
+  const seconds = "a number of seconds from 0 to 3600";
   const boolean = "true or false";
   const cases: [string, string, string[], string][] = [ // flag, variable, values, what is allowed
     ["--port", "PORT", ["-1", "65536", "99999999999", "80.5", "0x50", "1e3", "http"], port],
@@ -189,14 +189,14 @@ Deno.test("a value that is not allowed is named, with its option and what is all
   ];
   for (const [flag, variable, values, allowed] of cases) {
     for (const value of values) {
-      const rest = `${JSON.stringify(value)} is not allowed, give ${allowed}`;
+      const rest = `${JSON.stringify(value)} is not allowed; use ${allowed}`;
       if (flag) assert.equal(complaint(`${flag}=${value}`), `${flag}: ${rest}`);
       if (!variable) continue;
       assert.equal(complaint("", { [variable]: value }), `${variable}: ${rest}`);
       assert.equal(complaint("", {}, `${variable}=${value}`), `${variable} in .env: ${rest}`);
     }
   }
-  assert.equal(complaint("--folder="), '--folder: "" is not allowed, give a path');
+  assert.equal(complaint("--folder="), '--folder: "" is not allowed; use a path');
   assert.match(complaint("-P x"), /^--port: "x" is not allowed/);
   assert.match(complaint("", { PORT: "8\n0" }), /^PORT: "8\\n0" is not allowed/);
 });
@@ -206,7 +206,7 @@ Deno.test("an empty flag is not the same as none", () => {
     const args = [flag, ""];
     assert.throws(() => readConfig({ args, env: () => undefined }), {
       name: "ConfigError",
-      message: new RegExp(`^${flag}: "" is not allowed, give `),
+      message: new RegExp(`^${flag}: "" is not allowed; use `),
     });
   }
 });
@@ -224,10 +224,10 @@ Deno.test("a command line that cannot be used is refused in one line", () => {
     ["--PORT 80", /unknown option '--PORT'/],
     ["--port", /'-P, --port <number>' argument missing/],
     ["-f", /'-f, --folder <path>' argument missing/],
-    ["--port 80 --port 81", /^--port: given 2 times, once is allowed$/],
-    ["-P 80 --port 80", /^--port: given 2 times, once is allowed$/],
-    ["-l -l", /^--log: given 2 times, once is allowed$/],
-    ["-d 1 --delay -d 2", /^--delay: given 3 times, once is allowed$/],
+    ["--port 80 --port 81", /^--port: given 2 times, only once is allowed$/],
+    ["-P 80 --port 80", /^--port: given 2 times, only once is allowed$/],
+    ["-l -l", /^--log: given 2 times, only once is allowed$/],
+    ["-d 1 --delay -d 2", /^--delay: given 3 times, only once is allowed$/],
     ["photos", /photos/],
     ["-f photos other", /other/],
     ["--check-config photos", /photos/],

@@ -1,5 +1,5 @@
 /**
- * The log: one JSON object a line on standard error, so that nothing in a request can forge a line.
+ * The log: one JSON object per line on standard error. So nothing in a request can forge a line.
  *
  * @module
  */
@@ -12,24 +12,25 @@ export interface LogOptions {
   readonly downloads?: boolean;
 }
 
-/** Takes a message, in which `{name}` stands for a property, and the properties. */
+/** Takes a message, in which `{name}` stands for a property, and these properties. */
 export type Write = (message: string, properties?: Record<string, unknown>) => void;
 
-/** What is used of LogTape's logger. */
+/** The part of LogTape's logger that is used here. */
 export interface Log {
-  /** What one wants to see only now and then: the course of downloads. */
+  /** What is of interest only now and then: how downloads go. */
   readonly info: Write;
-  /** What the owner of the site should put right some day. */
+  /** What the owner of the site should fix some day. */
   readonly warn: Write;
   /** What failed. */
   readonly error: Write;
 }
 
-/** The one logger of this program. Silent until {@link configureLog} was called. */
+/** The one logger of this program. Silent until {@link configureLog} is called. */
 export const log: Log = getLogger("zipferry");
 
 /** Sends the log to standard error. To be called once, by the process. */
 export function configureLog(options: LogOptions = {}) {
+  // By default LogTape calls `console.info` for `info`, and that is standard output.
   const toStandardError = {
     trace: "error",
     debug: "error",
@@ -57,7 +58,7 @@ export function redact(hash: string): string {
   return `${hash.slice(0, 4)}…`;
 }
 
-/** An error with its causes, in one line. */
+/** An error and its causes in one line. */
 export function describeError(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause === undefined

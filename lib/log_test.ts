@@ -11,7 +11,7 @@ Deno.test("redact() leaves too little of a hash to use it", () => {
   assert.equal(redact("abcde"), "abcd…");
 });
 
-Deno.test("describeError() names all causes in one line", () => {
+Deno.test("describeError() names every cause in one line", () => {
   const cases: [unknown, string][] = [
     [new Error("a"), "a"],
     [new TypeError("a", { cause: new Error("b", { cause: new Error("c") }) }), "a: b: c"],
@@ -25,11 +25,11 @@ Deno.test("describeError() names all causes in one line", () => {
   for (const [error, expected] of cases) assert.equal(describeError(error), expected);
 });
 
-Deno.test("nothing is logged before it is configured", () => {
+Deno.test("log is silent before configureLog()", () => {
   log.error("nobody hears this");
 });
 
-Deno.test("whatever is logged is one line of JSON on standard error", async (t) => {
+Deno.test("configureLog() makes whatever is logged one line of JSON on standard error", async (t) => {
   const script = `
     import { configureLog, log } from ${JSON.stringify(import.meta.resolve("./log.ts"))};
     configureLog({ downloads: Deno.args.includes("downloads") });

@@ -1,49 +1,35 @@
 /**
- * CRC-32 values of files: remembered within a bound, and worked out once however many downloads ask.
+ * CRC-32 values of files: remembered within a bound, and worked out once for all downloads that need
+ * them at the same time.
  *
  * @module
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
-import type { IndexRow } from "./checksum_index.ts";
-import { type Reader, sliceOf } from "./reader.ts";
+import { type FileSource, type KeptChecksum, type ListedFile, sliceOf } from "./source.ts";
 
 /** A scan gives others their turn after this many bytes. */
 const SLICE_BYTES = 64 << 20;
 
-/** So many values go to the index, or come from it, at a time. */
-const INDEX_BATCH = 5000;
+/** At most this many values go to the source, or come from it, at a time. */
+const KEPT_BATCH = 5000;
 
-/** So long values come together before they are written, in milliseconds. */
+/** Values come together for this long before the source is told of them, in milliseconds. */
 const SAVE_MS = 1000;
 
 /** What a value costs besides its key's characters: 100 bytes, and the slack that a heap has. */
 const ENTRY_BYTES = 200;
 
-/** So many scans at most leave behind how far they came. */
+/** At most this many scans leave behind how far they came. */
 const MAX_PARTIAL = 1000;
 
-/** A file as it was listed. */
-export interface ListedFile {
-  /** Absolute path. */
-  readonly file: string;
-  /** What an error calls it: its path in the folder. */
-  readonly path: string;
-  /** Bytes. */
-  readonly size: number;
-  /** Device, inode, size and time in one. */
-  readonly identity: string;
-}
-
-/** How much is remembered, and where. */
+/** How much is remembered. */
 export interface ChecksumsOptions {
   /** Memory for values, in bytes. @default 32 MiB */
   readonly maxBytes?: number;
-  /** Absolute path of an SQLite file that keeps them too. @default none */
-  readonly index?: string;
-  /** Told once if that file cannot be used; all goes on without it. */
-  readonly onIndexFailure?: (error: unknown) => void;
+  /** Called once if the source can no longer keep values; all goes on without that. */
+  readonly onKeepFailure?: (error: unknown) => void;
 }
 
 /** How far a file was scanned. */
@@ -59,22 +45,22 @@ interface Scan {
 
 /** The CRC-32 cache of one process. */
 export class Checksums {
-  readonly #reader: Reader;
+  readonly #source: FileSource;
   readonly #whole: LRUCache<string, number>;
   /** Of scans that were abandoned, or still go on. */
   readonly #partial = new LRUCache<string, Progress>({ max: MAX_PARTIAL });
   readonly #scans = new Map<string, Scan>();
   readonly #options: ChecksumsOptions;
-  #index: string | undefined;
-  #unsaved: IndexRow[] = [];
+  #isKept: boolean;
+  #unsaved: KeptChecksum[] = [];
   #saving: Promise<void> | null = null;
   #hurry = new AbortController();
 
-  /** Knows nothing yet; the reader will do the scans. */
-  constructor(reader: Reader, options: ChecksumsOptions = {}) {
-    this.#reader = reader;
+  /** Knows nothing yet; the source will do the scans. */
+  constructor(source: FileSource, options: ChecksumsOptions = {}) {
+    this.#source = source;
     this.#options = options;
-    this.#index = options.index;
+    this.#isKept = source.keepsChecksums;
     this.#whole = new LRUCache({
       maxSize: Math.min(options.maxBytes ?? 32 << 20, Number.MAX_SAFE_INTEGER),
       sizeCalculation: (_, key) => ENTRY_BYTES + key.length,
@@ -102,25 +88,24 @@ export class Checksums {
     this.#save(file, null);
   }
 
-  /** Takes from the index what it keeps of these files. */
+  /** Takes from the source what it keeps of these files. */
   async recall(files: readonly ListedFile[]): Promise<void> {
-    if (!this.#index) return;
+    if (!this.#isKept) return;
     const unknown = files.filter((file) => file.size > 0 && this.get(file) === undefined);
-    for (let at = 0; this.#index && at < unknown.length; at += INDEX_BATCH) {
-      const batch = unknown.slice(at, at + INDEX_BATCH);
-      const keys = batch.map(({ file, identity }) => ({ file, identity }));
+    for (let at = 0; this.#isKept && at < unknown.length; at += KEPT_BATCH) {
+      const batch = unknown.slice(at, at + KEPT_BATCH);
       try {
-        const values = await this.#reader.recall(this.#index, keys);
+        const values = await this.#source.recall(batch);
         values.forEach((crc32, i) => {
           if (crc32 !== null) this.#whole.set(keyOf(batch[i]), crc32);
         });
       } catch (error) {
-        this.#giveUpIndex(error);
+        this.#giveUpKeeping(error);
       }
     }
   }
 
-  /** Waits until everything is in the index that is to be in it. */
+  /** Waits until the source was told of every value that it is to keep. */
   async flush(): Promise<void> {
     this.#hurry.abort();
     while (this.#saving) await this.#saving;
@@ -128,10 +113,11 @@ export class Checksums {
   }
 
   /**
-   * The CRC-32 of the whole file: remembered, or scanned, in one scan for all who wait for it. When
-   * all of them have left, the scan stops after its slice, and the next one goes on from there.
+   * The CRC-32 of the whole file: remembered, or scanned, in one scan for all callers that wait for
+   * it. When all of them have left, the scan stops after its slice, and the next one goes on from
+   * there.
    *
-   * @throws {FolderError} `ESTALE` if the file is not what it was when it was listed
+   * @throws {StorageError} `ESTALE` if the file is not what it was when it was listed
    */
   async scan(file: ListedFile, signal: AbortSignal): Promise<number> {
     const known = this.get(file);
@@ -162,7 +148,7 @@ export class Checksums {
     try {
       while (offset < file.size) {
         const length = Math.min(SLICE_BYTES, file.size - offset);
-        crc32 = await this.#reader.checksum(sliceOf(file, { offset, length, crc32 }));
+        crc32 = await this.#source.checksum(sliceOf(file, { offset, length, crc32 }));
         offset += length;
         if (offset < file.size) this.#partial.set(key, { offset, crc32 });
         if (scan.waiting === 0 && offset < file.size) {
@@ -177,33 +163,34 @@ export class Checksums {
     }
   }
 
-  #save({ file, identity }: ListedFile, crc32: number | null) {
-    if (!this.#index) return;
-    this.#unsaved.push({ file, identity, crc32 });
+  #save(file: ListedFile, crc32: number | null) {
+    if (!this.#isKept) return;
+    const { hash, path, location, size, identity } = file; // not the whole listing that it is of
+    this.#unsaved.push({ file: { hash, path, location, size, identity }, crc32 });
     this.#saving ??= this.#saveSoon().finally(() => this.#saving = null);
   }
 
-  /** Lets values come together for a while, then writes them, and what came together meanwhile. */
+  /** Lets values come together for a while, then saves them, and what came together meanwhile. */
   async #saveSoon() {
     await sleep(SAVE_MS, null, { signal: this.#hurry.signal }).catch(() => {});
-    while (this.#index && this.#unsaved.length > 0) {
-      const rows = this.#unsaved.splice(0, INDEX_BATCH);
+    while (this.#isKept && this.#unsaved.length > 0) {
+      const values = this.#unsaved.splice(0, KEPT_BATCH);
       try {
-        await this.#reader.remember(this.#index, rows);
+        await this.#source.remember(values);
       } catch (error) {
-        this.#giveUpIndex(error);
+        this.#giveUpKeeping(error);
       }
     }
   }
 
-  #giveUpIndex(error: unknown) {
-    if (!this.#index) return;
-    this.#index = undefined;
+  #giveUpKeeping(error: unknown) {
+    if (!this.#isKept) return;
+    this.#isKept = false;
     this.#unsaved = [];
-    this.#options.onIndexFailure?.(error);
+    this.#options.onKeepFailure?.(error);
   }
 }
 
-function keyOf({ file, identity }: ListedFile) {
-  return `${identity}:${file}`;
+function keyOf({ location, identity }: ListedFile) {
+  return `${identity}:${location}`;
 }

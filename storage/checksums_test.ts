@@ -1,25 +1,32 @@
 import assert from "node:assert/strict";
 import { crc32 } from "node:zlib";
 import { makeTree } from "../testing/tree.ts";
-import { Checksums, type ListedFile } from "./checksums.ts";
-import { FolderError } from "./folder.ts";
-import { Reader } from "./reader.ts";
-import type { FileSlice } from "./reader_worker.ts";
+import { countTasks, MemorySource } from "../testing/memory_source.ts";
+import { Checksums } from "./checksums.ts";
+import { DiskSource } from "./disk/disk.ts";
+import { StorageError } from "./errors.ts";
+import type { FileSlice, ListedFile } from "./source.ts";
 
 const MIB = 1 << 20;
 const NEVER = new AbortController().signal;
-const FILE: ListedFile = { file: "/photos/h/a", path: "a", size: 5, identity: "1:2:5:3" };
+const FILE: ListedFile = {
+  hash: "h",
+  path: "a",
+  location: "h/a",
+  size: 5,
+  identity: "1:2:5:3",
+};
 
-/** A reader of files that have the text "12345", or as many zeros as their size is */
-function fakeReader(read: (slice: FileSlice) => Promise<number> = checksum) {
+/** A source of files that have the text "12345", or as many zeros as their size is */
+function fakeSource(read: (slice: FileSlice) => Promise<number> = checksum) {
   const slices: FileSlice[] = [];
-  const fake: Pick<Reader, "checksum"> = {
+  const source = countTasks(new MemorySource(), {
     checksum(slice) {
       slices.push(slice);
       return read(slice);
     },
-  };
-  return { reader: fake as Reader, slices };
+  });
+  return { source: { ...source, keepsChecksums: false }, slices };
 }
 
 function checksum({ offset, length, crc32: before }: FileSlice): Promise<number> {
@@ -28,15 +35,15 @@ function checksum({ offset, length, crc32: before }: FileSlice): Promise<number>
 }
 
 Deno.test("a value is remembered, whether scanned or told", async () => {
-  const { reader, slices } = fakeReader();
-  const checksums = new Checksums(reader);
+  const { source, slices } = fakeSource();
+  const checksums = new Checksums(source);
   assert.equal(checksums.get(FILE), undefined);
   assert.equal(await checksums.scan(FILE, NEVER), crc32("12345"));
   assert.equal(checksums.get(FILE), crc32("12345"));
   assert.equal(await checksums.scan(FILE, NEVER), crc32("12345"));
   assert.equal(slices.length, 1);
 
-  const other = { ...FILE, file: "/photos/h/b" };
+  const other = { ...FILE, location: "h/b" };
   checksums.set(other, 42);
   assert.equal(checksums.get(other), 42);
   assert.equal(await checksums.scan(other, AbortSignal.abort()), 42);
@@ -44,23 +51,23 @@ Deno.test("a value is remembered, whether scanned or told", async () => {
 });
 
 Deno.test("a told value takes the place of a remembered one", () => {
-  const checksums = new Checksums(fakeReader().reader);
+  const checksums = new Checksums(fakeSource().source);
   checksums.set(FILE, 1);
   checksums.set(FILE, 0);
   assert.equal(checksums.get(FILE), 0);
 });
 
 Deno.test("an empty file is not read", async () => {
-  const { reader, slices } = fakeReader();
-  assert.equal(await new Checksums(reader).scan({ ...FILE, size: 0 }, NEVER), 0);
+  const { source, slices } = fakeSource();
+  assert.equal(await new Checksums(source).scan({ ...FILE, size: 0 }, NEVER), 0);
   assert.equal(slices.length, 0);
 });
 
 Deno.test("a file that changed, and another file, are scanned again", async () => {
-  const { reader, slices } = fakeReader();
-  const checksums = new Checksums(reader);
+  const { source, slices } = fakeSource();
+  const checksums = new Checksums(source);
   await checksums.scan(FILE, NEVER);
-  for (const other of [{ identity: "1:2:5:4" }, { file: "/photos/h/b" }]) {
+  for (const other of [{ identity: "1:2:5:4" }, { location: "h/b" }]) {
     assert.equal(checksums.get({ ...FILE, ...other }), undefined);
     await checksums.scan({ ...FILE, ...other }, NEVER);
   }
@@ -68,17 +75,17 @@ Deno.test("a file that changed, and another file, are scanned again", async () =
 });
 
 Deno.test("two who ask at the same time wait for one scan", async () => {
-  const { reader, slices } = fakeReader();
-  const checksums = new Checksums(reader);
+  const { source, slices } = fakeSource();
+  const checksums = new Checksums(source);
   const scans = [1, 2, 3].map(() => checksums.scan(FILE, NEVER));
   assert.deepEqual(await Promise.all(scans), [1, 2, 3].map(() => crc32("12345")));
   assert.equal(slices.length, 1);
 });
 
 Deno.test("a large file is scanned in slices", async () => {
-  const { reader, slices } = fakeReader();
+  const { source, slices } = fakeSource();
   const size = 130 * MIB;
-  const crc = await new Checksums(reader).scan({ ...FILE, size }, NEVER);
+  const crc = await new Checksums(source).scan({ ...FILE, size }, NEVER);
   assert.equal(crc, crc32(new Uint8Array(size)));
   assert.deepEqual(slices.map(({ offset, length }) => [offset / MIB, length / MIB]), [
     [0, 64],
@@ -89,10 +96,10 @@ Deno.test("a large file is scanned in slices", async () => {
 
 Deno.test("an abandoned scan stops after its slice, and the next one goes on from there", async () => {
   await using tree = await makeTree({ "0123/huge": { size: 200 * MIB } });
-  using real = new Reader({ root: tree.path, workers: 1 });
+  using real = new DiskSource({ root: tree.path, workers: 1 });
   const [file] = (await real.list("0123"))!.entries;
-  const { reader, slices } = fakeReader((slice) => real.checksum(slice));
-  const checksums = new Checksums(reader);
+  const { source, slices } = fakeSource((slice) => real.checksum(slice));
+  const checksums = new Checksums(source);
   const offsets = () => slices.map(({ offset }) => offset / MIB);
 
   const leaving = new AbortController();
@@ -107,8 +114,8 @@ Deno.test("an abandoned scan stops after its slice, and the next one goes on fro
 });
 
 Deno.test("a scan goes on as long as one waits for it", async () => {
-  const { reader, slices } = fakeReader();
-  const checksums = new Checksums(reader);
+  const { source, slices } = fakeSource();
+  const checksums = new Checksums(source);
   const file = { ...FILE, size: 130 * MIB };
   const leaving = new AbortController();
   const scans = [checksums.scan(file, leaving.signal), checksums.scan(file, NEVER)];
@@ -126,19 +133,19 @@ Deno.test("a scan goes on as long as one waits for it", async () => {
 });
 
 Deno.test("who has left starts no scan", async () => {
-  const { reader, slices } = fakeReader();
-  const scan = new Checksums(reader).scan(FILE, AbortSignal.abort());
+  const { source, slices } = fakeSource();
+  const scan = new Checksums(source).scan(FILE, AbortSignal.abort());
   await assert.rejects(scan, { name: "AbortError" });
   assert.equal(slices.length, 0);
 });
 
 Deno.test("a failure is told to all who wait, and not remembered", async () => {
-  const failure = new FolderError("ESTALE", "changed");
+  const failure = new StorageError("ESTALE", "changed");
   let fail = true;
-  const { reader, slices } = fakeReader((slice) =>
+  const { source, slices } = fakeSource((slice) =>
     fail ? Promise.reject(failure) : checksum(slice)
   );
-  const checksums = new Checksums(reader);
+  const checksums = new Checksums(source);
   const scans = [checksums.scan(FILE, NEVER), checksums.scan(FILE, NEVER)];
   for (const { reason } of await Promise.allSettled(scans) as PromiseRejectedResult[]) {
     assert.equal(reason, failure);
@@ -150,8 +157,8 @@ Deno.test("a failure is told to all who wait, and not remembered", async () => {
 });
 
 Deno.test("the memory has a bound: what was not used for longest is forgotten", () => {
-  const checksums = new Checksums(fakeReader().reader, { maxBytes: 10_000 });
-  const files = Array.from({ length: 1000 }, (_, i) => ({ ...FILE, file: `/photos/${i}` }));
+  const checksums = new Checksums(fakeSource().source, { maxBytes: 10_000 });
+  const files = Array.from({ length: 1000 }, (_, i) => ({ ...FILE, location: `/photos/${i}` }));
   for (const [i, file] of files.entries()) {
     checksums.set(file, i);
     assert.equal(checksums.get(files[0]), 0);
@@ -159,4 +166,34 @@ Deno.test("the memory has a bound: what was not used for longest is forgotten", 
   const known = files.filter((file) => checksums.get(file) !== undefined);
   assert.ok(known.length > 10 && known.length < 50, `${known.length} are known`);
   assert.deepEqual(known.slice(1), files.slice(1 - known.length));
+});
+
+Deno.test("recall() takes what the source keeps; set() and forget() tell it", async () => {
+  const source = new MemorySource({ "h/a": "1", "h/b": "2" });
+  const [a, b] = (await source.list("h"))!.entries;
+  const first = new Checksums(source);
+  first.set(a, 1);
+  first.set(b, 2);
+  first.forget(b);
+  await first.flush();
+  const second = new Checksums(source);
+  await second.recall([a, b]);
+  assert.deepEqual([second.get(a), second.get(b)], [1, undefined]);
+});
+
+Deno.test("a source that cannot keep values is told of no more, and that is said once", async () => {
+  const source = new MemorySource({ "h/a": "1" });
+  const [a] = (await source.list("h"))!.entries;
+  const failure = new StorageError("EINDEX", "no such file");
+  let asked = 0;
+  const fail = () => Promise.reject(++asked && failure);
+  const broken = { ...countTasks(source), recall: fail, remember: fail };
+  const failures: unknown[] = [];
+  const checksums = new Checksums(broken, { onKeepFailure: (error) => failures.push(error) });
+  await checksums.recall([a]);
+  await checksums.recall([a]);
+  checksums.set(a, 1);
+  await checksums.flush();
+  assert.deepEqual([asked, failures], [1, [failure]]);
+  assert.equal(checksums.get(a), 1);
 });

@@ -1,14 +1,14 @@
 /**
- * What a folder holds: the entries of an archive before any file was opened. A thread lists, another
- * one uses the listing, so it also has a packed form: columns, which cross over without being copied
- * object by object.
+ * What a folder holds: the entries of an archive before any file was opened. A thread makes the
+ * listing and another one uses it, so it also has a packed form: columns, which cross over without
+ * being copied object by object.
  *
  * @module
  */
 
-import { join } from "node:path";
+import type { ListedFile } from "./source.ts";
 
-/** So many numbers a row: size, time, mode, device, inode. */
+/** Numbers in a row: size, time, mode, device, inode. */
 const NUMBERS = 5;
 
 const CHUNK_ROWS = 1024;
@@ -34,69 +34,72 @@ export interface EntryState extends FileState {
   readonly mode: number;
 }
 
-/** Where an entry is on the disk. */
+/** Where an entry is. Folders end in `/`. */
 export interface EntryPlace {
-  /** Path in the folder, joined by `/`; a folder's ends in `/`. */
+  /** Path in the archive's folder, joined by `/`. */
   readonly path: string;
-  /** Absolute path to open: where a symlink leads, else the same file as `path`. */
-  readonly file: string;
+  /** Path from the photos folder, joined by `/`: where a symlink leads, else the hash and `path`. */
+  readonly location: string;
 }
 
-/** One file or empty folder of an archive: a row of a packed listing. */
-export class FolderEntry implements EntryPlace, EntryState {
+/** One file or empty folder of an archive. */
+export interface ListedEntry extends ListedFile {
   /** Path in the archive, joined by `/`; a folder's ends in `/`. */
+  readonly name: string;
+  /** Modification time, whole seconds since 1970. */
+  readonly mtime: number;
+  /** Unix permission bits. */
+  readonly mode: number;
+}
+
+/** An entry as a row of a packed listing. */
+class PackedEntry implements ListedEntry, EntryState {
   readonly name: string;
   readonly #listing: PackedListing;
   readonly #row: number;
 
-  /** The entry in this row. */
   constructor(name: string, listing: PackedListing, row: number) {
     this.name = name;
     this.#listing = listing;
     this.#row = row;
   }
 
-  /** Bytes; 0 for a folder. */
+  get hash(): string {
+    return this.#listing.hash;
+  }
+
   get size(): number {
     return this.#listing.numbers[this.#row * NUMBERS];
   }
 
-  /** Modification time in milliseconds since 1970. */
   get mtimeMs(): number {
     return this.#listing.numbers[this.#row * NUMBERS + 1];
   }
 
-  /** Modification time, whole seconds since 1970. */
   get mtime(): number {
     return Math.floor(this.mtimeMs / 1000);
   }
 
-  /** Unix permission bits. */
   get mode(): number {
     return this.#listing.numbers[this.#row * NUMBERS + 2];
   }
 
-  /** Device. */
   get dev(): number {
     return this.#listing.numbers[this.#row * NUMBERS + 3];
   }
 
-  /** Inode; 0 where the system has none. */
   get ino(): number {
     return this.#listing.numbers[this.#row * NUMBERS + 4];
   }
 
-  /** Path in the folder as it is on the disk, joined by `/`; a folder's ends in `/`. */
   get path(): string {
     return this.#listing.places.get(this.#row)?.path ?? this.name;
   }
 
-  /** Absolute path to open: where a symlink leads, else the same file as `path`. */
-  get file(): string {
-    return this.#listing.places.get(this.#row)?.file ?? join(this.#listing.path, this.name);
+  get location(): string {
+    return this.#listing.places.get(this.#row)?.location ?? `${this.hash}/${this.name}`;
   }
 
-  /** What {@link identityOf} says: equal as long as the file is the same and unchanged. */
   get identity(): string {
     return identityOf(this);
   }
@@ -104,10 +107,10 @@ export class FolderEntry implements EntryPlace, EntryState {
 
 /** What a folder holds. */
 export interface Listing {
-  /** Absolute path of the folder. */
-  readonly path: string;
+  /** The folder's name, and the key in the link. */
+  readonly hash: string;
   /** What goes into the archive, ascending by the UTF-8 bytes of the name. Never empty. */
-  readonly entries: readonly FolderEntry[];
+  readonly entries: readonly ListedEntry[];
   /**
    * A hash over what goes into the bytes of an archive: name, size, time and mode of each
    * entry. Never device or inode: copies of a folder have the same fingerprint.
@@ -184,15 +187,15 @@ export class EntryColumns {
 
 /** The listing that was packed. */
 export function unpackListing(packed: PackedListing): Listing {
-  const { path, fingerprint, lastModified, settled, leftOut } = packed;
+  const { hash, fingerprint, lastModified, settled, leftOut } = packed;
   const entries = packed.names.split(SEPARATOR).map((name, row) =>
-    new FolderEntry(name, packed, row)
+    new PackedEntry(name, packed, row)
   );
-  return { path, entries, fingerprint, lastModified, settled, leftOut };
+  return { hash, entries, fingerprint, lastModified, settled, leftOut };
 }
 
 /** The entries that are files, and not empty folders. */
-export function filesOf({ entries }: Listing): FolderEntry[] {
+export function filesOf({ entries }: Listing): ListedEntry[] {
   return entries.filter(({ name }) => !name.endsWith("/"));
 }
 

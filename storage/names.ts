@@ -22,6 +22,12 @@ const JUNK = new Set(["thumbs.db", "desktop.ini", "__macosx", "@eadir"]);
 /** Fewer characters than this can be guessed. */
 const SHORTEST_SAFE_HASH = 16;
 
+/** Which files go into an archive besides plain visible ones. */
+export interface Selection {
+  /** Let in names that start with a dot. @default false */
+  readonly hidden?: boolean;
+}
+
 /** True if a link can name this folder. Windows' device names never: opening one hangs there. */
 export function isHash(name: string): boolean {
   return HASH.test(name) && !DEVICE.test(name);
@@ -40,6 +46,16 @@ export function isHidden(name: string): boolean {
 /** True for what Windows, macOS and Synology leave behind in folders. */
 export function isJunk(name: string): boolean {
   return JUNK.has(name.toLowerCase());
+}
+
+/** True if a file or folder of this name goes in. */
+export function isSelected(name: string, { hidden = false }: Selection): boolean {
+  return !isJunk(name) && (hidden || !isHidden(name));
+}
+
+/** True for a name that may not be valid UTF-8: the runtime shows such bytes as U+FFFD. */
+export function isDamaged(name: string): boolean {
+  return name.includes("\ufffd");
 }
 
 /**

@@ -8,12 +8,12 @@ import { isDeepStrictEqual } from "node:util";
 import { LRUCache } from "lru-cache";
 import { type Listing, type PackedListing, unpackListing } from "./listing.ts";
 
-/** So many listings at most are shared. */
+/** At most this many listings are shared. */
 const MAX_SHARED = 1000;
 
 /**
- * The listings that are in use. Whoever lists a folder that is the same as before shares the listing
- * of those who still use it: so a thousand clients of one archive hold it once.
+ * The listings that are in use. A folder that is listed again and is the same as before shares the
+ * listing of those who still use it: so a thousand clients of one archive hold it once.
  */
 export class SharedListings {
   readonly #listings = new LRUCache<string, WeakRef<Listing>>({ max: MAX_SHARED });
@@ -31,9 +31,9 @@ export class SharedListings {
 }
 
 /**
- * Listings under way. One at a time is made of a folder; whoever asks meanwhile shares the next one,
- * which begins later than all of them asked. So a crowd at one archive takes one thread and one
- * listing's memory.
+ * Listings under way, one at a time for each folder. Callers that arrive while one is made share the
+ * next one, which begins after the last of them came. So a crowd at one archive takes one thread and
+ * one listing's memory.
  */
 export class PendingListings {
   readonly #running = new Map<string, Promise<Listing | null>>();

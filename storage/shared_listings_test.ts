@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { MemorySource } from "../testing/memory_source.ts";
 import type { Listing } from "./listing.ts";
 import { PendingListings } from "./shared_listings.ts";
 
@@ -16,7 +17,8 @@ function countedListings() {
 /** Lets all go on that can */
 const tick = () => new Promise((resolve) => setTimeout(resolve));
 
-const listingOf = (path: string) => ({ path }) as Listing;
+const source = new MemorySource({ "first/a": "1", "second/a": "1", "fourth/a": "1" });
+const listingOf = (hash: string) => source.list(hash);
 
 Deno.test("who asks while a folder is listed shares the listing after it", async () => {
   const pending = new PendingListings();
@@ -24,22 +26,22 @@ Deno.test("who asks while a folder is listed shares the listing after it", async
   const first = pending.get("a", list);
   const crowd = Array.from({ length: 5 }, () => pending.get("a", list));
   assert.equal(begun.length, 1);
-  begun[0].resolve(listingOf("first"));
-  assert.equal((await first)?.path, "first");
+  begun[0].resolve(await listingOf("first"));
+  assert.equal((await first)?.hash, "first");
   await tick();
   assert.equal(begun.length, 2, "the next one begins when the first one has ended");
   const late = pending.get("a", list); // the second one has begun before: too old
-  begun[1].resolve(listingOf("second"));
+  begun[1].resolve(await listingOf("second"));
   await tick();
-  const paths = (await Promise.all(crowd)).map((listing) => listing?.path);
-  assert.deepEqual(paths, Array(5).fill("second"));
+  const hashes = (await Promise.all(crowd)).map((listing) => listing?.hash);
+  assert.deepEqual(hashes, Array(5).fill("second"));
   begun[2].resolve(null);
   assert.equal(await late, null);
   assert.equal(begun.length, 3);
   const afterwards = pending.get("a", list);
   assert.equal(begun.length, 4, "nothing is kept");
-  begun[3].resolve(listingOf("fourth"));
-  assert.equal((await afterwards)?.path, "fourth");
+  begun[3].resolve(await listingOf("fourth"));
+  assert.equal((await afterwards)?.hash, "fourth");
 });
 
 Deno.test("a listing that fails does so for those who asked for it only", async () => {
@@ -50,8 +52,8 @@ Deno.test("a listing that fails does so for those who asked for it only", async 
   begun[0].reject(new Error("EACCES"));
   await assert.rejects(first, /EACCES/);
   await tick();
-  begun[1].resolve(listingOf("second"));
-  assert.equal((await second)?.path, "second");
+  begun[1].resolve(await listingOf("second"));
+  assert.equal((await second)?.hash, "second");
 });
 
 Deno.test("folders are listed beside each other", () => {

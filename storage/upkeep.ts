@@ -1,21 +1,23 @@
 /**
- * Work on many archives at once, outside of any download: fill the checksum index, and check it.
+ * Work on many archives at once, outside of any download: work out the CRC-32 values that the source
+ * keeps, and check them.
  *
  * @module
  */
 
+import { mapAtMost } from "../lib/concurrency.ts";
 import type { Checksums } from "./checksums.ts";
-import type { FolderEntry } from "./listing.ts";
-import { type Reader, sliceOf } from "./reader.ts";
+import type { ListedEntry } from "./listing.ts";
+import { type FileSource, sliceOf } from "./source.ts";
 
-/** So many files are read at the same time. */
+/** At most this many files are read at the same time. */
 const FILES_AT_ONCE = 4;
 
 /** What upkeep works with. */
 export interface UpkeepOptions {
   /** Reads the files. */
-  readonly reader: Reader;
-  /** Has the index. */
+  readonly source: FileSource;
+  /** Knows the CRC-32 values that the source keeps. */
   readonly checksums: Checksums;
   /** The archives to work through. */
   readonly hashes: readonly string[];
@@ -41,9 +43,9 @@ export interface ArchivedFile {
 
 /** What a check found. */
 export interface Verification {
-  /** Files whose content is what the index says. */
+  /** Files whose content has the CRC-32 that was kept. */
   readonly good: number;
-  /** Files that the index does not know. */
+  /** Files of which no CRC-32 was kept. */
   readonly unknown: number;
   /** Files whose content is another one, under the same size and time. */
   readonly changed: readonly ArchivedFile[];
@@ -52,10 +54,10 @@ export interface Verification {
 }
 
 interface Candidate extends ArchivedFile {
-  readonly entry: FolderEntry;
+  readonly entry: ListedEntry;
 }
 
-/** Works out the CRC-32 of every file that the index does not know; tells those that failed. */
+/** Works out the CRC-32 of every file that the source keeps none of; returns those that failed. */
 export async function warm(options: UpkeepOptions): Promise<readonly ArchivedFile[]> {
   const { checksums } = options;
   const failed: ArchivedFile[] = [];
@@ -66,9 +68,9 @@ export async function warm(options: UpkeepOptions): Promise<readonly ArchivedFil
   return [...unlisted, ...failed];
 }
 
-/** Reads every file that the index knows, to see whether its content is still the same. */
+/** Reads every file whose CRC-32 the source keeps, to see whether its content is still the same. */
 export async function verify(options: UpkeepOptions): Promise<Verification> {
-  const { checksums, reader } = options;
+  const { checksums, source } = options;
   const counts = { good: 0, unknown: 0 };
   const changed: ArchivedFile[] = [];
   const failed: ArchivedFile[] = [];
@@ -76,7 +78,7 @@ export async function verify(options: UpkeepOptions): Promise<Verification> {
     const expected = checksums.get(entry);
     if (expected === undefined) return void counts.unknown++;
     try {
-      const actual = await reader.checksum(
+      const actual = await source.checksum(
         sliceOf(entry, { offset: 0, length: entry.size, crc32: 0 }),
       );
       if (actual === expected) counts.good++;
@@ -88,32 +90,28 @@ export async function verify(options: UpkeepOptions): Promise<Verification> {
   return { ...counts, changed, failed: [...unlisted, ...failed] };
 }
 
-/** Nobody leaves a run of upkeep but by ending the process. */
+/** A run of upkeep ends early only with the process. */
 const NEVER = new AbortController().signal;
 
 /** Does the work for every file; returns the archives that could not be listed. */
 async function forEachFile(
-  { reader, checksums, hashes, onProgress }: UpkeepOptions,
+  { source, checksums, hashes, onProgress }: UpkeepOptions,
   work: (candidate: Candidate) => Promise<void>,
 ): Promise<readonly ArchivedFile[]> {
   const candidates: Candidate[] = [];
   const unlisted: ArchivedFile[] = [];
   for (const hash of hashes) {
-    const listing = await reader.list(hash).catch(() => void unlisted.push({ hash, path: "" }));
+    const listing = await source.list(hash).catch(() => void unlisted.push({ hash, path: "" }));
     const files = listing?.entries.filter(({ size }) => size > 0) ?? [];
     await checksums.recall(files);
     for (const entry of files) candidates.push({ hash, path: entry.path, entry });
   }
   const total = candidates.reduce((sum, { entry }) => sum + entry.size, 0);
   let done = 0;
-  const queue = candidates.values();
-  const workThrough = async () => {
-    for (const candidate of queue) {
-      await work(candidate);
-      done += candidate.entry.size;
-      onProgress?.({ done, total });
-    }
-  };
-  await Promise.all(Array.from({ length: FILES_AT_ONCE }, workThrough));
+  await mapAtMost(candidates, async (candidate) => {
+    await work(candidate);
+    done += candidate.entry.size;
+    onProgress?.({ done, total });
+  }, { limit: FILES_AT_ONCE });
   return unlisted;
 }

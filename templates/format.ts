@@ -1,13 +1,13 @@
 /**
  * Numbers, sizes and dates as people read them. Pure: neither the server's locale nor its time zone
- * takes part.
+ * matters.
  *
  * @module
  */
 
 import { type Language, messages } from "./messages.ts";
 
-/** Joins a number to what it counts: no line breaks between them. */
+/** Goes between a number and its unit, so that no line breaks there. */
 const NO_BREAK_SPACE = "\u00a0";
 
 /**
@@ -26,7 +26,7 @@ export function formatFileCount(count: number, language: Language): string {
  */
 export function formatBytes(bytes: number, language: Language): string {
   const units = messages[language].byteUnits;
-  // Rounded before the unit is chosen: 999,999 bytes are 1 MB, not 1,000 kB.
+  // Round before choosing the unit: 999,999 bytes are 1 MB, not 1,000 kB.
   let value = Number(bytes.toPrecision(3));
   let unit = 0;
   while (value >= 1000 && unit < units.length - 1) {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { formatBytes, formatDate, formatFileCount } from "./format.ts";
 
-Deno.test("formatFileCount() gives the noun its right form", () => {
+Deno.test("formatFileCount() uses the right form of the noun", () => {
   const russian = [
     [0, "0 файлов"],
     [1, "1 файл"],
@@ -31,7 +31,7 @@ Deno.test("formatFileCount() gives the noun its right form", () => {
   }
 });
 
-Deno.test("formatBytes() takes the decimal unit that suits the rounded size", () => {
+Deno.test("formatBytes() uses the decimal unit that suits the rounded size", () => {
   const sizes = [
     [0, "0 B", "0 Б"],
     [1, "1 B", "1 Б"],

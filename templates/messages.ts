@@ -1,5 +1,5 @@
 /**
- * What the pages say, in every language they speak. Plain text: `mod.ts` makes HTML of it.
+ * The words of the pages, in each language. Plain text: `mod.ts` turns it into HTML.
  *
  * @module
  */
@@ -9,11 +9,11 @@ export type Language = "en" | "ru";
 
 /** Heading and sentences of a page. */
 export interface PageText {
-  /** Heading, and title of the window. */
+  /** Heading of the page, and title of the window. */
   readonly title: string;
-  /** What this page is about. */
+  /** What the page is about. */
   readonly lead: string;
-  /** What to do about it. */
+  /** What the visitor can do. */
   readonly hint?: string;
 }
 
@@ -22,11 +22,11 @@ export type PluralForms =
   & Partial<Readonly<Record<Intl.LDMLPluralRule, string>>>
   & { readonly other: string };
 
-/** Everything the pages say in one language. */
+/** All words of the pages in one language. */
 export interface Messages {
   /** `/` with a list of archives. */
   readonly list: PageText;
-  /** `/` when the list would be empty. */
+  /** `/` when there are no archives. */
   readonly emptyList: PageText;
   /** `/` for a visitor who may not see the list. */
   readonly hiddenList: PageText;
@@ -34,16 +34,16 @@ export interface Messages {
   readonly errors: Readonly<Record<ErrorStatus, PageText>>;
   /** "file" after a number. */
   readonly files: PluralForms;
-  /** Stands before the date of an archive's newest file. */
+  /** The word before the date of an archive's newest file. */
   readonly updated: string;
-  /** Units of size, each a thousand of the one before. */
+  /** Units of size, each a thousand times the previous one. */
   readonly byteUnits: readonly string[];
 }
 
 /** Statuses that have a page of their own. */
 export type ErrorStatus = 400 | 404 | 405 | 500 | 503 | 504;
 
-/** The texts in every language. */
+/** The words in every language. */
 export const messages: Readonly<Record<Language, Messages>> = {
   en: {
     list: {
@@ -52,14 +52,14 @@ export const messages: Readonly<Record<Language, Messages>> = {
     },
     emptyList: {
       title: "No archives yet",
-      lead: "The service is running and has nothing to send so far.",
+      lead: "The service is running, but there is nothing to download yet.",
       hint: "Put a folder of photos into the photos folder and reload this page: " +
-        "the name of your folder becomes its link.",
+        "the name of your folder becomes part of its link.",
     },
     hiddenList: {
       title: "Photo downloads",
-      lead: "This is a download service: it sends folders of photos as ZIP files.",
-      hint: "To get yours, open the full link you were given.",
+      lead: "This service sends folders of photos as ZIP files.",
+      hint: "To download yours, open the complete link that you were given.",
     },
     errors: {
       400: {
@@ -75,17 +75,17 @@ export const messages: Readonly<Record<Language, Messages>> = {
       },
       405: {
         title: "Downloads only",
-        lead: "Archives can be downloaded from this address, and nothing can be sent to it.",
+        lead: "You can download archives from this address, but you cannot send anything to it.",
         hint: "Open the link in a browser.",
       },
       500: {
         title: "Something went wrong",
-        lead: "The server failed to prepare its answer.",
+        lead: "The server could not prepare an answer.",
         hint: "Try again later. If it keeps failing, tell the person who gave you the link.",
       },
       503: {
         title: "Busy at the moment",
-        lead: "The service cannot take your request right now.",
+        lead: "The service cannot handle your request right now.",
         hint: "Try again in a minute.",
       },
       504: {
@@ -105,13 +105,13 @@ export const messages: Readonly<Record<Language, Messages>> = {
     },
     emptyList: {
       title: "Архивов пока нет",
-      lead: "Сервис работает, но отдавать ему пока нечего.",
+      lead: "Сервис работает, но скачивать пока нечего.",
       hint: "Положите папку со снимками в папку с фотографиями и обновите страницу: " +
-        "имя вашей папки станет её ссылкой.",
+        "имя вашей папки станет частью ссылки на неё.",
     },
     hiddenList: {
       title: "Скачивание фотографий",
-      lead: "Этот сервис отдаёт папки с фотографиями одним ZIP-файлом.",
+      lead: "Этот сервис отдаёт папки с фотографиями в виде ZIP-файлов.",
       hint: "Чтобы скачать свою, откройте полученную ссылку целиком.",
     },
     errors: {
@@ -128,7 +128,7 @@ export const messages: Readonly<Record<Language, Messages>> = {
       },
       405: {
         title: "Только скачивание",
-        lead: "С этого адреса архивы скачивают, отправить на него ничего нельзя.",
+        lead: "По этому адресу архивы можно только скачать, отправить сюда ничего нельзя.",
         hint: "Откройте ссылку в браузере.",
       },
       500: {
@@ -138,7 +138,7 @@ export const messages: Readonly<Record<Language, Messages>> = {
       },
       503: {
         title: "Сервис занят",
-        lead: "Сейчас сервис не может принять ваш запрос.",
+        lead: "Сейчас сервис не может обработать ваш запрос.",
         hint: "Попробуйте ещё раз через минуту.",
       },
       504: {

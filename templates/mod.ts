@@ -1,8 +1,8 @@
 /**
  * The pages of the service, and the only place where text becomes HTML.
  *
- * The templates are Mustache, which escapes every value. The one exception is the style sheet: it
- * is a file of this folder and goes into each page, so that a page needs nothing else from anywhere.
+ * The templates are Mustache, which escapes every value. The one exception is the style sheet, a
+ * file beside this one: it goes into each page as it is, so that a page loads nothing else.
  *
  * @module
  */
@@ -25,8 +25,8 @@ export type { Language } from "./messages.ts";
 const LANGUAGES: readonly Language[] = ["en", "ru"];
 
 /**
- * The style sheet as a browser sees it. It reads CRLF as LF and hashes the result, and a checkout on
- * Windows may have made CRLF of our line ends.
+ * The style sheet as a browser sees it: with CRLF read as LF before it is hashed. A checkout on
+ * Windows may have turned our line ends into CRLF.
  *
  * @see {@link https://html.spec.whatwg.org/multipage/parsing.html#preprocessing-the-input-stream}
  */
@@ -36,8 +36,8 @@ const style = styleSheet.replaceAll("\r\n", "\n");
 const styleElement = `<style>${style}</style>`;
 
 /**
- * Value of the `Content-Security-Policy` header for every page: nothing is allowed but the style
- * sheet inside the page, named by its hash, and the empty icon.
+ * Value of the `Content-Security-Policy` header for every page: nothing is allowed except the style
+ * sheet inside the page, identified by its hash, and the empty icon.
  *
  * @see {@link https://www.w3.org/TR/CSP3/}
  */
@@ -66,7 +66,7 @@ export interface ArchiveSummary {
 export interface HomePageOptions {
   /** Language of the page. */
   readonly language: Language;
-  /** Archives in the order of the list, or `null`: the list is not for this visitor. */
+  /** Archives in the order of the list; `null` if this visitor may not see the list. */
   readonly archives: readonly ArchiveSummary[] | null;
 }
 
@@ -74,17 +74,17 @@ export interface HomePageOptions {
 export interface ErrorPageOptions {
   /** Language of the page. */
   readonly language: Language;
-  /** Status of the response: 400, 404, 405, 500, 503 or 504. Any other gets the text of 500. */
+  /** Status of the response: 400, 404, 405, 500, 503 or 504. Any other has the text of 500. */
   readonly status: number;
 }
 
 /**
  * Picks the language of a page: English unless the visitor prefers Russian.
  *
- * Preference is that of RFC 9110, section 12.5.4. The answer depends on the header, so a response
- * that follows it needs `Vary: Accept-Language`.
+ * Preferences are weighed as in RFC 9110 section 12.5.4. A response that depends on the result
+ * needs `Vary: Accept-Language`.
  *
- * @param acceptLanguage Value of the `Accept-Language` header, `null` when the request has none.
+ * @param acceptLanguage value of the `Accept-Language` header, `null` if the request has none
  */
 export function chooseLanguage(acceptLanguage: string | null): Language {
   const headers = { "accept-language": acceptLanguage ?? undefined };
@@ -92,7 +92,7 @@ export function chooseLanguage(acceptLanguage: string | null): Language {
   return LANGUAGES.find((language) => language === preferred) ?? LANGUAGES[0];
 }
 
-/** The page of `/` as HTML. */
+/** The page at `/` as HTML. */
 export function homePage(options: HomePageOptions): string {
   const { language, archives } = options;
   const rows = archives?.map((archive) => archiveRow(archive, language)) ?? [];
@@ -101,7 +101,7 @@ export function homePage(options: HomePageOptions): string {
   return render(homeTemplate, { language, text, values: { list } });
 }
 
-/** The page of an error as HTML. Nothing of the request is in it. */
+/** The page for an error as HTML. It contains nothing from the request. */
 export function errorPage(options: ErrorPageOptions): string {
   const { language, status } = options;
   const { errors } = messages[language];
@@ -109,14 +109,14 @@ export function errorPage(options: ErrorPageOptions): string {
   return render(errorTemplate, { language, text, values: { status } });
 }
 
-/** The words of the home page. */
+/** The text of the home page. */
 function homeText(archives: readonly ArchiveSummary[] | null, language: Language): PageText {
   const { hiddenList, emptyList, list } = messages[language];
   if (archives === null) return hiddenList;
   return archives.length === 0 ? emptyList : list;
 }
 
-/** What the list says of one archive. */
+/** What the list says about one archive. */
 function archiveRow(archive: ArchiveSummary, language: Language): Record<string, string> {
   return {
     hash: archive.hash,
@@ -133,7 +133,7 @@ function archiveRow(archive: ArchiveSummary, language: Language): Record<string,
 interface PageContent {
   readonly language: Language;
   readonly text: PageText;
-  /** What the page's own template names besides the words. */
+  /** What the page's own template uses besides the text. */
   readonly values: Readonly<Record<string, unknown>>;
 }
 

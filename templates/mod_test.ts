@@ -68,7 +68,7 @@ Deno.test("homePage() links each archive by its hash and dates it for programs",
   assert.ok(page.includes('<time datetime="2025-11-21T22:30:15.250Z">'));
 });
 
-Deno.test("homePage() escapes a hostile name, in the link and in its text", () => {
+Deno.test("homePage() escapes a hostile name, in the link and in the text", () => {
   const hash = `<script>"'&`;
   const page = homePage({ language: "en", archives: [{ ...ARCHIVE, hash }] });
   assert.ok(!page.includes("<script"));
@@ -90,7 +90,7 @@ Deno.test("homePage() of an empty photos folder says what to do", () => {
   }
 });
 
-Deno.test("homePage() without a list tells nothing about the archives", () => {
+Deno.test("homePage() without a list says nothing about the archives", () => {
   for (const language of LANGUAGES) {
     const page = homePage({ language, archives: null });
     assert.ok(visibleText(page).includes(messages[language].hiddenList.hint!));
@@ -99,7 +99,7 @@ Deno.test("homePage() without a list tells nothing about the archives", () => {
   }
 });
 
-Deno.test("errorPage() has its own words for every status, in both languages", () => {
+Deno.test("errorPage() has its own text for every status, in both languages", () => {
   const titles = new Set<string>();
   for (const language of LANGUAGES) {
     for (const status of STATUSES) {
@@ -114,13 +114,13 @@ Deno.test("errorPage() has its own words for every status, in both languages", (
   assert.equal(titles.size, LANGUAGES.length * STATUSES.length);
 });
 
-Deno.test("errorPage() of a status without words keeps the number", () => {
+Deno.test("errorPage() of a status without a text keeps the number", () => {
   const text = visibleText(errorPage({ language: "en", status: 507 }));
   assert.ok(text.includes("507"));
   assert.ok(text.includes(messages.en.errors[500].title));
 });
 
-Deno.test("every page is complete in itself", () => {
+Deno.test("homePage() and errorPage() are complete in themselves", () => {
   for (const page of everyPage()) {
     assert.ok(page.startsWith("<!doctype html>\n<html lang="));
     assert.match(page, /<meta name="viewport" content="width=device-width, initial-scale=1">/);

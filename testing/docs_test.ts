@@ -8,6 +8,7 @@ import assert from "node:assert/strict";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseEnv } from "node:util";
+import { parse } from "yaml";
 import { optionsTable } from "../lib/config.ts";
 import { childrenOf, type Program, runToEnd, start, until } from "./process.ts";
 import { exchange } from "./raw.ts";
@@ -17,13 +18,8 @@ import { makeTree, randomBytes, type Tree, type TreeFile } from "./tree.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const DOCS = [...Deno.readDirSync(join(ROOT, "docs"))].map(({ name }) => `docs/${name}`);
-const PAGES = [
-  "README.md",
-  "README.ru.md",
-  "CHANGELOG.md",
-  "CONTRIBUTING.md",
-  ...DOCS.filter(isPage),
-].sort();
+const ROOT_PAGES = ["README.md", "README.ru.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"];
+const PAGES = [...ROOT_PAGES, ...DOCS.filter(isPage)].sort();
 
 /** Pages whose blocks this file runs; README.ru.md has those of README.md */
 const OURS = ["README.md", "docs/security.md", "docs/migration.md", "docs/cms.md"];
@@ -31,6 +27,8 @@ const WINDOWS = "docs/windows.md";
 
 /** Languages of blocks that are more than something to look at */
 const CODE = ["console", "sh", "php", "python", "json", "xml", "ini", "powershell"];
+
+const ISSUE_TEMPLATES = ".github/ISSUE_TEMPLATE";
 
 /** Blocks that are not run, by the start of their text, and why not */
 const NOT_RUN: Readonly<Record<string, string>> = {
@@ -73,6 +71,24 @@ function onLinux(tools: readonly string[], name: string, fn: () => Promise<void>
 interface Block {
   readonly language: string;
   readonly text: string;
+}
+
+/** A question of an issue form, as GitHub's syntax for issue forms has it */
+interface Field {
+  readonly type: string;
+  readonly id?: string;
+  readonly attributes: {
+    readonly label?: string;
+    readonly value?: string;
+    readonly options?: readonly unknown[];
+  };
+}
+
+/** An issue form */
+interface Form {
+  readonly name: string;
+  readonly description: string;
+  readonly body: readonly Field[];
 }
 
 /** A folder, the program that serves its photos, and the hash that was printed last */
@@ -143,6 +159,25 @@ Deno.test("docs/: every JSON block is JSON", () => {
       if (language === "json") assert.doesNotThrow(() => JSON.parse(text), page);
     }
   }
+});
+
+Deno.test("issue templates are valid forms, and send vulnerabilities to SECURITY.md", () => {
+  const names = [...Deno.readDirSync(join(ROOT, ISSUE_TEMPLATES))].map(({ name }) => name).sort();
+  assert.deepEqual(names, ["bug_report.yml", "config.yml", "feature_request.yml"]);
+  for (const name of names.filter((name) => name !== "config.yml")) {
+    const text = read(`${ISSUE_TEMPLATES}/${name}`);
+    assertForm(parse(text), name);
+    for (const [, page] of text.matchAll(/`((?:docs\/)?[A-Za-z]+\.md)`/g)) {
+      assert.ok(PAGES.includes(page), `${name}: ${page}`);
+    }
+  }
+  const config = parse(read(`${ISSUE_TEMPLATES}/config.yml`));
+  assert.deepEqual(Object.keys(config).sort(), ["blank_issues_enabled", "contact_links"]);
+  assert.equal(config.blank_issues_enabled, false);
+  const [{ name, url, about, ...others }] = config.contact_links;
+  assert.deepEqual([config.contact_links.length, others], [1, {}]);
+  assert.match(new URL(url).pathname, /^\/[^/]+\/zipferry\/security\/policy$/);
+  assert.ok(name && about.includes("SECURITY.md"));
 });
 
 testWith(["python3"], "architecture.svg is well-formed and only a picture", async () => {
@@ -262,6 +297,17 @@ onLinux(["python3"], "docs/migration.md: what it says of folders is so", async (
   }
 });
 
+Deno.test("docs/migration.md: with -d 0.5 a download comes in chunks of 32 KiB", async () => {
+  const path = "photos/with-a-photo-in-it/1.jpg";
+  await using tree = await makeTree({ [path]: randomBytes(4.5 * 32 * 1024) });
+  await using program = await start(["-f", tree.join("photos"), "-d", "0.5"]);
+  const started = performance.now();
+  const { status, complete } = await get({ program }, "/archive/with-a-photo-in-it/");
+  const seconds = (performance.now() - started) / 1000;
+  assert.deepEqual([status, complete], [200, true]);
+  assert.ok(seconds > 1.9, `five chunks, so four waits of half a second: ${seconds} s`);
+});
+
 testWith(["python3"], `${WINDOWS}: what needs no Windows`, async () => {
   const blocks = blocksOf(read(WINDOWS));
   for (const { language, text } of blocks) {
@@ -291,6 +337,29 @@ async function prepare(): Promise<Stage> {
     await tree[Symbol.asyncDispose]();
     throw error;
   }
+}
+
+/** Fields that GitHub requires, and no others: it rejects a form that has any it does not know */
+function assertForm({ name, description, body, ...others }: Form, file: string) {
+  assert.ok(name && description && body.length > 0, file);
+  assert.deepEqual(Object.keys(others), ["labels"], file);
+  const questions = body.filter(({ type }) => type !== "markdown");
+  assert.ok(questions.length > 0, file);
+  for (const { type, id, attributes, ...others } of body) {
+    assert.ok(Object.keys(others).every((key) => key === "validations"), `${file}: ${id}`);
+    assert.ok(["markdown", "input", "textarea", "dropdown", "checkboxes"].includes(type), type);
+    if (type === "markdown") assert.ok(attributes.value, file);
+    else assert.ok(attributes.label && /^[a-z]+$/.test(id ?? ""), `${file}: ${id}`);
+    const hasOptions = type === "dropdown" || type === "checkboxes";
+    assert.equal(hasOptions, (attributes.options ?? []).length > 0, `${file}: ${id}`);
+  }
+  assert.equal(
+    new Set(questions.map(({ id }) => id)).size,
+    questions.length,
+    `${file}: ids differ`,
+  );
+  const labels = new Set(questions.map(({ attributes }) => attributes.label));
+  assert.equal(labels.size, questions.length, `${file}: labels differ`);
 }
 
 async function runBlock({ language, text }: Block, stage: Stage) {
@@ -507,3 +576,17 @@ function anchorsOf(text: string) {
     title.toLowerCase().replaceAll(/[^\p{L}\p{N}\p{M}_\- ]/gu, "").replaceAll(" ", "-")
   );
 }
+
+Deno.test("docs/architecture.md names files that exist, and every folder of the project", () => {
+  const page = read("docs/architecture.md");
+  const named = [...page.matchAll(/`([a-z][\w./]*(?:\/|\.ts|\.md|\.json))`/g)].map(([, name]) =>
+    name
+  );
+  const missing = named.filter((name) => name.includes("/") && !exists(name));
+  assert.deepEqual(missing, []);
+  const folders = [...Deno.readDirSync(ROOT)]
+    .filter(({ name, isDirectory }) => isDirectory && !["dist", ".git", ".coverage"].includes(name))
+    .map(({ name }) => name);
+  const [, rooms] = /```\n([^]*?)```/.exec(page)!;
+  assert.deepEqual(folders.filter((name) => !rooms.includes(`\n${name}/`)), []);
+});

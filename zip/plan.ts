@@ -1,9 +1,9 @@
 /**
- * Where every byte of an archive will stand, known before a file is opened.
+ * Where every byte of an archive goes, known before any file is opened.
  *
  * An archive is a list of parts: for each entry its local file header and its data, then a central
- * directory header for each, then the end. The plan holds where each part starts; the lengths come
- * from the functions that write the records, so what is announced is what is sent.
+ * directory header for each entry, then the end. The plan holds where each part starts. The lengths
+ * come from the functions that write the records, so what is announced is what is sent.
  *
  * @module
  */
@@ -18,20 +18,20 @@ import {
 
 /** The layout of one archive. Offsets are bytes from its start. */
 export interface Plan<E extends Entry = Entry> {
-  /** The entries, in the order in which they stand. */
+  /** The entries, in the order of the archive. */
   readonly entries: readonly E[];
-  /** Start of each entry's local file header; one more at the end: where the last one's data end. */
+  /** Start of each entry's local file header, then one more: the end of the last one's data. */
   readonly headerOffsets: Float64Array;
-  /** Start of each central directory header; one more at the end: where the last one ends. */
+  /** Start of each central directory header, then one more: where the last one ends. */
   readonly centralOffsets: Float64Array;
   /** Length of the whole archive in bytes. */
   readonly size: number;
-  /** Length of the longest record in bytes: so long must a buffer be that any is written to. */
+  /** Length of the longest record in bytes: a buffer of this length has room for any of them. */
   readonly longestRecord: number;
 }
 
 /**
- * Lays out an archive of these entries in the order given.
+ * Lays out an archive of these entries, in the given order.
  *
  * @throws {RangeError} if a name has more than 65,535 bytes
  */
@@ -64,12 +64,12 @@ export function planArchive<E extends Entry>(entries: readonly E[]): Plan<E> {
   return { ...plan, size: offset, longestRecord };
 }
 
-/** Start of an entry's data: they end where the next entry's header starts. */
+/** Start of an entry's data, which ends where the next entry's header starts. */
 export function dataOffset(plan: Plan, index: number): number {
   return plan.headerOffsets[index + 1] - plan.entries[index].size;
 }
 
-/** What the end of central directory record of this archive says. */
+/** The values in the end of central directory record of this archive. */
 export function endFields(plan: Pick<Plan, "entries" | "centralOffsets">): {
   readonly entries: number;
   readonly offset: number;
@@ -80,7 +80,7 @@ export function endFields(plan: Pick<Plan, "entries" | "centralOffsets">): {
   return { entries, offset, size: plan.centralOffsets[entries] - offset };
 }
 
-/** Index of the part that covers a byte: the last of the ascending offsets at or before it. */
+/** Index of the part that holds a byte: of the ascending offsets, the last one at or before it. */
 export function partAt(offsets: Float64Array, position: number): number {
   let low = 0;
   let high = offsets.length;

@@ -50,7 +50,7 @@ function sourceOf(entries: readonly Entry[]): Source {
   };
 }
 
-Deno.test("what is planned is what is made", async () => {
+Deno.test("planArchive() plans what ArchiveStream makes", async () => {
   const property = fc.asyncProperty(entries, fc.integer({ min: 1, max: 5000 }), check);
   await fc.assert(property, { numRuns: 1000 });
 
@@ -73,7 +73,7 @@ Deno.test("what is planned is what is made", async () => {
   }
 });
 
-Deno.test("offsets follow from the lengths, beyond 4 GiB too", () => {
+Deno.test("planArchive() adds up the lengths, beyond 4 GiB too", () => {
   const file = { mtime: 0, mode: 0o644 };
   const sizes = [3, 0, 2 ** 32 - 1, 2 ** 32 - 2, 0];
   const entries = sizes.map((size, i) => ({ ...file, name: `${i}`, size }));
@@ -88,7 +88,7 @@ Deno.test("offsets follow from the lengths, beyond 4 GiB too", () => {
   assert.deepEqual(entries.map((_, i) => dataOffset(plan, i) + sizes[i]), offsets.slice(1));
 
   const central = 46 + 1 + 9;
-  // ZIP64: two sizes of the third, an offset of the last two each
+  // ZIP64: both sizes for the third entry, an offset for each of the last two
   const lengths = [central, central, central + 20, central + 12, central + 12];
   const centralOffsets = lengths.reduce((all, n) => [...all, all.at(-1)! + n], [offsets[5]]);
   assert.deepEqual([...plan.centralOffsets], centralOffsets);
@@ -100,7 +100,7 @@ Deno.test("offsets follow from the lengths, beyond 4 GiB too", () => {
   assert.equal(plan.size, centralOffsets[5] + 56 + 20 + 22);
 });
 
-Deno.test("an archive of nothing is its end record", () => {
+Deno.test("planArchive() of nothing is the end record alone", () => {
   const plan = planArchive([]);
   assert.equal(plan.size, 22);
   assert.deepEqual(endFields(plan), { entries: 0, offset: 0, size: 0 });

@@ -2,21 +2,25 @@
  * The records of a ZIP file, one pure function each, as PKWARE's APPNOTE.TXT 6.3.10 defines them.
  *
  * Every function writes its record at the start of `target` and returns the record's length in
- * bytes. There is no other way to learn a length: whoever needs one calls the same function on a
+ * bytes. There is no other way to learn a length: code that needs one calls the same function on a
  * scratch buffer of {@link MAX_RECORD_LENGTH} bytes. All numbers are little-endian (4.4.1.1).
  *
- * The shape is the one that every reader takes: stored, CRC-32 and sizes in the local header, no
- * data descriptor. A stored entry with a descriptor is refused by `java.util.zip.ZipInputStream`.
+ * Entries have the one form that every reader accepts: stored, with the CRC-32 and the sizes in the
+ * local header, and no data descriptor. Java's `ZipInputStream` throws at a stored entry that has a
+ * descriptor (`readLOC`), and the Archive Utility of macOS has refused archives with descriptors.
+ *
+ * @see {@link https://github.com/openjdk/jdk/blob/01e26a4fab6476a566e05dea0b093446cfe35a28/src/java.base/share/classes/java/util/zip/ZipInputStream.java}
+ * @see {@link https://github.com/gildas-lormeau/zip.js/issues/274}
  *
  * @module
  */
 
-/** A value that does not fit its 32-bit field: the true one is in the ZIP64 extra (4.4.8). */
+/** In a 32-bit field: the value does not fit and is in the ZIP64 extra field (4.4.8). */
 const MAX_32 = 0xFFFF_FFFF;
-/** A count that does not fit its 16-bit field: the true one is in the ZIP64 record (4.4.22). */
+/** In a 16-bit field: the count does not fit and is in the ZIP64 record (4.4.22). */
 const MAX_16 = 0xFFFF;
 
-/** The specification's version 6.3 (4.4.2.1) on Unix (4.4.2.2), so that modes are understood. */
+/** Version 6.3 of the specification (4.4.2.1), on Unix (4.4.2.2), so that readers use the modes. */
 const MADE_BY = 3 << 8 | 63;
 /** Bit 11: the name is UTF-8 (4.4.4, Appendix D). */
 const UTF8 = 1 << 11;
@@ -26,14 +30,14 @@ const LOCAL_FILE_HEADER_LENGTH = 30; // without name and extra fields
 const CENTRAL_DIRECTORY_HEADER_LENGTH = 46; // likewise
 const ZIP64_RECORD_LENGTH = 56;
 
-/** No record is longer: a fixed part, the longest possible name, and our extra fields. */
+/** No record is longer than this: a fixed part, the longest possible name and our extra fields. */
 export const MAX_RECORD_LENGTH: number = 46 + MAX_16 + 64;
 
 const encoder = new TextEncoder();
 
-/** What the records say of one file or empty folder. */
+/** What the records say about one file or empty folder. */
 export interface Entry {
-  /** Path in the archive: parts joined by `/`, a folder's ends in `/`. Up to 65,535 UTF-8 bytes. */
+  /** Path with `/` between its parts, and at its end for a folder. At most 65,535 UTF-8 bytes. */
   readonly name: string;
   /** Bytes of content; 0 for a folder. */
   readonly size: number;
@@ -55,7 +59,7 @@ export interface CentralFields extends LocalFields {
   readonly offset: number;
 }
 
-/** What the end of an archive says of its central directory. */
+/** What the end of an archive says about its central directory. */
 export interface EndFields {
   /** How many entries there are. */
   readonly entries: number;
@@ -118,7 +122,7 @@ export function writeCentralDirectoryHeader(
   return end;
 }
 
-/** What both headers of an entry say in the same words. */
+/** What both headers of an entry have in common. */
 interface CommonFields extends LocalFields {
   readonly entry: Entry;
   /** In bytes. */
@@ -127,7 +131,7 @@ interface CommonFields extends LocalFields {
   readonly zip64: boolean;
 }
 
-/** The run of fields that stands in both headers (4.3.7, 4.3.12). */
+/** Writes the run of fields that is the same in both headers (4.3.7, 4.3.12). */
 function writeCommonFields(target: Uint8Array, start: number, fields: CommonFields) {
   const { entry, lengths } = fields;
   const { date, time } = dosDateTime(entry.mtime);
@@ -145,8 +149,8 @@ function writeCommonFields(target: Uint8Array, start: number, fields: CommonFiel
 }
 
 /**
- * All that follows the central directory: the end of central directory record (APPNOTE 4.3.16),
- * after the ZIP64 record and its locator (4.3.14, 4.3.15) where a value asks for them.
+ * Everything after the central directory: the end of central directory record (APPNOTE 4.3.16),
+ * preceded by the ZIP64 record and its locator (4.3.14, 4.3.15) where a value needs them.
  */
 export function writeEndOfCentralDirectory(target: Uint8Array, fields: EndFields): number {
   const { entries, offset, size } = fields;
@@ -180,7 +184,12 @@ function writeZip64EndOfCentralDirectory(target: Uint8Array, fields: EndFields) 
   return u32(target, at, 1); // total number of disks
 }
 
-/** ZIP64 extended information (4.5.3). First of the extra fields, as Windows 7 wants it. */
+/**
+ * ZIP64 extended information (4.5.3). The first of the extra fields, as the built-in tools of
+ * Windows 7 require.
+ *
+ * @see {@link https://github.com/julik/zip_kit/blob/v6.3.4/IMPLEMENTATION_DETAILS.md#L47}
+ */
 function writeZip64Extra(target: Uint8Array, start: number, values: readonly number[]) {
   if (values.length === 0) return start;
   let at = u16(target, start, 0x0001); // tag
@@ -190,8 +199,8 @@ function writeZip64Extra(target: Uint8Array, start: number, values: readonly num
 }
 
 /**
- * Extended timestamp, UTC (Info-ZIP's `proginfo/extrafld.txt`). Its field is a signed 32-bit number:
- * outside of 1901-12-13 to 2038-01-19 there is none and the DOS date stands alone.
+ * Extended timestamp in UTC (Info-ZIP's `proginfo/extrafld.txt`). Its value is a signed 32-bit
+ * number: a time outside 1901-12-13 to 2038-01-19 has none, and only the DOS date remains.
  */
 function writeTimestampExtra(target: Uint8Array, start: number, mtime: number) {
   if (mtime !== (mtime | 0)) return start;
@@ -214,12 +223,12 @@ function externalAttributes(entry: Entry) {
   return ((type | entry.mode & 0o777) << 16 | (folder ? 0x10 : 0)) >>> 0;
 }
 
-/** True for an entry that is a folder, which its name tells (4.3.17 note on names ending in `/`). */
+/** True if the entry is a folder: its name ends in `/`. */
 export function isFolder(entry: Entry): boolean {
   return entry.name.endsWith("/");
 }
 
-/** MS-DOS date and time (4.4.6), in UTC, clamped to the years that it can say. */
+/** MS-DOS date and time (4.4.6), in UTC, clamped to the years that they can express. */
 function dosDateTime(mtime: number) {
   const seconds = Math.min(Math.max(mtime, 315_532_800), 4_354_819_198); // 1980-01-01, 2107-12-31
   const day = Math.floor(seconds / 86_400);
@@ -231,8 +240,8 @@ function dosDateTime(mtime: number) {
 }
 
 /**
- * The date of a day, counted from 1970-01-01. By arithmetic on years that begin in March, so that the
- * leap day comes last: a `Date` took as long as all the rest of both headers.
+ * The date of a day, counted from 1970-01-01. Years begin in March here, so that the leap day comes
+ * last. A `Date` would do, but took as long as everything else in both headers together.
  */
 function dosDate(day: number) {
   const sinceMarch1900 = day + 25_508;
@@ -254,7 +263,7 @@ function writeName(target: Uint8Array, at: number, name: string) {
   return written;
 }
 
-/** Writes the text if it is ASCII, which is several times as fast as the encoder. */
+/** Writes the text if it is ASCII, several times as fast as the encoder; false if it is not. */
 function writeAscii(target: Uint8Array, at: number, text: string): boolean {
   for (let i = 0; i < text.length; i++) {
     const code = text.charCodeAt(i);

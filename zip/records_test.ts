@@ -13,7 +13,7 @@ const MAY_6 = Date.parse("2024-05-06T07:08:09Z") / 1000; // 0x663881d9
 const PHOTO: Entry = { name: "a.jpg", size: 5, mtime: MAY_6, mode: 0o644 };
 const FOLDER: Entry = { name: "b/", size: 0, mtime: MAY_6, mode: 0o755 };
 const CRC = { crc32: 0x12345678 };
-/** A record's length must not depend on what is in the buffer, nor must it leave a byte of it. */
+/** Fills the buffer: a record must neither depend on what was there, nor leave a byte of it. */
 const DIRT = 0xee;
 
 /** The record as hexadecimal digits */
@@ -46,7 +46,7 @@ function field(record: string, start: number, length: number): string {
   return record.slice(2 * start, 2 * (start + length));
 }
 
-Deno.test("local file header", async (t) => {
+Deno.test("writeLocalFileHeader() writes every field of APPNOTE 4.3.7", async (t) => {
   const cases: [string, Entry, string][] = [
     [
       "file",
@@ -86,7 +86,7 @@ Deno.test("local file header", async (t) => {
   }
 });
 
-Deno.test("central directory header", async (t) => {
+Deno.test("writeCentralDirectoryHeader() writes every field of APPNOTE 4.3.12", async (t) => {
   const cases: [string, Entry, number, string][] = [
     [
       "file",
@@ -131,7 +131,7 @@ Deno.test("central directory header", async (t) => {
   }
 });
 
-Deno.test("ZIP64 begins at 4,294,967,295, and with each value alone", () => {
+Deno.test("writeLocalFileHeader() and writeCentralDirectoryHeader() need ZIP64 from 4,294,967,295 on", () => {
   const values: [number, string, string | null][] = [ // value, 32-bit field, ZIP64 field
     [0, "00000000", null],
     [2 ** 32 - 2, "feffffff", null],
@@ -161,7 +161,7 @@ Deno.test("ZIP64 begins at 4,294,967,295, and with each value alone", () => {
   }
 });
 
-Deno.test("end of central directory", async (t) => {
+Deno.test("writeEndOfCentralDirectory() writes ZIP64 records only where a value needs them", async (t) => {
   const cases: [string, number, number, number, string][] = [
     ["nothing in it", 0, 0, 0, "504b0506 0000 0000 0000 0000 00000000 00000000 0000"],
     ["some entries", 258, 7, 0x102, "504b0506 0000 0000 0201 0201 02010000 07000000 0000"],
@@ -223,7 +223,7 @@ Deno.test("end of central directory", async (t) => {
   }
 });
 
-Deno.test("times", async (t) => {
+Deno.test("writeLocalFileHeader() and writeCentralDirectoryHeader() write times in UTC, clamped", async (t) => {
   const cases: [string, string, string | null][] = [ // time, DOS time and date, extended timestamp
     ["1900-01-01T00:00:00Z", "00002100", null],
     ["1901-12-13T20:45:51Z", "00002100", null],
@@ -257,7 +257,7 @@ Deno.test("times", async (t) => {
   }
 });
 
-Deno.test("the DOS date of every day from 1980 to 2107", () => {
+Deno.test("writeLocalFileHeader() writes the DOS date of every day from 1980 to 2107", () => {
   for (let mtime = 315_532_800; mtime <= 4_354_819_198; mtime += 86_400) {
     const day = new Date(mtime * 1000);
     const year = day.getUTCFullYear() - 1980;
@@ -267,7 +267,7 @@ Deno.test("the DOS date of every day from 1980 to 2107", () => {
   }
 });
 
-Deno.test("the time zone changes no byte", () => {
+Deno.test("writeLocalFileHeader() writes the same bytes in every time zone", () => {
   const here = local(PHOTO);
   const before = Deno.env.get("TZ");
   try {
@@ -280,7 +280,7 @@ Deno.test("the time zone changes no byte", () => {
   }
 });
 
-Deno.test("mode bits, without setuid, setgid and sticky", () => {
+Deno.test("writeCentralDirectoryHeader() writes mode bits without setuid, setgid and sticky", () => {
   const cases: [string, number, string][] = [
     ["a", 0o644, "0000a481"],
     ["a", 0o755, "0000ed81"],
@@ -294,13 +294,13 @@ Deno.test("mode bits, without setuid, setgid and sticky", () => {
   }
 });
 
-Deno.test("a folder is told by its name", () => {
+Deno.test("isFolder() is true for a name that ends in /", () => {
   assert.equal(isFolder(FOLDER), true);
   assert.equal(isFolder(PHOTO), false);
   assert.equal(isFolder({ ...PHOTO, name: "a/b" }), false);
 });
 
-Deno.test("names of up to 65,535 bytes", () => {
+Deno.test("writeLocalFileHeader() and writeCentralDirectoryHeader() take names of up to 65,535 bytes", () => {
   const far = { size: 2 ** 32, mtime: MAY_6, mode: 0o644 };
   for (const name of ["a".repeat(65_535), "я".repeat(32_767) + "a", "😀".repeat(16_383) + "abc"]) {
     const entry = { ...far, name };

@@ -1,9 +1,9 @@
 /**
- * The walk over a plan that turns it into bytes: the only thing in `zip/` that has a state.
+ * The walk over a plan that turns it into bytes: the only thing in `zip/` that has state.
  *
- * Each step makes one buffer: file data are read straight into it, the records are written into the
- * gaps. An entry that fits into a buffer with its header is read once, and its CRC-32 is that of the
- * bytes in the buffer; a larger one is scanned first, since its header goes out before its data.
+ * Each step makes one buffer: file data is read straight into it, and the records are written into
+ * the gaps. An entry that fits into a buffer with its header is read once, and its CRC-32 is that
+ * of the bytes in the buffer. A larger one is scanned first: its header goes out before its data.
  *
  * @module
  */
@@ -16,13 +16,13 @@ import {
   writeLocalFileHeader,
 } from "./records.ts";
 
-/** So many entries at most are opened for one buffer: bounds the time that a buffer takes. */
+/** At most this many entries are opened for one buffer, which limits the time that it takes. */
 const MAX_SLICES = 512;
 
-/** An entry no longer than this, in bytes with its header, may come in one buffer. */
+/** An entry of at most this many bytes, header included, may come in one buffer. */
 export const WHOLE_BYTES: number = 4 << 20;
 
-/** So many entries before a range are scanned at the same time. */
+/** At most this many entries that a range skips are scanned at the same time. */
 const SKIPPED_AT_ONCE = 4;
 
 /** A run of bytes of one entry, and its place in a buffer. */
@@ -31,31 +31,31 @@ export interface Slice {
   readonly index: number;
   /** First byte, counted from the start of the entry's data. */
   readonly offset: number;
-  /** Number of bytes; 0 only for an empty file, which is opened all the same to see it unchanged. */
+  /** Number of bytes; 0 only for an empty file, which is opened too: it may have grown. */
   readonly length: number;
   /** Where the first byte goes in the buffer. */
   readonly position: number;
-  /** CRC-32 of the entry's bytes before `offset`, to go on from; any number if it is not known. */
+  /** CRC-32 of the entry's bytes before `offset`, to continue from; any number if not known. */
   readonly crc32: number;
 }
 
-/** A buffer with its slices read in. */
+/** A buffer into which its slices have been read. */
 export interface Filled {
-  /** The buffer; what no slice covers is free to be written. */
+  /** The buffer; the bytes that no slice covers are free to write to. */
   readonly buffer: Uint8Array<ArrayBuffer>;
-  /** For each slice the CRC-32 that goes on from the slice's own with the bytes read. */
+  /** For each slice, its own CRC-32 continued over the bytes read. */
   readonly checksums: readonly number[];
 }
 
-/** Where the stream gets the content of entries from. Every method throws where content changed. */
+/** Where the stream gets the content of entries. Every method throws if content has changed. */
 export interface Source {
-  /** The CRC-32 of a whole entry, if it is known without reading. */
+  /** The CRC-32 of a whole entry; undefined if it is not known without reading. */
   knownChecksum(index: number): number | undefined;
-  /** The CRC-32 of a whole entry, read through where it is not known. */
+  /** The CRC-32 of a whole entry, which is read through if it is not known. */
   checksum(index: number): Promise<number>;
-  /** Tells the CRC-32 that a whole entry had when it was sent. */
+  /** Reports the CRC-32 of an entry that was sent whole. */
   learnChecksum(index: number, crc32: number): void;
-  /** Tells that the CRC-32 of an entry was another one than was known. */
+  /** Reports that the known CRC-32 of an entry proved wrong. */
   forgetChecksum(index: number): void;
   /** Reads slices into one new buffer of `length` bytes. */
   fill(length: number, slices: readonly Slice[]): Promise<Filled>;
@@ -72,9 +72,9 @@ export interface StreamOptions {
 /** How the next buffer may be made. */
 export interface NextOptions {
   /**
-   * For a client that keeps up: the buffer after this one may be filled at the same time, and an entry
-   * of up to {@link WHOLE_BYTES} comes in one buffer, so that it is read once even where its CRC-32
-   * is not known.
+   * For a client that keeps up. The buffer after this one may be filled at the same time, and an
+   * entry of up to {@link WHOLE_BYTES} comes in one buffer, so that it is read only once even if
+   * its CRC-32 is not known.
    *
    * @default false
    */
@@ -85,10 +85,10 @@ export interface NextOptions {
 interface Window {
   readonly start: number;
   end: number;
-  /** A single entry may make it as long as this. */
+  /** A single entry may make it this long. */
   readonly longest: number;
   readonly slices: Slice[];
-  /** Entries whose local file header lies in the window, wholly or in part. */
+  /** Entries whose local file header lies in the window, in whole or in part. */
   readonly headers: number[];
 }
 
@@ -108,7 +108,7 @@ export class ArchiveStream {
   readonly #checksums: Uint32Array;
   readonly #known: Uint8Array;
   #position: number;
-  /** The entry that is being sent in parts, with the CRC-32 of its bytes so far. */
+  /** The entry that is being sent in several buffers, with the CRC-32 of its bytes so far. */
   #running = { index: -1, crc32: 0 };
   /** The next buffer, if it is being filled already. */
   #ahead: Promise<Begun> | null = null;
@@ -118,7 +118,7 @@ export class ArchiveStream {
   /**
    * Reads nothing yet.
    *
-   * @throws {RangeError} if the range does not lie within the archive
+   * @throws {RangeError} if the range is not within the archive
    */
   constructor(plan: Plan, source: Source, options: StreamOptions = {}) {
     const { start = 0, end = plan.size } = options;
@@ -135,9 +135,10 @@ export class ArchiveStream {
   }
 
   /**
-   * The next buffer, of `length` bytes or fewer but never none; null after the last one.
+   * The next buffer, of 1 to `length` bytes, with `ahead` up to {@link WHOLE_BYTES} if that is
+   * more; null after the last one.
    *
-   * @throws {Error} if content is not what the plan or a header already sent says
+   * @throws {Error} if content does not match the plan, or a header that was already sent
    */
   async next(
     length: number,
@@ -150,7 +151,7 @@ export class ArchiveStream {
     this.#ahead = null;
     if (ahead && this.#isIndependent(window.end)) {
       this.#ahead = this.#begin(window.end, { length, ahead });
-      this.#ahead.catch(() => {}); // shows when it is asked for
+      this.#ahead.catch(() => {}); // reported when this buffer's turn comes
     }
     const { buffer, checksums } = await filled;
     window.slices.forEach((slice, i) => this.#settleSlice(window, slice, checksums[i]));
@@ -167,18 +168,18 @@ export class ArchiveStream {
     const filled = window.slices.length > 0
       ? this.#source.fill(size, window.slices)
       : Promise.resolve({ buffer: new Uint8Array(size), checksums: [] });
-    filled.catch(() => {}); // shows when it is asked for
+    filled.catch(() => {}); // reported when this buffer's turn comes
     return { window, filled };
   }
 
-  /** True if the part from here on needs no CRC-32 that the part before has yet to tell. */
+  /** True if what follows needs no CRC-32 that only the part before it will yield. */
   #isIndependent(position: number) {
     const { headerOffsets, centralOffsets } = this.#plan;
     if (position >= Math.min(centralOffsets[0], this.#end)) return false;
     return headerOffsets[partAt(headerOffsets, position)] === position;
   }
 
-  /** Chooses what goes into a buffer, so that every CRC-32 it needs is known or in it. */
+  /** Chooses what goes into a buffer, such that each CRC-32 it needs is known or comes from it. */
   async #openWindow(
     start: number,
     { length, ahead = false }: { length: number } & NextOptions,
@@ -196,7 +197,7 @@ export class ArchiveStream {
     return window;
   }
 
-  /** Adds what the window covers of an entry, or ends the window before it. */
+  /** Adds the part of an entry that the window covers, or ends the window before the entry. */
   async #addEntry(window: Window, index: number) {
     const { entries, headerOffsets } = this.#plan;
     const header = headerOffsets[index];
@@ -214,7 +215,7 @@ export class ArchiveStream {
       if (!whole && !this.#isKnown(index)) {
         if (!fits) this.#scanAhead(index);
         if (header > window.start) {
-          window.end = header; // what is there already goes out while the scan runs
+          window.end = header; // the window so far goes out while the scan runs
           return;
         }
         this.#learn(index, await this.#source.checksum(index));
@@ -232,7 +233,7 @@ export class ArchiveStream {
     return this.#plan.entries[index]?.size ?? 0;
   }
 
-  /** True if the slice ends an entry of which every byte went through this stream. */
+  /** True if the slice is the end of an entry of which every byte went through this stream. */
   #completes({ index, offset, length }: Slice) {
     return this.#isContinuous(index, offset) && offset + length === this.#sizeOf(index);
   }
@@ -247,7 +248,7 @@ export class ArchiveStream {
     return { index, offset, length: to - from, position: from - window.start, crc32 };
   }
 
-  /** Sees to the CRC-32 of every central directory header in the window, or ends it before one. */
+  /** Obtains the CRC-32 for each central directory header in the window, or ends it before them. */
   async #addDirectory(window: Window) {
     const { entries, centralOffsets } = this.#plan;
     const sent = new Set(
@@ -259,13 +260,13 @@ export class ArchiveStream {
       if (!this.#isKnown(i) && !sent.has(i)) missing.push(i);
     }
     if (missing.length > 0 && window.start < centralOffsets[0]) {
-      window.end = centralOffsets[0]; // what is there already goes out while scans run
+      window.end = centralOffsets[0]; // the window so far goes out while the scans run
       return;
     }
     for (const i of missing) this.#learn(i, await this.#source.checksum(i));
   }
 
-  /** Compares the CRC-32 of an entry that went out whole with what its header said before. */
+  /** Compares the CRC-32 of an entry that was sent whole with the one in its header. */
   #settleSlice(window: Window, slice: Slice, crc32: number) {
     const { index, offset } = slice;
     if (this.#completes(slice)) {
@@ -289,7 +290,7 @@ export class ArchiveStream {
     this.#place(buffer, window, headerOffsets[index], length);
   }
 
-  /** Writes what the window covers of the central directory and of the end. */
+  /** Writes the part of the central directory and of the end that the window covers. */
   #writeDirectory(buffer: Uint8Array, window: Window) {
     const { entries, headerOffsets, centralOffsets, size } = this.#plan;
     if (window.end <= centralOffsets[0]) return;
@@ -305,7 +306,7 @@ export class ArchiveStream {
     this.#place(buffer, window, endStart, size - endStart);
   }
 
-  /** Copies the record in the scratch buffer to its place, as far as the window covers it. */
+  /** Copies the record from the scratch buffer to its place, as far as the window covers it. */
   #place(buffer: Uint8Array, window: Window, offset: number, length: number) {
     const from = Math.max(offset, window.start);
     const to = Math.min(offset + length, window.end);
@@ -327,8 +328,8 @@ export class ArchiveStream {
   }
 
   /**
-   * Starts the scans of the entries before the range, if the range reaches the central directory,
-   * where alone their CRC-32 is said. They go on while what comes first is sent.
+   * Starts to scan the entries before the range, if it reaches the central directory: only there is
+   * their CRC-32 needed. The scans run while the start of the range is sent.
    */
   #scanSkipped() {
     const { entries, headerOffsets, centralOffsets } = this.#plan;
@@ -343,15 +344,15 @@ export class ArchiveStream {
       }
     };
     if (this.#start === 0 || this.#end <= directory) return;
-    // A failure shows when the stream comes to the directory and asks again.
+    // A failure is reported when the stream reaches the directory and asks again.
     for (let i = 0; i < SKIPPED_AT_ONCE; i++) scanOneByOne().catch(() => {});
   }
 
-  /** Starts the scan of the entry, so that its CRC-32 is there when it is needed. */
+  /** Starts to scan the entry, so that its CRC-32 is known by the time it is needed. */
   #scanAhead(index: number) {
     if (index < this.#scanned || index >= this.#plan.entries.length) return;
     this.#scanned = index + 1;
-    // A failure shows when the stream comes to this entry and asks again.
+    // A failure is reported when the stream reaches this entry and asks again.
     if (!this.#isKnown(index)) this.#source.checksum(index).catch(() => {});
   }
 }

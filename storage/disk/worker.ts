@@ -1,6 +1,6 @@
 /**
- * The blocking side of the reader: a worker that does one task at a time and keeps nothing between
- * two, so that a hung disk holds up this thread only and an abandoned task costs no descriptor.
+ * The blocking side of the disk: a thread that does one task at a time and keeps nothing between two,
+ * so that a disk that hangs holds up this thread only and an abandoned task costs no descriptor.
  *
  * @module
  */
@@ -10,9 +10,11 @@
 
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { crc32 } from "node:zlib";
+import { codeOf, StorageError } from "../errors.ts";
+import { identityOf, type PackedListing } from "../listing.ts";
+import type { FileSlice, FilledBuffer, PlacedSlice } from "../source.ts";
 import { ChecksumIndex, type IndexKey, type IndexRow } from "./checksum_index.ts";
-import { codeOf, FolderError, type FolderPolicy, listFolder, listFolders } from "./folder.ts";
-import { identityOf, type PackedListing } from "./listing.ts";
+import { type DiskSelection, fileOf, listDirectories, walkArchive } from "./walk.ts";
 
 /** A scan goes through a file by this many bytes, in one buffer that is used again and again. */
 const SCAN_BUFFER_BYTES = 1 << 20;
@@ -20,45 +22,24 @@ const SCAN_BUFFER_BYTES = 1 << 20;
 /** Never through a symlink, and never waiting for the other end of a FIFO. 0 where unknown. */
 const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
-/** A run of bytes of one file, which must still be the file that was listed. */
-export interface FileSlice {
-  /** Absolute path. */
-  readonly file: string;
-  /** What an error calls it: its path in the folder. */
-  readonly path: string;
-  /** What {@link identityOf} said of it when it was listed. */
-  readonly identity: string;
-  /** First byte. */
-  readonly offset: number;
-  /** Number of bytes. */
-  readonly length: number;
-  /** CRC-32 of the bytes before `offset`. */
-  readonly crc32: number;
-}
-
-/** A slice and its place in the buffer. */
-export interface PlacedSlice extends FileSlice {
-  /** Where the first byte goes. */
-  readonly position: number;
-}
-
-/** What the worker can do: a request and an answer each. */
+/** What the worker can do: a request and an answer each. `root` is the photos folder. */
 export interface Tasks {
-  /** The folders in the photos folder. */
-  folders(request: { readonly root: string }): string[];
-  /** The files of one folder. */
+  /** The directories in the photos folder. */
+  directories(request: { readonly root: string }): string[];
+  /** The files of one archive. */
   list(request: {
     readonly root: string;
     readonly hash: string;
-    readonly policy: FolderPolicy;
+    readonly selection: DiskSelection;
   }): PackedListing | null;
-  /** A new buffer of `length` bytes with slices read in, and the CRC-32 after each of them. */
-  fill(request: { readonly length: number; readonly slices: readonly PlacedSlice[] }): {
-    buffer: Uint8Array<ArrayBuffer>;
-    checksums: number[];
-  };
+  /** A new buffer of `length` bytes with slices read in. */
+  fill(request: {
+    readonly root: string;
+    readonly length: number;
+    readonly slices: readonly PlacedSlice[];
+  }): FilledBuffer;
   /** The CRC-32 after a slice, which may be longer than any buffer. */
-  checksum(request: FileSlice): number;
+  checksum(request: { readonly root: string; readonly slice: FileSlice }): number;
   /** CRC-32 values that an index file keeps, null for each that it does not. */
   recall(request: {
     readonly index: string;
@@ -81,15 +62,21 @@ export type Answer =
   | { readonly result: unknown }
   | { readonly code: string; readonly message: string };
 
-const tasks: Tasks = {
-  folders: ({ root }) => listFolders(root),
-  list: ({ root, hash, policy }) => listFolder(root, hash, policy),
-  fill: ({ length, slices }) => {
+type Implementation = {
+  [T in keyof Tasks]: (
+    request: Parameters<Tasks[T]>[0],
+  ) => ReturnType<Tasks[T]> | Promise<ReturnType<Tasks[T]>>;
+};
+
+const tasks: Implementation = {
+  directories: ({ root }) => listDirectories(root),
+  list: ({ root, hash, selection }) => walkArchive(root, hash, selection),
+  fill: ({ root, length, slices }) => {
     const buffer = new Uint8Array(length);
-    const checksums = slices.map((slice) => fillSlice(buffer, slice));
+    const checksums = slices.map((slice) => fillSlice(root, buffer, slice));
     return { buffer, checksums };
   },
-  checksum: scanSlice,
+  checksum: ({ root, slice }) => scanSlice(root, slice),
   recall: ({ index, keys }) => withIndex(index, (open) => open.recall(keys)),
   remember: ({ index, rows }) =>
     withIndex(index, (open) => {
@@ -100,18 +87,18 @@ const tasks: Tasks = {
 
 let scanBuffer: Uint8Array | undefined;
 
-function fillSlice(buffer: Uint8Array, slice: PlacedSlice) {
+function fillSlice(root: string, buffer: Uint8Array, slice: PlacedSlice) {
   const target = buffer.subarray(slice.position, slice.position + slice.length);
-  return withFile(slice, (fd) => {
+  return withFile(root, slice, (fd) => {
     readFully(fd, target, slice.offset);
     return crc32(target, slice.crc32);
   });
 }
 
-function scanSlice(slice: FileSlice) {
+function scanSlice(root: string, slice: FileSlice) {
   scanBuffer ??= new Uint8Array(SCAN_BUFFER_BYTES);
   const buffer = scanBuffer;
-  return withFile(slice, (fd) => {
+  return withFile(root, slice, (fd) => {
     let checksum = slice.crc32;
     const end = slice.offset + slice.length;
     for (let at = slice.offset; at < end; at += SCAN_BUFFER_BYTES) {
@@ -128,7 +115,7 @@ function withIndex<T>(path: string, use: (index: ChecksumIndex) => T): T {
     using index = new ChecksumIndex(path);
     return use(index);
   } catch (error) {
-    throw new FolderError("EINDEX", error instanceof Error ? error.message : String(error));
+    throw new StorageError("EINDEX", error instanceof Error ? error.message : String(error));
   }
 }
 
@@ -136,16 +123,16 @@ function withIndex<T>(path: string, use: (index: ChecksumIndex) => T): T {
  * Opens a file for one task. Afterwards it must be the file that was listed; a look at it before
  * would find nothing more, since what was changed by then still shows.
  */
-function withFile(slice: FileSlice, use: (fd: number) => number) {
+function withFile(root: string, slice: FileSlice, use: (fd: number) => number) {
   let fd: number | undefined;
   try {
-    fd = openSync(slice.file, OPEN_FLAGS);
+    fd = openSync(fileOf(root, slice.location), OPEN_FLAGS);
     const result = use(fd);
     if (identityOf(fstatSync(fd)) !== slice.identity) throw changed();
     return result;
   } catch (error) {
-    const why = error instanceof FolderError ? error.message : codeOf(error);
-    throw new FolderError(codeOf(error), `read file: ${why}: ${slice.path}`);
+    const why = error instanceof StorageError ? error.message : codeOf(error);
+    throw new StorageError(codeOf(error), `read file: ${why}: ${slice.path}`);
   } finally {
     if (fd !== undefined) closeSync(fd);
   }
@@ -160,27 +147,27 @@ function readFully(fd: number, target: Uint8Array, offset: number) {
 }
 
 function changed() {
-  return new FolderError("ESTALE", "changed since it was listed");
+  return new StorageError("ESTALE", "changed since it was listed");
 }
 
-function answer({ task, request }: Call): Answer {
+async function answer({ task, request }: Call): Promise<Answer> {
   try {
-    return { result: (tasks[task] as (request: unknown) => unknown)(request) };
+    return { result: await (tasks[task] as (request: unknown) => unknown)(request) };
   } catch (error) {
     // Messages of the system hold absolute paths, and so the secret hash: only the code goes on.
     const code = codeOf(error);
-    return { code, message: error instanceof FolderError ? error.message : code };
+    return { code, message: error instanceof StorageError ? error.message : code };
   }
 }
 
 /** What of a result is handed over instead of copied. */
 function buffersOf(task: keyof Tasks, result: unknown): ArrayBuffer[] {
-  if (task === "fill") return [(result as ReturnType<Tasks["fill"]>).buffer.buffer];
+  if (task === "fill") return [(result as FilledBuffer).buffer.buffer];
   if (task !== "list" || result === null) return [];
   return [(result as PackedListing).numbers.buffer];
 }
 
-self.onmessage = ({ data }: MessageEvent<Call>) => {
-  const reply = answer(data);
+self.onmessage = async ({ data }: MessageEvent<Call>) => {
+  const reply = await answer(data);
   self.postMessage(reply, "result" in reply ? buffersOf(data.task, reply.result) : []);
 };

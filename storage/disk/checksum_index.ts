@@ -1,6 +1,6 @@
 /**
- * CRC-32 values that survive a restart, in an SQLite file. A help, never a need: without it the
- * values are worked out again. Everything here blocks; it runs in the reader's workers only.
+ * CRC-32 values that survive a restart, in an SQLite file. Optional: without the file the values are
+ * worked out again. Everything here blocks; it runs in the threads of the pool only.
  *
  * @module
  */

@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { dirname } from "node:path";
 import { crc32 } from "node:zlib";
-import { run, tool } from "../testing/tools.ts";
-import { makeTree, randomBytes, type Tree, type TreeFile } from "../testing/tree.ts";
-import { FolderError } from "./folder.ts";
-import type { FolderEntry } from "./listing.ts";
-import { Reader, sliceOf } from "./reader.ts";
+import { run, tool } from "../../testing/tools.ts";
+import { makeTree, randomBytes, type Tree, type TreeFile } from "../../testing/tree.ts";
+import { StorageError } from "../errors.ts";
+import type { ListedEntry } from "../listing.ts";
+import { sliceOf } from "../source.ts";
+import { DiskSource } from "./disk.ts";
 
 const HASH = "0123456789abcdef";
 const OTHER = "fedcba9876543210";
@@ -16,14 +17,14 @@ function photos(files: Record<string, string | Uint8Array | TreeFile>): Promise<
   return makeTree(Object.fromEntries(inside));
 }
 
-async function entriesOf(reader: Reader): Promise<readonly FolderEntry[]> {
-  const listing = await reader.list(HASH);
+async function entriesOf(source: DiskSource): Promise<readonly ListedEntry[]> {
+  const listing = await source.list(HASH);
   assert.ok(listing);
   return listing.entries;
 }
 
 /** A slice of a file; its place in the buffer is right behind nothing */
-function slice(entry: FolderEntry, offset = 0, length = entry.size - offset, position = 0) {
+function slice(entry: ListedEntry, offset = 0, length = entry.size - offset, position = 0) {
   return sliceOf(entry, { offset, length, position, crc32: 0 });
 }
 
@@ -59,21 +60,21 @@ function countThreads() {
   return threads;
 }
 
-Deno.test("list() and folders() see what is there", async () => {
+Deno.test("list() and archives() see what is there", async () => {
   await using tree = await makeTree({
     [`${HASH}/a.jpg`]: "12345",
     [`${HASH}/.b`]: "hidden",
     "empty": { directory: true },
     "file": "",
   });
-  using reader = new Reader({ root: tree.path });
-  assert.deepEqual((await entriesOf(reader)).map(({ name, size }) => [name, size]), [["a.jpg", 5]]);
+  using source = new DiskSource({ root: tree.path });
+  assert.deepEqual((await entriesOf(source)).map(({ name, size }) => [name, size]), [["a.jpg", 5]]);
   for (const hash of ["empty", "missing", "file", "..", ""]) {
-    assert.equal(await reader.list(hash), null);
+    assert.equal(await source.list(hash), null);
   }
-  assert.deepEqual((await reader.folders()).sort(), [HASH, "empty"]);
+  assert.deepEqual((await source.archives()).sort(), [HASH, "empty"]);
 
-  using hidden = new Reader({ root: tree.path, hidden: true, workers: 1 });
+  using hidden = new DiskSource({ root: tree.path, hidden: true, workers: 1 });
   assert.deepEqual((await entriesOf(hidden)).map(({ name }) => name), [".b", "a.jpg"]);
 });
 
@@ -89,30 +90,30 @@ Deno.test("who lists an unchanged folder shares the listing of those who use it"
   ];
   for (const [what, change] of windows ? changes.slice(0, 1) : changes) {
     await using tree = await photos({ "a": "1", "b/c": "2" });
-    using reader = new Reader({ root: tree.path });
-    const [first, second] = await Promise.all([reader.list(HASH), reader.list(HASH)]);
+    using source = new DiskSource({ root: tree.path });
+    const [first, second] = await Promise.all([source.list(HASH), source.list(HASH)]);
     assert.equal(second, first);
-    assert.equal(await reader.list(HASH), first);
+    assert.equal(await source.list(HASH), first);
     await change(tree.join(HASH, "a"));
-    assert.notEqual(await reader.list(HASH), first, what);
+    assert.notEqual(await source.list(HASH), first, what);
   }
 });
 
 Deno.test("a photos folder that is not there", async () => {
   await using tree = await makeTree();
-  using reader = new Reader({ root: tree.join("missing"), workers: 1 });
-  assert.equal(await reader.list(HASH), null);
-  await assert.rejects(reader.folders(), (error: FolderError) => {
-    assert.ok(error instanceof FolderError && error.code === "ENOENT");
+  using source = new DiskSource({ root: tree.join("missing"), workers: 1 });
+  assert.equal(await source.list(HASH), null);
+  await assert.rejects(source.archives(), (error: StorageError) => {
+    assert.ok(error instanceof StorageError && error.code === "ENOENT");
     return !error.message.includes(tree.path);
   });
 });
 
 Deno.test("fill() puts slices in their places and leaves the gaps alone", async () => {
   await using tree = await photos({ "a": "abcdefghij", "b": "", "c": "0123456789" });
-  using reader = new Reader({ root: tree.path, workers: 1 });
-  const [a, b, c] = await entriesOf(reader);
-  const { buffer, checksums } = await reader.fill(20, [
+  using source = new DiskSource({ root: tree.path, workers: 1 });
+  const [a, b, c] = await entriesOf(source);
+  const { buffer, checksums } = await source.fill(20, [
     slice(a, 0, 4, 2),
     slice(b, 0, 0, 6),
     { ...slice(c, 5, 5, 10), crc32: crc32("01234") },
@@ -121,18 +122,18 @@ Deno.test("fill() puts slices in their places and leaves the gaps alone", async 
   const text = new TextDecoder().decode(buffer).replaceAll("\0", ".");
   assert.equal(text, "..abcd....56789...e.");
   assert.deepEqual(checksums, ["abcd", "", "0123456789", "abcde"].map((text) => crc32(text)));
-  assert.deepEqual(await reader.fill(3, []), { buffer: new Uint8Array(3), checksums: [] });
+  assert.deepEqual(await source.fill(3, []), { buffer: new Uint8Array(3), checksums: [] });
 });
 
 Deno.test("checksum() goes through files longer than any buffer", async () => {
   const content = randomBytes(3_000_001);
   await using tree = await photos({ "a": content });
-  using reader = new Reader({ root: tree.path, workers: 1 });
-  const [a] = await entriesOf(reader);
-  assert.equal(await reader.checksum(slice(a)), crc32(content));
+  using source = new DiskSource({ root: tree.path, workers: 1 });
+  const [a] = await entriesOf(source);
+  assert.equal(await source.checksum(slice(a)), crc32(content));
   const rest = { ...slice(a, 1_234_567), crc32: crc32(content.subarray(0, 1_234_567)) };
-  assert.equal(await reader.checksum(rest), crc32(content));
-  assert.equal(await reader.checksum({ ...slice(a, 5, 0), crc32: 42 }), 42);
+  assert.equal(await source.checksum(rest), crc32(content));
+  assert.equal(await source.checksum({ ...slice(a, 5, 0), crc32: 42 }), 42);
 });
 
 Deno.test("a file that is not what was listed is not read", { ignore: windows }, async (t) => {
@@ -177,16 +178,16 @@ Deno.test("a file that is not what was listed is not read", { ignore: windows },
           [`photos/${HASH}/in/Фото.jpg`]: "12345",
           "secret": secret,
         });
-        using reader = new Reader({ root: tree.join("photos"), workers: 1 });
-        const [entry] = await entriesOf(reader);
-        await change(entry.file);
+        using source = new DiskSource({ root: tree.join("photos"), workers: 1 });
+        const [entry] = await entriesOf(source);
+        await change(tree.join("photos", entry.location));
         const reads: (() => Promise<unknown>)[] = [
-          () => reader.fill(5, [slice(entry)]),
-          () => reader.checksum(slice(entry)),
+          () => source.fill(5, [slice(entry)]),
+          () => source.checksum(slice(entry)),
         ];
         for (const read of reads) {
-          await assert.rejects(within(5000, read()), (error: FolderError) => {
-            assert.ok(error instanceof FolderError, String(error));
+          await assert.rejects(within(5000, read()), (error: StorageError) => {
+            assert.ok(error instanceof StorageError, String(error));
             assert.equal(error.code, code);
             assert.match(error.message, /^read file: .*: in\/Фото\.jpg$/);
             assert.ok(!error.message.includes(HASH), "the link is secret");
@@ -200,12 +201,12 @@ Deno.test("a file that is not what was listed is not read", { ignore: windows },
 
 Deno.test("one bad slice fails the whole buffer", async () => {
   await using tree = await photos({ "a": "1", "b": "2" });
-  using reader = new Reader({ root: tree.path, workers: 1 });
-  const [a, b] = await entriesOf(reader);
-  await Deno.remove(b.file);
+  using source = new DiskSource({ root: tree.path, workers: 1 });
+  const [a, b] = await entriesOf(source);
+  await Deno.remove(tree.join(b.location));
   const slices = [slice(a), slice(b, 0, 1, 1)];
-  await assert.rejects(reader.fill(2, slices), { code: "ENOENT", message: /: b$/ });
-  assert.equal((await reader.fill(1, [slice(a)])).buffer[0], 0x31, "the reader goes on");
+  await assert.rejects(source.fill(2, slices), { code: "ENOENT", message: /: b$/ });
+  assert.equal((await source.fill(1, [slice(a)])).buffer[0], 0x31, "the source goes on");
 });
 
 Deno.test("more tasks than workers: each gets its own answer", async () => {
@@ -215,13 +216,13 @@ Deno.test("more tasks than workers: each gets its own answer", async () => {
   );
   await using tree = await photos(Object.fromEntries(files));
   using threads = countThreads();
-  using reader = new Reader({ root: tree.path, workers: 3 });
+  using source = new DiskSource({ root: tree.path, workers: 3 });
   assert.equal(threads.started, 0);
-  const entries = await entriesOf(reader);
+  const entries = await entriesOf(source);
   assert.equal(threads.started, 1);
   const answers = await Promise.all(entries.flatMap((entry) => [
-    reader.fill(entry.size, [slice(entry)]).then(({ checksums }) => checksums[0]),
-    reader.checksum(slice(entry)),
+    source.fill(entry.size, [slice(entry)]).then(({ checksums }) => checksums[0]),
+    source.checksum(slice(entry)),
   ]));
   const expected = files.map(([, content]) => crc32(content as Uint8Array));
   assert.deepEqual(answers, expected.flatMap((crc) => [crc, crc]));
@@ -234,41 +235,41 @@ Deno.test("a thread that is held up is replaced, but not for its own folder", as
     [`${HASH}/small`]: "1",
     [`${OTHER}/photo`]: "2",
   });
-  using reader = new Reader({ root: tree.path, workers: 1, heldUpAfter: 50 });
-  const [huge, small] = await entriesOf(reader);
+  using source = new DiskSource({ root: tree.path, workers: 1, heldUpAfter: 50 });
+  const [huge, small] = await entriesOf(source);
   let ended = 0;
-  const held = [reader.checksum(slice(huge)), reader.fill(1, [slice(small)])];
-  const closed = held.map((task) => assert.rejects(task.finally(() => ended++), FolderError));
+  const held = [source.checksum(slice(huge)), source.fill(1, [slice(small)])];
+  const closed = held.map((task) => assert.rejects(task.finally(() => ended++), StorageError));
   for (let i = 0; i < 3; i++) {
-    assert.equal((await reader.list(OTHER))?.entries.length, 1);
-    assert.equal((await reader.folders()).length, 2);
+    assert.equal((await source.list(OTHER))?.entries.length, 1);
+    assert.equal((await source.archives()).length, 2);
   }
   assert.equal(ended, 0);
-  reader[Symbol.dispose]();
+  source[Symbol.dispose]();
   await Promise.all(closed);
 });
 
 Deno.test("a thread that comes back makes the spare one go", async () => {
   await using tree = await makeTree({ [`${HASH}/large`]: { size: 2 ** 30 }, [`${OTHER}/1`]: "1" });
   using threads = countThreads();
-  using reader = new Reader({ root: tree.path, workers: 1, heldUpAfter: 1 });
-  const [large] = await entriesOf(reader);
-  await Promise.all([reader.checksum(slice(large)), reader.list(OTHER), reader.list(OTHER)]);
+  using source = new DiskSource({ root: tree.path, workers: 1, heldUpAfter: 1 });
+  const [large] = await entriesOf(source);
+  await Promise.all([source.checksum(slice(large)), source.list(OTHER), source.list(OTHER)]);
   assert.ok(threads.started > 1);
   assert.equal(threads.started - threads.ended, 1);
 });
 
-Deno.test("a disposed reader rejects what waits, and what comes", async () => {
+Deno.test("a disposed source rejects what waits, and what comes", async () => {
   await using tree = await photos({ "huge": { size: 2 ** 36 } });
-  const reader = new Reader({ root: tree.path, workers: 2 });
-  const [huge] = await entriesOf(reader);
-  const tasks = [1, 2, 3, 4].map(() => reader.checksum(slice(huge)));
-  reader[Symbol.dispose]();
-  const closed = { name: "FolderError", code: "ECANCELED" };
+  const source = new DiskSource({ root: tree.path, workers: 2 });
+  const [huge] = await entriesOf(source);
+  const tasks = [1, 2, 3, 4].map(() => source.checksum(slice(huge)));
+  source[Symbol.dispose]();
+  const closed = { name: "StorageError", code: "ECANCELED" };
   await within(5000, Promise.all(tasks.map((task) => assert.rejects(task, closed))));
   try {
-    await assert.rejects(within(5000, reader.list(HASH)), closed);
+    await assert.rejects(within(5000, source.list(HASH)), closed);
   } finally {
-    reader[Symbol.dispose](); // and what the call above may have started
+    source[Symbol.dispose](); // and what the call above may have started
   }
 });

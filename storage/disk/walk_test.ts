@@ -2,12 +2,14 @@ import assert from "node:assert/strict";
 import { lstatSync, lutimesSync } from "node:fs";
 import { join } from "node:path";
 import process from "node:process";
-import { until } from "../testing/process.ts";
-import { run, testWith } from "../testing/tools.ts";
-import { makeTree, type Tree, type TreeFile } from "../testing/tree.ts";
-import { FolderError, type FolderPolicy, listFolder, listFolders } from "./folder.ts";
-import { identityOf, type Listing, unpackListing } from "./listing.ts";
-import { Reader } from "./reader.ts";
+import { until } from "../../testing/process.ts";
+import { run, testWith } from "../../testing/tools.ts";
+import { makeTree, type Tree, type TreeFile } from "../../testing/tree.ts";
+import { StorageError } from "../errors.ts";
+import { identityOf, type Listing, unpackListing } from "../listing.ts";
+import { sliceOf } from "../source.ts";
+import { DiskSource } from "./disk.ts";
+import { type DiskSelection, listDirectories, walkArchive } from "./walk.ts";
 
 const HASH = "0123456789abcdef";
 const windows = Deno.build.os === "windows";
@@ -24,18 +26,18 @@ function photos(files: Files, others: Files = {}): Promise<Tree> {
 /** Lists a folder as soon as it has been left alone for long enough */
 async function list(
   root: string,
-  policy: FolderPolicy = {},
+  selection: DiskSelection = {},
   hash = HASH,
 ): Promise<Listing | null> {
-  const packed = await settled(() => listFolder(root, hash, policy));
+  const packed = await settled(() => walkArchive(root, hash, selection));
   return packed && unpackListing(packed);
 }
 
-async function settled<T>(action: () => T): Promise<T> {
+async function settled<T>(action: () => Promise<T>): Promise<T> {
   let result: T;
-  await until(() => {
+  await until(async () => {
     try {
-      result = action();
+      result = await action();
       return true;
     } catch (error) {
       if (codeOf(error) === "EAGAIN") return false;
@@ -45,20 +47,20 @@ async function settled<T>(action: () => T): Promise<T> {
   return result!;
 }
 
-async function names(root: string, policy?: FolderPolicy): Promise<string[] | undefined> {
-  return (await list(root, policy))?.entries.map(({ name }) => name);
+async function names(root: string, selection?: DiskSelection): Promise<string[] | undefined> {
+  return (await list(root, selection))?.entries.map(({ name }) => name);
 }
 
 function codeOf(error: unknown) {
-  return error instanceof FolderError ? error.code : undefined;
+  return error instanceof StorageError ? error.code : undefined;
 }
 
 /** Does something without the power of root to read everything */
-function withoutPower<T>(action: () => T): T {
-  if (process.geteuid?.() !== 0) return action();
+async function withoutPower<T>(action: () => Promise<T>): Promise<T> {
+  if (process.geteuid?.() !== 0) return await action();
   process.seteuid?.(65534);
   try {
-    return action();
+    return await action();
   } finally {
     process.seteuid?.(0);
   }
@@ -120,10 +122,10 @@ Deno.test({
       Deno.chmodSync(tree.join("itself", mode, HASH), parseInt(mode, 8));
       Deno.chmodSync(tree.join("inside", mode, HASH, "inner"), parseInt(mode, 8));
       const listing = (kind: string) =>
-        settled(() => withoutPower(() => listFolder(tree.join(kind, mode), HASH, {})));
+        settled(() => withoutPower(() => walkArchive(tree.join(kind, mode), HASH, {})));
       assert.equal(await listing("itself"), null, mode);
       await assert.rejects(listing("inside"), {
-        name: "FolderError",
+        name: "StorageError",
         code: "EACCES",
         message: "list folder: EACCES: inner/",
       });
@@ -133,7 +135,7 @@ Deno.test({
 
 Deno.test("what goes into an archive", { ignore: windows }, async () => {
   const outside = { "other0123456789a/o.jpg": "other", "loose.txt": "in the photos folder" };
-  const cases: [string, Files, FolderPolicy, string[], string[]][] = [
+  const cases: [string, Files, DiskSelection, string[], string[]][] = [
     [
       "files of all levels, by the bytes of their names",
       { "b/z": "", "b.x": "", "b-x": "", "C": "", "a": "", "ё": "", "😀": "", "\uffee": "" },
@@ -245,9 +247,9 @@ Deno.test("what goes into an archive", { ignore: windows }, async () => {
       ["b/pipe", "link", "pipe"],
     ],
   ];
-  await Promise.all(cases.map(async ([name, files, policy, expected, leftOut]) => {
+  await Promise.all(cases.map(async ([name, files, selection, expected, leftOut]) => {
     await using tree = await photos(files, outside);
-    const listing = await list(tree.path, policy);
+    const listing = await list(tree.path, selection);
     assert.deepEqual(listing?.entries.map(({ name }) => name), expected, name);
     assert.deepEqual(listing?.leftOut.toSorted(), leftOut, name);
   }));
@@ -315,7 +317,7 @@ Deno.test(
       await using tree = await photos(Object.fromEntries(paths.map((path) => [path, ""])));
       const listing = await list(tree.path, { hidden: true }); // as "..\evil" is
       assert.deepEqual(listing?.entries.map(({ name, path }) => [name, path]), expected, name);
-      for (const { path, file } of listing!.entries) assert.equal(file, tree.join(HASH, path));
+      for (const { path, location } of listing!.entries) assert.equal(location, `${HASH}/${path}`);
     }));
   },
 );
@@ -331,7 +333,7 @@ testWith(["python3"], "a path too long for the system is an error", async () => 
   const script = `import os
 for _ in range(25): os.mkdir("d" * 200); os.chdir("d" * 200)`;
   await run("python3", ["-c", script], { cwd: tree.join(HASH) });
-  await assert.rejects(list(tree.path), { name: "FolderError", code: "ENAMETOOLONG" });
+  await assert.rejects(list(tree.path), { name: "StorageError", code: "ENAMETOOLONG" });
 });
 
 testWith(
@@ -346,7 +348,7 @@ testWith(
       const { code } = await run("python3", ["-c", script], { cwd: tree.join(HASH) });
       if (code !== 0) continue; // the file system does not take it
       await assert.rejects(list(tree.path), {
-        name: "FolderError",
+        name: "StorageError",
         code: "EILSEQ",
         message: 'list folder: name is not valid UTF-8: "bad\ufffd.jpg"',
       });
@@ -386,10 +388,10 @@ testWith(["touch"], "sizes, times and modes", async () => {
     ["e", 5 * 2 ** 30, seconds[4], plain],
   ]);
   assert.deepEqual( // finer than this, the runtime does not tell
-    listing?.entries.map(({ mtimeMs }) => mtimeMs),
+    listing?.entries.map(({ identity }) => Number(identity.split(":")[3])),
     times.map((time) => Date.parse(time)),
   );
-  assert.equal(listing?.path, tree.join(HASH));
+  assert.equal(listing?.hash, HASH);
 });
 
 Deno.test("identity and fingerprint change with the file", { ignore: windows }, async () => {
@@ -459,24 +461,24 @@ Deno.test("the newest time of files and folders, and whether all of them are old
   }
 });
 
-Deno.test("listFolders() names the folders, hidden ones too", async () => {
+Deno.test("listDirectories() names the directories, hidden ones too", async () => {
   await using tree = await makeTree({
     "a/x": "",
     ".b": { directory: true },
     "file": "",
     "link": { symlink: "a" },
   });
-  assert.deepEqual(listFolders(tree.path).sort(), [".b", "a"]);
-  assert.throws(() => listFolders(tree.join("missing")));
+  assert.deepEqual((await listDirectories(tree.path)).sort(), [".b", "a"]);
+  await assert.rejects(listDirectories(tree.join("missing")));
 });
 
 /** Listing right after a change says that it has to wait; a slow machine may miss the moment */
-function refusedAfter(change: () => void, root: string) {
+async function refusedAfter(change: () => void, root: string) {
   let refused = 0;
   for (let attempt = 0; attempt < 6; attempt++) {
     change();
     try {
-      listFolder(root, HASH, {});
+      await walkArchive(root, HASH, {});
     } catch (error) {
       assert.equal(codeOf(error), "EAGAIN");
       refused++;
@@ -493,10 +495,10 @@ Deno.test("a folder that is just being changed is not listed", async (t) => {
   };
   await t.step("itself", () => refusedAfter(rename(`${HASH}/aside`), tree.path));
   await t.step("the photos folder", () => refusedAfter(rename(HASH), tree.path));
-  await t.step("the reader tries again", async () => {
-    using reader = new Reader({ root: tree.path, workers: 1 });
+  await t.step("the source tries again", async () => {
+    using source = new DiskSource({ root: tree.path, workers: 1 });
     Deno.writeTextFileSync(tree.join(HASH, "new"), "");
-    const listing = await reader.list(HASH);
+    const listing = await source.list(HASH);
     assert.deepEqual(listing?.entries.map(({ name }) => name), ["aside", "inner/a", "new"]);
   });
 });
@@ -507,7 +509,7 @@ Deno.test("a change just before a long listing counts as well", async (t) => {
     await t.step(`of many files in ${where || "the folder itself"}`, async () => {
       const many = Array.from({ length: 10_000 }, (_, i) => [`${where}${i}`, ""]);
       await using tree = await photos({ ...Object.fromEntries(many), "aside/x": "" });
-      refusedAfter(() => {
+      await refusedAfter(() => {
         Deno.renameSync(tree.join(HASH, "aside"), tree.join(HASH, "aside2"));
         Deno.renameSync(tree.join(HASH, "aside2"), tree.join(HASH, "aside"));
       }, tree.path);
@@ -530,26 +532,31 @@ while True:
 `;
 
 /** Lists and reads for a while in many threads, while a process swaps; nothing of outside is seen */
-async function readWhileSwapped(tree: Tree, policy: FolderPolicy, pairs: string[], time: number) {
+async function readWhileSwapped(
+  tree: Tree,
+  selection: DiskSelection,
+  pairs: string[],
+  time: number,
+) {
   const counts = { listings: 0, refusals: 0 };
   const outside = { listed: 0, read: 0 };
   const secrets = new Set(identitiesIn(tree.join("secret")));
-  using reader = new Reader({ root: tree.join("photos"), ...policy, workers: 4 });
+  using source = new DiskSource({ root: tree.join("photos"), ...selection, workers: 4 });
   const child = new Deno.Command("python3", { args: ["-c", SWAP, ...pairs] }).spawn();
   const deadline = performance.now() + time;
   const work = async () => {
     while (performance.now() < deadline) {
       try {
-        const listing = await reader.list(HASH);
+        const listing = await source.list(HASH);
         counts.listings++;
-        for (const { file, path, identity, size } of listing?.entries ?? []) {
-          if (secrets.has(identity)) outside.listed++;
-          const slice = { file, path, identity, offset: 0, length: size, crc32: 0, position: 0 };
-          const { buffer } = await reader.fill(size, [slice]);
+        for (const entry of listing?.entries ?? []) {
+          if (secrets.has(entry.identity)) outside.listed++;
+          const whole = { offset: 0, length: entry.size, crc32: 0, position: 0 };
+          const { buffer } = await source.fill(entry.size, [sliceOf(entry, whole)]);
           if (new TextDecoder().decode(buffer).includes("canary")) outside.read++;
         }
       } catch (error) {
-        assert.ok(error instanceof FolderError, String(error));
+        assert.ok(error instanceof StorageError, String(error));
         counts.refusals++;
       }
     }

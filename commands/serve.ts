@@ -1,0 +1,80 @@
+/**
+ * `zipferry` without a command: serves downloads until it is told to stop.
+ *
+ * @module
+ */
+
+import type { Engine } from "../engines/engine.ts";
+import { createHandler } from "../handlers/mod.ts";
+import type { Config } from "../lib/config.ts";
+import { log, redact } from "../lib/log.ts";
+import { logDownloads } from "../observe/log.ts";
+import { tellAll } from "../observe/observer.ts";
+import { listen } from "../process/listen.ts";
+import { onStopSignal } from "../process/signals.ts";
+import { isGuessable, isHash } from "../storage/names.ts";
+import type { FileSource } from "../storage/source.ts";
+
+/** At most this many folders are named in a warning. */
+const NAMED_FOLDERS = 3;
+
+/** What is served, and how. */
+export interface ServeOptions {
+  /** All settings. */
+  readonly config: Config;
+  /** The photos folder. */
+  readonly source: FileSource;
+  /** Makes the archives. */
+  readonly engine: Engine;
+}
+
+/** Serves until a signal says to stop. The exit code is 1 if a second one said to stop at once. */
+export async function serveCommand({ config, source, engine }: ServeOptions): Promise<number> {
+  const stopping = new AbortController();
+  const cut = () => stopping.abort(new Error("the service is stopping"));
+  const handler = createHandler({
+    ...config,
+    source,
+    engine,
+    observer: tellAll([logDownloads()]),
+    release: true,
+    signal: stopping.signal,
+  });
+  await warnOfNames(source);
+  const listening = await listen(config, handler);
+  const { promise: ended, resolve: end } = Promise.withResolvers<number>();
+  onStopSignal({
+    first: async () => {
+      log.info("stopping");
+      await listening.stop({ grace: config.shutdownTimeout * 1000, cut });
+      await engine.close();
+      end(0);
+    },
+    further: () => {
+      cut();
+      engine.close();
+      end(1);
+    },
+  });
+  console.log(`Listening on ${listening.url}`); // last: whoever waits for it may send signals too
+  return await ended;
+}
+
+/** A folder that no link reaches is a mistake; a name that can be guessed is no secret. */
+async function warnOfNames(source: FileSource) {
+  const folders = await source.archives();
+  const unreachable = folders.filter((name) => !isHash(name));
+  if (unreachable.length > 0) {
+    log.warn("folders that no link can reach: use letters, digits, - and _ for their names", {
+      count: unreachable.length,
+      names: unreachable.slice(0, NAMED_FOLDERS),
+    });
+  }
+  const guessable = folders.filter((name) => isHash(name) && isGuessable(name));
+  if (guessable.length > 0) {
+    log.warn("folders with names short enough to guess: use 16 characters or more, at random", {
+      count: guessable.length,
+      names: guessable.slice(0, NAMED_FOLDERS).map(redact),
+    });
+  }
+}

@@ -1,0 +1,59 @@
+/**
+ * What the process may do: which permissions of Deno it needs, and which it gives back.
+ *
+ * @module
+ */
+
+import { type Config, ConfigError } from "../lib/config.ts";
+
+/** A permission, and the flag of `deno run` that grants it. */
+export interface NeededPermission {
+  /** As the runtime is asked for it. */
+  readonly descriptor: Deno.PermissionDescriptor;
+  /** As the user gives it. */
+  readonly flag: string;
+}
+
+/** The permission to read a file or everything in a folder. */
+export function read(path: string): NeededPermission {
+  return { descriptor: { name: "read", path }, flag: `--allow-read=${path}` };
+}
+
+/** The permission to write a file. */
+export function write(path: string): NeededPermission {
+  return { descriptor: { name: "write", path }, flag: `--allow-write=${path}` };
+}
+
+/** What the settings need, but for what only an engine needs. */
+export function permissionsFor(config: Config): NeededPermission[] {
+  const { folder, hostname, port, unix, checksums } = config;
+  const needed = [read(folder)];
+  if (unix) needed.push(read(unix), write(unix));
+  else needed.push(net(`${hostname}:${port}`));
+  if (checksums) needed.push(write(checksums));
+  return needed;
+}
+
+/**
+ * Says at once, and in one line, which permission is missing, instead of failing at the first
+ * request.
+ *
+ * @throws {ConfigError} naming the flag that grants it
+ */
+export async function requirePermissions(needed: readonly NeededPermission[]): Promise<void> {
+  for (const { descriptor, flag } of needed) {
+    const { state } = await Deno.permissions.query(descriptor);
+    if (state !== "granted") {
+      throw new ConfigError(`${descriptor.name}: not permitted, start deno with ${flag}`);
+    }
+  }
+}
+
+/** An executable may write wherever it is told to; one that is not told to need not. */
+export async function dropPermissions({ checksums, unix }: Config): Promise<void> {
+  if (!checksums && !unix) await Deno.permissions.revoke({ name: "write" });
+}
+
+function net(host: string): NeededPermission {
+  return { descriptor: { name: "net", host }, flag: `--allow-net=${host}` };
+}

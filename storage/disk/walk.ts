@@ -1,0 +1,267 @@
+/**
+ * What a hash stands for on the disk: which folder, and which of its files go into the archive.
+ * Everything here may block; it runs in the threads of the pool only.
+ *
+ * @module
+ */
+
+import { join, relative, sep } from "node:path";
+import { type Child, type Folder, type FolderContent, gatherEntries } from "../entries.ts";
+import { codeOf, StorageError } from "../errors.ts";
+import type { EntryState, PackedListing } from "../listing.ts";
+import { isDamaged, isHash, isSelected, type Selection } from "../names.ts";
+
+/** A directory that changed more recently, in milliseconds, may change again under the same time. */
+const SETTLING_MS = 25;
+
+/** Where the system has no permission bits. */
+const FILE_MODE = 0o644;
+const DIRECTORY_MODE = 0o755;
+
+/** What goes in besides plain visible files. */
+export interface DiskSelection extends Selection {
+  /** Let in what symlinks lead to, as long as it is inside of the photos folder. @default false */
+  readonly followSymlinks?: boolean;
+}
+
+/** Names of the directories in the photos folder, in the order of the disk. */
+export async function listDirectories(root: string): Promise<string[]> {
+  const names: string[] = [];
+  for await (const { name, isDirectory } of Deno.readDir(root)) if (isDirectory) names.push(name);
+  return names;
+}
+
+/**
+ * Lists a direct child directory of the photos folder. Null if there is no such directory, or it is
+ * another thing, or a symlink, or must not be read, or is spelled otherwise, or if nothing in it goes
+ * into an archive: nobody can tell which.
+ *
+ * @throws {StorageError} if something in the folder cannot be listed
+ */
+export async function walkArchive(
+  root: string,
+  hash: string,
+  selection: DiskSelection,
+): Promise<PackedListing | null> {
+  if (!isHash(hash)) return null;
+  const now = Date.now();
+  const rootStat = statDirectory(root);
+  if (!rootStat || !statDirectory(join(root, hash)) || !await isSpelledSo(root, hash)) return null;
+  const walk = new Walk(root, selection);
+  walk.guard("", rootStat, now);
+  try {
+    const packed = await gatherEntries({ hash, read: (folder) => walk.read(folder) });
+    walk.assertUnchanged();
+    return packed;
+  } catch (error) {
+    if (error instanceof NoArchiveError) return null;
+    throw error;
+  }
+}
+
+/** The archive's own folder is gone or must not be read: to the visitor there is none. */
+class NoArchiveError extends Error {}
+
+/**
+ * The looks at a tree, one folder at a time. Every directory that leads to a file must stay as it
+ * was: a folder that was replaced by a symlink, even for an instant, changes the directory that it
+ * is in.
+ */
+class Walk {
+  readonly #root: string;
+  readonly #selection: DiskSelection;
+  readonly #guards: { readonly location: string; readonly state: string }[] = [];
+
+  constructor(root: string, selection: DiskSelection) {
+    this.#root = root;
+    this.#selection = selection;
+  }
+
+  /**
+   * Remembers a directory as it was at a time before anything in it was looked at. One that changed
+   * a moment before that could change again under the same time stamp.
+   */
+  guard(location: string, stat: Deno.FileInfo, now: number) {
+    const age = Math.abs(now - mtimeOf(stat));
+    if (age < SETTLING_MS) throw changing();
+    this.#guards.push({ location, state: directoryState(stat) });
+  }
+
+  /** Compares every guarded directory with what it was. */
+  assertUnchanged() {
+    for (const { location, state } of this.#guards) {
+      const stat = statDirectory(this.#fileOf(location));
+      if (!stat || directoryState(stat) !== state) throw changing();
+    }
+  }
+
+  /** Reads one folder. Errors name it by its path in the archive's folder. */
+  async read(folder: Folder): Promise<FolderContent> {
+    try {
+      return await this.#read(folder);
+    } catch (error) {
+      if (error instanceof StorageError) throw error;
+      if (folder.parent === null && isExpected(error)) throw new NoArchiveError();
+      throw new StorageError(codeOf(error), `list folder: ${codeOf(error)}: ${folder.path || "/"}`);
+    }
+  }
+
+  async #read(folder: Folder): Promise<FolderContent> {
+    const now = Date.now();
+    const before = Deno.lstatSync(this.#fileOf(folder.location));
+    if (!before.isDirectory) throw changing();
+    const { children, leftOut } = await this.#children(folder);
+    if (children.some(({ isDirectory }) => isDirectory)) this.guard(folder.location, before, now);
+    return { state: stateOf(before), children, leftOut };
+  }
+
+  async #children(folder: Folder) {
+    const directory = this.#fileOf(folder.location);
+    const children: Child[] = [];
+    const leftOut: string[] = [];
+    for (const original of await this.#names(folder)) {
+      const child = this.#child(folder, original, directory + sep + original);
+      if (child === "left out") leftOut.push(original);
+      else if (child) children.push(child);
+    }
+    return { children, leftOut };
+  }
+
+  /** Names that the selection lets in. */
+  async #names(folder: Folder): Promise<string[]> {
+    const names: string[] = [];
+    const damaged = new Set<string>();
+    // Not readDirSync: it drops every error after the first read, and with it the rest of the folder.
+    // https://github.com/denoland/deno/blob/v2.9.5/ext/fs/std_fs.rs (fn read_dir: `entry.ok()?`)
+    for await (const { name } of Deno.readDir(this.#fileOf(folder.location))) {
+      if (!isSelected(name, this.#selection)) continue;
+      if (isDamaged(name)) {
+        if (damaged.has(name)) throw badName(folder.path + name);
+        damaged.add(name);
+      }
+      names.push(name);
+    }
+    return names;
+  }
+
+  /** Null if it is gone since the folder was read: as if it had never been there. */
+  #child(folder: Folder, original: string, file: string): Child | "left out" | null {
+    let stat = statEntry(file);
+    if (!stat) {
+      if (isDamaged(original)) throw badName(folder.path + original);
+      return null;
+    }
+    let target: string | null = null;
+    if (stat.isSymlink) {
+      target = this.#selection.followSymlinks ? this.#follow(folder, file) : null;
+      if (target) stat = Deno.lstatSync(this.#fileOf(target));
+    }
+    const { isFile, isDirectory } = stat;
+    if (!isFile && !isDirectory) return "left out";
+    return { original, isDirectory, state: stateOf(stat), target };
+  }
+
+  /** Where a symlink leads, if that is inside of the photos folder and not a folder around it. */
+  #follow(folder: Folder, link: string): string | null {
+    let path;
+    try {
+      path = Deno.realPathSync(link);
+    } catch (error) {
+      if (isExpected(error)) return null;
+      throw error;
+    }
+    const inside = relative(this.#root, path);
+    if (inside === "" || inside === ".." || inside.startsWith(`..${sep}`)) return null;
+    const target = inside.replaceAll(sep, "/");
+    for (let around: Folder | null = folder; around; around = around.parent) {
+      if (around.location === target) return null;
+    }
+    this.#guardWay(target);
+    return target;
+  }
+
+  /** Guards the directories that lead from the photos folder to a place, the last one not. */
+  #guardWay(location: string) {
+    const parts = location.split("/");
+    for (let depth = 1; depth < parts.length; depth++) {
+      const directory = parts.slice(0, depth).join("/");
+      const now = Date.now();
+      const stat = statDirectory(this.#fileOf(directory));
+      if (!stat) throw changing();
+      this.guard(directory, stat, now);
+    }
+  }
+
+  #fileOf(location: string) {
+    return fileOf(this.#root, location);
+  }
+}
+
+/** The absolute path of a place in the photos folder. */
+export function fileOf(root: string, location: string): string {
+  if (location === "") return root;
+  return root + sep + (sep === "/" ? location : location.replaceAll("/", sep));
+}
+
+function stateOf(stat: Deno.FileInfo): EntryState {
+  const { isDirectory, size, dev, ino } = stat;
+  const mode = (stat.mode ?? (isDirectory ? DIRECTORY_MODE : FILE_MODE)) & 0o777;
+  return { size: isDirectory ? 0 : size, mtimeMs: mtimeOf(stat), mode, dev, ino };
+}
+
+/** Milliseconds since 1970; 1970 itself where the system does not tell. */
+function mtimeOf({ mtime }: Deno.FileInfo) {
+  return mtime?.getTime() ?? 0;
+}
+
+/** Deno tells mtime in milliseconds and ctime, which nobody can set back, in seconds only. */
+function directoryState(stat: Deno.FileInfo) {
+  return `${stat.dev}:${stat.ino}:${mtimeOf(stat)}:${stat.ctime?.getTime()}`;
+}
+
+/** The entry's own state, or null if it is gone. */
+function statEntry(path: string): Deno.FileInfo | null {
+  try {
+    return Deno.lstatSync(path);
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return null;
+    throw error;
+  }
+}
+
+/** The directory's own state, or null if there is none, or it is a symlink or another thing. */
+function statDirectory(path: string): Deno.FileInfo | null {
+  try {
+    const stat = Deno.lstatSync(path);
+    return stat.isDirectory ? stat : null;
+  } catch (error) {
+    if (isExpected(error)) return null;
+    throw error;
+  }
+}
+
+/**
+ * False if the disk ignores case and knows the folder by another spelling. Only where the other case
+ * of the name exists too is there a doubt, which the directory itself then settles.
+ */
+async function isSpelledSo(root: string, hash: string) {
+  const swapped = [...hash].map((c) => c === c.toLowerCase() ? c.toUpperCase() : c.toLowerCase());
+  const other = swapped.join("");
+  if (other === hash || !statDirectory(join(root, other))) return true;
+  return (await listDirectories(root)).includes(hash);
+}
+
+function changing() {
+  return new StorageError("EAGAIN", "list folder: files are being added or renamed just now");
+}
+
+function badName(path: string) {
+  return new StorageError(
+    "EILSEQ",
+    `list folder: name is not valid UTF-8: ${JSON.stringify(path)}`,
+  );
+}
+
+function isExpected(error: unknown) {
+  return ["ENOENT", "ENOTDIR", "EACCES", "EPERM", "ELOOP", "ENAMETOOLONG"].includes(codeOf(error));
+}
