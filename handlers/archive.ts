@@ -7,7 +7,7 @@
 import type { Archive, ArchiveBody, Engine } from "../engines/engine.ts";
 import { watchBody } from "../http/body.ts";
 import { entityTag } from "../http/entity_tag.ts";
-import { archiveHeaders, stateResponse } from "../http/headers.ts";
+import { archiveHeaders, emptyBody, stateResponse } from "../http/headers.ts";
 import { evaluatePreconditions, isRangeWanted, type Validators } from "../http/preconditions.ts";
 import { parseRange } from "../http/range.ts";
 import { log, redact } from "../lib/log.ts";
@@ -63,7 +63,9 @@ export async function archive(
   if (range) headers.set("content-range", `bytes ${range.start}-${range.end - 1}/${prepared.size}`);
   const length = range ? range.end - range.start : prepared.size;
   if (length !== null) headers.set("content-length", String(length));
-  if (request.method === "HEAD") return new Response(null, { headers });
+  if (request.method === "HEAD") {
+    return new Response(length === null ? emptyBody() : null, { headers });
+  }
 
   warnOfLeftOut(hash, listing);
   const stream = await prepared.open(range ?? undefined);

@@ -140,8 +140,21 @@ export function redirectResponse({ path, query }: Target): Response {
  *
  * @see {@link https://github.com/denoland/deno/pull/31998}
  */
-export function withoutBody(response: Response): Response {
-  return new Response(null, { status: response.status, headers: response.headers });
+export function withoutBody({ status, headers, body }: Response): Response {
+  const isLengthKnown = body === null || headers.has("content-length");
+  return new Response(isLengthKnown ? null : emptyBody(), { status, headers });
+}
+
+/**
+ * Stands for a body of unknown length in an answer to HEAD. With null, the runtime adds
+ * `content-length: 0`, which HEAD may only say where GET would (RFC 9110 section 8.6); with a stream
+ * it adds nothing. This one is at its end already: there is nothing to start.
+ *
+ * @see {@link https://github.com/denoland/deno/blob/v2.9.5/ext/http/http_next.rs#L3642-L3650} null
+ * @see {@link https://github.com/denoland/deno/blob/v2.9.5/ext/http/http_next.rs#L4044-L4065} a stream
+ */
+export function emptyBody(): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return new ReadableStream({ start: (controller) => controller.close() });
 }
 
 /** Both forms of the name (RFC 6266 section 4.3), since some clients know only one. */

@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
   archiveHeaders,
+  emptyBody,
   jsonResponse,
   pageResponse,
   redirectResponse,
@@ -170,4 +171,18 @@ Deno.test("withoutBody() keeps the status and the header fields", () => {
   assert.equal(head.body, null);
   assert.equal(head.status, 404);
   assert.deepEqual(fieldsOf(head), fieldsOf(response));
+});
+
+Deno.test("withoutBody() has a body where no length is known, but an empty one", async () => {
+  let started = false;
+  const pull = () => {
+    started = true;
+  };
+  const stream = new ReadableStream({ pull }, { highWaterMark: 0 });
+  const head = withoutBody(new Response(stream, { status: 206 }));
+  assert.equal(head.status, 206);
+  assert.equal(head.body instanceof ReadableStream, true);
+  assert.equal(await head.text(), "");
+  assert.equal(started, false);
+  assert.deepEqual(await Array.fromAsync(emptyBody()), []);
 });
