@@ -17,8 +17,8 @@ const DISCREET = {
 export interface ArchiveFields {
   /** Name under which the client saves it. Letters, digits, `-`, `_` and `.` only. */
   readonly filename: string;
-  /** Newest modification time, in whole seconds since 1970. */
-  readonly lastModified: number;
+  /** Newest modification time, in whole seconds since 1970; null if it is not known. */
+  readonly lastModified: number | null;
   /** Entity tag with its quotes; null if the bytes differ each time, which rules out ranges. */
   readonly etag: string | null;
 }
@@ -36,7 +36,6 @@ export function archiveHeaders(fields: ArchiveFields): Headers {
     "content-disposition": contentDisposition(fields.filename),
     "cache-control": "private, no-cache, no-transform",
     "accept-ranges": fields.etag === null ? "none" : "bytes",
-    "last-modified": new Date(fields.lastModified * 1000).toUTCString(),
     // nginx would keep up to 1 GiB of the response in a temporary file, and is reported to have cut
     // off longer downloads:
     // https://github.com/nginx/nginx/blob/release-1.31.4/src/http/modules/ngx_http_proxy_module.c#L3822
@@ -44,6 +43,9 @@ export function archiveHeaders(fields: ArchiveFields): Headers {
     "x-accel-buffering": "no",
   });
   if (fields.etag !== null) headers.set("etag", fields.etag);
+  if (fields.lastModified !== null) {
+    headers.set("last-modified", new Date(fields.lastModified * 1000).toUTCString());
+  }
   return headers;
 }
 

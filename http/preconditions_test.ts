@@ -10,6 +10,7 @@ const AFTER = "Sun, 06 Nov 1994 08:49:38 GMT";
 const strong: Validators = { etag: '"abc"', lastModified: TIME, dateIsStrong: true };
 const weak: Validators = { etag: 'W/"abc"', lastModified: TIME, dateIsStrong: false };
 const none: Validators = { etag: null, lastModified: TIME, dateIsStrong: false };
+const undated: Validators = { etag: '"abc"', lastModified: null, dateIsStrong: false };
 
 type Fields = Record<string, string>;
 
@@ -45,6 +46,9 @@ Deno.test("evaluatePreconditions() follows the order of the headers", () => {
     [{ "if-modified-since": AFTER }, strong, 304],
     [{ "if-modified-since": BEFORE }, strong, null],
     [{ "if-modified-since": "junk" }, strong, null],
+    [{ "if-modified-since": AFTER }, undated, null],
+    [{ "if-unmodified-since": BEFORE }, undated, null],
+    [{ "if-none-match": '"abc"' }, undated, 304],
     [{ "if-match": '"x"', "if-none-match": '"abc"' }, strong, 412],
     [{ "if-match": '"abc"', "if-none-match": '"abc"' }, strong, 304],
     [{ "if-unmodified-since": BEFORE, "if-modified-since": DATE }, strong, 412],
@@ -72,6 +76,9 @@ Deno.test("isRangeWanted() trusts only a strong tag or the exact date", () => {
     [DATE, weak, false],
     [DATE, none, false],
     ["junk", strong, false],
+    ["junk", { ...undated, dateIsStrong: true }, false],
+    [DATE, undated, false],
+    ['"abc"', undated, true],
     ["", strong, false],
   ];
   for (const [ifRange, validators, expected] of cases) {

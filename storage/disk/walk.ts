@@ -14,7 +14,7 @@ import { isDamaged, isHash, isSelected, type Selection } from "../names.ts";
 /** A directory that changed more recently, in milliseconds, may change again under the same time. */
 const SETTLING_MS = 25;
 
-/** Where the system has no permission bits. */
+/** Where the system has no permission bits: on Windows, of which the runtime tells 0666 or 0444. */
 const FILE_MODE = 0o644;
 const DIRECTORY_MODE = 0o755;
 
@@ -205,8 +205,12 @@ export function fileOf(root: string, location: string): string {
 
 function stateOf(stat: Deno.FileInfo): EntryState {
   const { isDirectory, size, dev, ino } = stat;
-  const mode = (stat.mode ?? (isDirectory ? DIRECTORY_MODE : FILE_MODE)) & 0o777;
-  return { size: isDirectory ? 0 : size, mtimeMs: mtimeOf(stat), mode, dev, ino };
+  return { size: isDirectory ? 0 : size, mtimeMs: mtimeOf(stat), mode: modeOf(stat), dev, ino };
+}
+
+function modeOf({ mode, isDirectory }: Deno.FileInfo) {
+  const known = Deno.build.os === "windows" ? null : mode;
+  return (known ?? (isDirectory ? DIRECTORY_MODE : FILE_MODE)) & 0o777;
 }
 
 /** Milliseconds since 1970; 1970 itself where the system does not tell. */
