@@ -9,7 +9,7 @@ import { EngineUnavailableError } from "../engines/engine.ts";
 import { pageResponse, redirectResponse, withoutBody } from "../http/headers.ts";
 import { rawTarget, type Target } from "../http/target.ts";
 import { describeError, log, redact } from "../lib/log.ts";
-import { isPassing } from "../storage/errors.ts";
+import { isLasting, isPassing } from "../storage/errors.ts";
 import { isHash } from "../storage/names.ts";
 import { chooseLanguage, contentSecurityPolicy, errorPage } from "../templates/mod.ts";
 import { archive, type ArchiveOptions } from "./archive.ts";
@@ -54,7 +54,7 @@ async function answer(request: Request, peer: string, options: HandlerOptions) {
       ...(archive && { archive }),
       why: describeError(error),
     });
-    return errorResponse(request, status);
+    return errorResponse(request, status, isLasting(error));
   }
 }
 
@@ -77,9 +77,9 @@ function statusOf(error: unknown) {
   return error instanceof EngineUnavailableError || isPassing(error) ? 503 : 500;
 }
 
-function errorResponse(request: Request, status: number) {
+function errorResponse(request: Request, status: number, lasting = false) {
   const language = chooseLanguage(request.headers.get("accept-language"));
-  const html = errorPage({ language, status });
+  const html = errorPage({ language, status, lasting });
   const headers = EXTRA_HEADERS[status];
   return pageResponse(html, { status, language, csp: contentSecurityPolicy, headers });
 }

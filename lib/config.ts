@@ -37,6 +37,8 @@ export interface Config {
   readonly listing: ListingMode;
   /** Whether names with a leading dot are included. */
   readonly hidden: boolean;
+  /** Whether what systems and network disks leave in folders is included. */
+  readonly includeJunk: boolean;
   /** Whether symlinks are followed as long as they stay inside the photos folder. */
   readonly followSymlinks: boolean;
   /** SQLite file that stores CRC-32 values; undefined for none. */
@@ -184,6 +186,14 @@ const OPTIONS = {
     variable: "ZIPFERRY_HIDDEN",
     default: "false",
     description: "include files and folders whose names start with a dot",
+    allowed: "true or false",
+    parse: parseBoolean,
+  },
+  includeJunk: {
+    flags: "--include-junk [true|false]",
+    variable: "ZIPFERRY_INCLUDE_JUNK",
+    default: "false",
+    description: "include what systems and network disks leave in folders, as in Thumbs.db",
     allowed: "true or false",
     parse: parseBoolean,
   },

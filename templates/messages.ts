@@ -30,6 +30,8 @@ export interface Messages {
   readonly emptyList: PageText;
   /** `/` for a visitor who may not see the list. */
   readonly hiddenList: PageText;
+  /** For an archive that cannot be made until the owner of the photos puts something right. */
+  readonly ownerMustAct: PageText;
   /** Pages of errors, by status. */
   readonly errors: Readonly<Record<ErrorStatus, PageText>>;
   /** "file" after a number. */
@@ -60,6 +62,12 @@ export const messages: Readonly<Record<Language, Messages>> = {
       title: "Photo downloads",
       lead: "This service sends folders of photos as ZIP files.",
       hint: "To download yours, open the complete link that you were given.",
+    },
+    ownerMustAct: {
+      title: "These photos need their owner",
+      lead: "A name or a permission in this folder keeps the server from sending it.",
+      hint: "Trying again will not help. Please tell the person who gave you the link: " +
+        "the log of the server says what has to be changed.",
     },
     errors: {
       400: {
@@ -113,6 +121,12 @@ export const messages: Readonly<Record<Language, Messages>> = {
       title: "Скачивание фотографий",
       lead: "Этот сервис отдаёт папки с фотографиями в виде ZIP-файлов.",
       hint: "Чтобы скачать свою, откройте полученную ссылку целиком.",
+    },
+    ownerMustAct: {
+      title: "Нужна помощь владельца",
+      lead: "Имя файла или права доступа в этой папке не дают серверу её отправить.",
+      hint: "Повторять попытку бесполезно. Сообщите тому, кто дал вам ссылку: " +
+        "в журнале сервера сказано, что нужно исправить.",
     },
     errors: {
       400: {

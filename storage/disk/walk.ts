@@ -5,7 +5,7 @@
  * @module
  */
 
-import { join, relative, sep } from "node:path";
+import { basename, join, relative, sep } from "node:path";
 import { type Child, type Folder, type FolderContent, gatherEntries } from "../entries.ts";
 import { codeOf, StorageError } from "../errors.ts";
 import type { EntryState, PackedListing } from "../listing.ts";
@@ -13,6 +13,9 @@ import { isDamaged, isHash, isSelected, type Selection } from "../names.ts";
 
 /** A directory that changed more recently, in milliseconds, may change again under the same time. */
 const SETTLING_MS = 25;
+
+/** At most this many names that are not valid UTF-8 are in an error. */
+const NAMED_BAD = 3;
 
 /** Where the system has no permission bits: on Windows, of which the runtime tells 0666 or 0444. */
 const FILE_MODE = 0o644;
@@ -52,6 +55,7 @@ export async function walkArchive(
   try {
     const packed = await gatherEntries({ hash, read: (folder) => walk.read(folder) });
     walk.assertUnchanged();
+    walk.assertNames();
     return packed;
   } catch (error) {
     if (error instanceof NoArchiveError) return null;
@@ -71,6 +75,7 @@ class Walk {
   readonly #root: string;
   readonly #selection: DiskSelection;
   readonly #guards: { readonly location: string; readonly state: string }[] = [];
+  readonly #badNames = new BadNames();
 
   constructor(root: string, selection: DiskSelection) {
     this.#root = root;
@@ -93,6 +98,11 @@ class Walk {
       const stat = statDirectory(this.#fileOf(location));
       if (!stat || directoryState(stat) !== state) throw changing();
     }
+  }
+
+  /** Every name could be opened. Last of all, so that the error counts the whole archive. */
+  assertNames() {
+    this.#badNames.assertNone();
   }
 
   /** Reads one folder. Errors name it by its path in the archive's folder. */
@@ -135,10 +145,11 @@ class Walk {
     // https://github.com/denoland/deno/blob/v2.9.5/ext/fs/std_fs.rs (fn read_dir: `entry.ok()?`)
     for await (const { name } of Deno.readDir(this.#fileOf(folder.location))) {
       if (!isSelected(name, this.#selection)) continue;
-      if (isDamaged(name)) {
-        if (damaged.has(name)) throw badName(folder.path + name);
-        damaged.add(name);
+      if (damaged.has(name)) {
+        this.#badNames.add(folder.path + name);
+        continue;
       }
+      if (isDamaged(name)) damaged.add(name);
       names.push(name);
     }
     return names;
@@ -148,7 +159,7 @@ class Walk {
   #child(folder: Folder, original: string, file: string): Child | "left out" | null {
     let stat = statEntry(file);
     if (!stat) {
-      if (isDamaged(original)) throw badName(folder.path + original);
+      if (isDamaged(original)) this.#badNames.add(folder.path + original);
       return null;
     }
     let target: string | null = null;
@@ -168,7 +179,9 @@ class Walk {
       path = Deno.realPathSync(link);
     } catch (error) {
       if (isExpected(error)) return null;
-      throw error;
+      if (!(error instanceof Deno.errors.InvalidData)) throw error;
+      this.#badNames.add(folder.path + basename(link)); // it leads to one
+      return null;
     }
     const inside = relative(this.#root, path);
     if (inside === "" || inside === ".." || inside.startsWith(`..${sep}`)) return null;
@@ -194,6 +207,29 @@ class Walk {
 
   #fileOf(location: string) {
     return fileOf(this.#root, location);
+  }
+}
+
+/**
+ * Names that are not valid UTF-8. The runtime puts U+FFFD in place of what it cannot show, and opens
+ * nothing by a name like that: so there is no such file, or it is another one.
+ */
+class BadNames {
+  readonly #first: string[] = [];
+  #count = 0;
+
+  add(path: string) {
+    if (this.#count++ < NAMED_BAD) this.#first.push(JSON.stringify(path));
+  }
+
+  assertNone() {
+    if (this.#count === 0) return;
+    const are = this.#count === 1 ? "name is" : `${this.#count} names are`;
+    const more = this.#count > NAMED_BAD ? ", …" : "";
+    throw new StorageError(
+      "EILSEQ",
+      `list folder: ${are} not valid UTF-8: ${this.#first.join(", ")}${more}`,
+    );
   }
 }
 
@@ -257,13 +293,6 @@ async function isSpelledSo(root: string, hash: string) {
 
 function changing() {
   return new StorageError("EAGAIN", "list folder: files are being added or renamed just now");
-}
-
-function badName(path: string) {
-  return new StorageError(
-    "EILSEQ",
-    `list folder: name is not valid UTF-8: ${JSON.stringify(path)}`,
-  );
 }
 
 function isExpected(error: unknown) {
