@@ -223,21 +223,28 @@ export function isJunk(name: string): boolean {
   return isJunkName(name);
 }
 
-/** One look for plain names, and one for all others. */
+/** Each name of each folder is looked at: so plain names and endings are not left to the pattern. */
 function matcher(rules: readonly NameRule[]): (name: string) => boolean {
-  const names = rules.flatMap(({ names }) => names);
-  const isPattern = (name: string) => /[*?]/.test(name);
-  const plain = new Set(names.filter((name) => !isPattern(name)).map((name) => name.toLowerCase()));
-  const patterns = new RegExp(names.filter(isPattern).map(toPattern).join("|"), "is");
-  return (name) => plain.has(name.toLowerCase()) || patterns.test(name);
+  const names = rules.flatMap(({ names }) => names.map((name) => name.toLowerCase()));
+  const plain = new Set(names.filter((name) => !hasWildcard(name)));
+  const endings = names.filter(isEnding).map((name) => name.slice(1));
+  const others = names.filter((name) => hasWildcard(name) && !isEnding(name));
+  const pattern = new RegExp(`^(?:${others.map(toPattern).join("|")})$`, "s");
+  return (name) => {
+    const lower = name.toLowerCase();
+    return plain.has(lower) || endings.some((ending) => lower.endsWith(ending)) ||
+      pattern.test(lower);
+  };
 }
 
-/** A `*` at an end needs no match: so the others are found without a look at the whole name. */
+function hasWildcard(name: string) {
+  return /[*?]/.test(name);
+}
+
+function isEnding(name: string) {
+  return name.startsWith("*") && !hasWildcard(name.slice(1));
+}
+
 function toPattern(name: string) {
-  const start = name.startsWith("*") ? "" : "^";
-  const end = name.endsWith("*") ? "" : "$";
-  const middle = name.replace(/^\*|\*$/g, "").replace(/[^\w]/g, (c) => {
-    return c === "*" ? ".*" : c === "?" ? "[a-z0-9]" : `\\${c}`;
-  });
-  return start + middle + end;
+  return RegExp.escape(name).replaceAll("\\*", ".*").replaceAll("\\?", "[a-z0-9]");
 }
