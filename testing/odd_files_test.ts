@@ -13,7 +13,7 @@ import { createHandler } from "../handlers/mod.ts";
 import { tellAll } from "../observe/observer.ts";
 import { Checksums } from "../storage/checksums.ts";
 import { DiskSource } from "../storage/disk/disk.ts";
-import { type Program, start } from "./process.ts";
+import { type Program, start, until } from "./process.ts";
 import { exchange } from "./raw.ts";
 import { run, testWith } from "./tools.ts";
 import { makeTree, type Tree, type TreeFile } from "./tree.ts";
@@ -177,6 +177,89 @@ testWith(["unzip", "bsdtar", "7z", "python3"], "twins of 255 bytes can be unpack
       const whole = Deno.readTextFileSync(`${out(command)}/${name}`);
       assert.ok(twins.includes(whole));
     }
+  }
+});
+
+testWith(
+  ["setpriv"],
+  "what a disk leaves in a folder does no harm, though it cannot be read",
+  async () => {
+    if (Deno.build.os !== "linux") return;
+    await using tree = await makeAlbums({
+      "a.jpg": "a",
+      "lost+found/#1234": "found",
+      "lost+found": { directory: true, mode: 0 },
+      "#recycle": { directory: true, mode: 0 },
+      "a.jpg.filepart": { content: "cut", mode: 0 },
+    });
+    // Root is bound by permissions only without these capabilities
+    const power = ["setpriv", "--bounding-set", "-dac_override,-dac_read_search"];
+    const prefix = Deno.uid() === 0 ? power : [];
+    await using program = await start(["-f", tree.join("photos")], { prefix });
+    const files = await assertAllAnswer(program);
+    assert.deepEqual(files.map(({ name }) => name), ["a.jpg"]);
+    assert.equal(program.stderr(), "");
+
+    await using all = await start(["-f", tree.join("photos"), "--include-junk"], { prefix });
+    const refused = await ask(all, `/archive/${HASH}/`);
+    assert.equal(refused.status, 500);
+    assert.match(textOf(refused.body), /Trying again will not help/);
+    const named = /"level":"ERROR[^\n]*"archive":"8b1f…"[^\n]*EACCES: (#recycle|lost\+found)\//;
+    await until(() => named.test(all.stderr()), "the log names it");
+    assert.ok(!all.stderr().includes(HASH));
+    assert.equal((await ask(all, `/archive/${OTHER}/`)).status, 200);
+  },
+);
+
+Deno.test("docs/names.md: --include-junk lets in what systems leave, and no cut photo", async () => {
+  await using tree = await makeAlbums({
+    "a.jpg": "a",
+    "a.jpg.part": "cut",
+    "b.jpg.download/b.jpg": "cut",
+    "Thumbs.db": "t",
+    "@eaDir/a.jpg/SYNOPHOTO_THUMB_M.jpg": "t",
+    "._a.jpg": "m",
+    ".a.jpg": "h",
+    ".c.jpg.aB3dE9": "cut",
+    "photos/RECYCLER/S-1-5-21/b.jpg": "deleted",
+  });
+  const cases: [string[], Record<string, string>, string[]][] = [
+    [[], {}, ["a.jpg", "photos/"]],
+    [["--hidden"], {}, [".a.jpg", "a.jpg", "photos/"]],
+    [["--include-junk"], {}, [
+      "@eaDir/a.jpg/SYNOPHOTO_THUMB_M.jpg",
+      "Thumbs.db",
+      "a.jpg",
+      "photos/RECYCLER/S-1-5-21/b.jpg",
+    ]],
+    [["--hidden"], { ZIPFERRY_INCLUDE_JUNK: "yes" }, [
+      "._a.jpg",
+      ".a.jpg",
+      "@eaDir/a.jpg/SYNOPHOTO_THUMB_M.jpg",
+      "Thumbs.db",
+      "a.jpg",
+      "photos/RECYCLER/S-1-5-21/b.jpg",
+    ]],
+  ];
+  for (const [args, env, expected] of cases) {
+    await using program = await start(["-f", tree.join("photos"), ...args], { env });
+    const { body } = await ask(program, `/archive/${HASH}/?manifest`);
+    const names = JSON.parse(textOf(body)).files.map(({ name }: { name: string }) => name);
+    assert.deepEqual(names, expected.filter((name) => !name.endsWith("/")));
+  }
+});
+
+Deno.test("a folder of junk in the photos folder is no album, and gets no warning", async () => {
+  await using tree = await makeAlbums({ "a.jpg": "a" });
+  for (const name of ["RECYCLER", "lost+found", "@eaDir", "#recycle", ".Trash-1000"]) {
+    Deno.mkdirSync(tree.join("photos", name));
+    Deno.writeTextFileSync(tree.join("photos", name, "deleted.jpg"), "deleted");
+  }
+  for (const args of [[], ["--include-junk"]]) {
+    await using program = await start(["-f", tree.join("photos"), ...args]);
+    assert.equal((await ask(program, "/archive/RECYCLER/")).status, 404);
+    assert.ok(!textOf((await ask(program, "/")).body).includes("RECYCLER"));
+    assert.doesNotMatch(program.stderr(), /lost|recycle|eaDir|RECYCLER/);
   }
 });
 
