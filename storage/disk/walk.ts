@@ -244,8 +244,12 @@ function stateOf(stat: Deno.FileInfo): EntryState {
   return { size: isDirectory ? 0 : size, mtimeMs: mtimeOf(stat), mode: modeOf(stat), dev, ino };
 }
 
-function modeOf({ mode, isDirectory }: Deno.FileInfo) {
-  const known = Deno.build.os === "windows" ? null : mode;
+/** Permission bits: on Windows those that a Linux replica would have, most likely. */
+export function modeOf(
+  { mode, isDirectory }: Pick<Deno.FileInfo, "mode" | "isDirectory">,
+  system: typeof Deno.build.os = Deno.build.os,
+): number {
+  const known = system === "windows" ? null : mode;
   return (known ?? (isDirectory ? DIRECTORY_MODE : FILE_MODE)) & 0o777;
 }
 

@@ -9,7 +9,7 @@ import { StorageError } from "../errors.ts";
 import { identityOf, type Listing, unpackListing } from "../listing.ts";
 import { sliceOf } from "../source.ts";
 import { DiskSource } from "./disk.ts";
-import { type DiskSelection, listDirectories, walkArchive } from "./walk.ts";
+import { type DiskSelection, listDirectories, modeOf, walkArchive } from "./walk.ts";
 
 const HASH = "0123456789abcdef";
 const windows = Deno.build.os === "windows";
@@ -412,6 +412,22 @@ os.symlink(b"../other\\xd4", "folder")`;
     code: "EILSEQ",
     message: /^list folder: 2 names are not valid UTF-8: "(link", "folder|folder", "link)"$/,
   });
+});
+
+Deno.test("modeOf() tells on Windows what copies on Linux have", () => {
+  const cases: [number | null, boolean, number, number][] = [ // mode, folder; on Windows, on Linux
+    [0o100666, false, 0o644, 0o666], // Deno.lstat() on Windows
+    [0o100444, false, 0o644, 0o444], // of a file that is read-only
+    [0o040666, true, 0o755, 0o666],
+    [0o040444, true, 0o755, 0o444],
+    [null, false, 0o644, 0o644],
+    [null, true, 0o755, 0o755],
+    [0o104755, false, 0o644, 0o755],
+  ];
+  for (const [mode, isDirectory, onWindows, onLinux] of cases) {
+    assert.equal(modeOf({ mode, isDirectory }, "windows"), onWindows, `${mode?.toString(8)}`);
+    assert.equal(modeOf({ mode, isDirectory }, "linux"), onLinux, `${mode?.toString(8)}`);
+  }
 });
 
 testWith(["touch"], "sizes, times and modes", async () => {
