@@ -10,7 +10,7 @@ import { EngineUnavailableError } from "../engines/engine.ts";
 import { pageResponse, redirectResponse, withoutBody } from "../http/headers.ts";
 import { hasParameter, rawTarget, type Target } from "../http/target.ts";
 import { describeError, log, redact } from "../lib/log.ts";
-import { isPassing, StorageError } from "../storage/errors.ts";
+import { isLasting, isPassing, StorageError } from "../storage/errors.ts";
 import { isHash } from "../storage/names.ts";
 import { Settling, UNSETTLED } from "../storage/settling.ts";
 import type { FileSource } from "../storage/source.ts";
@@ -80,7 +80,7 @@ async function answer(request: Request, peer: string, site: Site) {
       ...(archive && { archive }),
       why: describeError(error),
     });
-    return errorResponse(request, status);
+    return errorResponse(request, status, isLasting(error));
   }
 }
 
@@ -116,9 +116,9 @@ function statusOf(error: unknown) {
   return error instanceof EngineUnavailableError || isPassing(error) ? 503 : 500;
 }
 
-function errorResponse(request: Request, status: number) {
+function errorResponse(request: Request, status: number, lasting = false) {
   const language = chooseLanguage(request.headers.get("accept-language"));
-  const html = errorPage({ language, status });
+  const html = errorPage({ language, status, lasting });
   const headers = EXTRA_HEADERS[status];
   return pageResponse(html, { status, language, csp: contentSecurityPolicy, headers });
 }

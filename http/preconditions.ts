@@ -23,7 +23,8 @@ const ASCTIME_DATE = /^[A-Z][a-z]{2} ([A-Z][a-z]{2}) ([ \d]\d) (\d\d):(\d\d):(\d
 
 /**
  * The status that ends a GET or HEAD early: 304 (not modified), 412 (precondition failed), or null
- * to continue. Conditions are evaluated in the order of section 13.2.2.
+ * to continue. Conditions are evaluated in the order of section 13.2.2; those about a date do not
+ * count where the resource has none (13.1.3, 13.1.4).
  */
 export function evaluatePreconditions(headers: Headers, validators: Validators): 304 | 412 | null {
   const { etag, lastModified } = validators;

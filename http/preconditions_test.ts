@@ -46,6 +46,7 @@ Deno.test("evaluatePreconditions() follows the order of the headers", () => {
     [{ "if-modified-since": AFTER }, strong, 304],
     [{ "if-modified-since": BEFORE }, strong, null],
     [{ "if-modified-since": "junk" }, strong, null],
+    [{ "if-none-match": '"abc"' }, undated, 304],
     [{ "if-match": '"x"', "if-none-match": '"abc"' }, strong, 412],
     [{ "if-match": '"abc"', "if-none-match": '"abc"' }, strong, 304],
     [{ "if-unmodified-since": BEFORE, "if-modified-since": DATE }, strong, 412],
@@ -82,6 +83,7 @@ Deno.test("isRangeWanted() trusts only a strong tag or the exact date", () => {
     ["junk", undated, false],
     ['"abc"', undated, true],
     ["junk", strong, false],
+    ["junk", { ...undated, dateIsStrong: true }, false],
     ["", strong, false],
   ];
   for (const [ifRange, validators, expected] of cases) {

@@ -76,6 +76,8 @@ export interface ErrorPageOptions {
   readonly language: Language;
   /** Status of the response: 400, 404, 405, 500, 503 or 504. Any other has the text of 500. */
   readonly status: number;
+  /** It stays so until the owner of the photos puts something right. @default false */
+  readonly lasting?: boolean;
 }
 
 /**
@@ -103,9 +105,10 @@ export function homePage(options: HomePageOptions): string {
 
 /** The page for an error as HTML. It contains nothing from the request. */
 export function errorPage(options: ErrorPageOptions): string {
-  const { language, status } = options;
-  const { errors } = messages[language];
-  const text = status in errors ? errors[status as ErrorStatus] : errors[500];
+  const { language, status, lasting = false } = options;
+  const { errors, ownerMustAct } = messages[language];
+  const usual = status in errors ? errors[status as ErrorStatus] : errors[500];
+  const text = lasting ? ownerMustAct : usual;
   return render(errorTemplate, { language, text, values: { status } });
 }
 

@@ -44,6 +44,18 @@ Deno.test("chooseLanguage() picks Russian only for those who prefer it", () => {
   }
 });
 
+Deno.test("errorPage() says that the owner must act where trying again is of no use", () => {
+  for (const language of ["en", "ru"] as const) {
+    const page = visibleText(errorPage({ language, status: 500, lasting: true }));
+    const { lead, hint, title } = messages[language].ownerMustAct;
+    for (const text of [title, lead, hint!]) assert.ok(page.includes(text));
+    assert.ok(!page.includes(messages[language].errors[500].hint!));
+    const usual = visibleText(errorPage({ language, status: 500 }));
+    assert.ok(usual.includes(messages[language].errors[500].hint!));
+    assert.ok(!usual.includes(hint!));
+  }
+});
+
 Deno.test("homePage() lists archives in both languages", () => {
   const english = homePage({ language: "en", archives: [ARCHIVE] });
   assert.ok(english.includes('<html lang="en">'));
