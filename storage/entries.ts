@@ -146,6 +146,7 @@ class Gathered {
   readonly #started = Date.now();
   /** In seconds. */
   #newest = -Infinity;
+  #changed = -Infinity;
   #settled = true;
 
   constructor(hash: string) {
@@ -158,7 +159,7 @@ class Gathered {
 
   /** Files tell where their folders are; only an empty folder is an entry of its own. */
   addFolder(folder: Folder, { state, children, leftOut }: FolderContent) {
-    this.#see(state);
+    this.#seeTime(state.mtimeMs);
     for (const name of leftOut) this.#leftOut.push(folder.path + name);
     const { name, path, location } = folder;
     if (children.length > 0 || name === "") return;
@@ -177,13 +178,13 @@ class Gathered {
     this.#entries.push(name, { ...state, mode }, isTold ? undefined : place);
     // Each entry ends in a byte that no name can hold.
     this.#fingerprint.update(`${name}\0${size} ${mtimeMs} ${mode}\0`);
-    this.#see(state);
+    this.#seeTime(mtimeMs);
     if (Math.abs(this.#started - mtimeMs) < RECENT_MS) this.#settled = false;
   }
 
-  #see({ mtimeMs }: EntryState) {
-    if (mtimeMs === -Infinity) return;
-    this.#newest = Math.max(this.#newest, secondsOf(mtimeMs));
+  #seeTime(mtimeMs: number) {
+    if (mtimeMs !== -Infinity) this.#newest = Math.max(this.#newest, secondsOf(mtimeMs));
+    if (mtimeMs < this.#started + RECENT_MS) this.#changed = Math.max(this.#changed, mtimeMs);
   }
 
   finish(): PackedListing | null {
@@ -194,6 +195,8 @@ class Gathered {
       fingerprint: this.#fingerprint.digest("hex").slice(0, 32), // SHA-256, cut to 128 bits
       lastModified: this.#newest === -Infinity ? 0 : this.#newest,
       settled: this.#settled,
+      changed: this.#changed,
+      steady: true,
       leftOut: this.#leftOut,
     };
   }

@@ -32,6 +32,8 @@ export interface Messages {
   readonly hiddenList: PageText;
   /** For an archive that cannot be made until the owner of the photos puts something right. */
   readonly ownerMustAct: PageText;
+  /** An archive to which photos are still being added. */
+  readonly unsettled: PageText;
   /** Pages of errors, by status. */
   readonly errors: Readonly<Record<ErrorStatus, PageText>>;
   /** "file" after a number. */
@@ -68,6 +70,11 @@ export const messages: Readonly<Record<Language, Messages>> = {
       lead: "A name or a permission in this folder keeps the server from sending it.",
       hint: "Trying again will not help. Please tell the person who gave you the link: " +
         "the log of the server says what has to be changed.",
+    },
+    unsettled: {
+      title: "Photos are still being added",
+      lead: "The download will be ready once all photos have arrived.",
+      hint: "This page reloads by itself.",
     },
     errors: {
       400: {
@@ -127,6 +134,11 @@ export const messages: Readonly<Record<Language, Messages>> = {
       lead: "Имя файла или права доступа в этой папке не дают серверу её отправить.",
       hint: "Повторять попытку бесполезно. Сообщите тому, кто дал вам ссылку: " +
         "в журнале сервера сказано, что нужно исправить.",
+    },
+    unsettled: {
+      title: "Фотографии ещё загружаются",
+      lead: "Скачать архив можно будет, когда загрузятся все фотографии.",
+      hint: "Страница обновится сама.",
     },
     errors: {
       400: {
