@@ -26,7 +26,7 @@ const OURS = ["README.md", "docs/security.md", "docs/migration.md", "docs/cms.md
 const WINDOWS = "docs/windows.md";
 
 /** Languages of blocks that are more than something to look at */
-const CODE = ["console", "sh", "php", "python", "json", "xml", "ini", "powershell"];
+const CODE = ["console", "sh", "php", "python", "json", "nginx", "xml", "ini", "powershell"];
 
 const ISSUE_TEMPLATES = ".github/ISSUE_TEMPLATE";
 
@@ -34,6 +34,8 @@ const ISSUE_TEMPLATES = ".github/ISSUE_TEMPLATE";
 const NOT_RUN: Readonly<Record<string, string>> = {
   "$ TZ=Asia/Tokyo": "takes two services and a kill: testing/replicas_test.ts does that",
   "$ npx --yes deno@2.9.6 task test": "it is what runs this test",
+  "<?php // download.php": "needs a web server: testing/cms_test.ts has one",
+  "hash=$(openssl rand -hex 16)\nlftp": "needs an FTP server: testing/cms_test.ts has one",
   "docker compose": "needs Docker: the container's own tests run compose",
 };
 
@@ -378,6 +380,7 @@ async function runBlock({ language, text }: Block, stage: Stage) {
       break;
     case "":
     case "json": // all of them are parsed above
+    case "nginx": // testing/cms_test.ts
       break;
     default:
       assert.fail(`a block in ${language}: say how it is run`);

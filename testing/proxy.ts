@@ -186,19 +186,26 @@ export async function checkSample(proxy: "nginx" | "haproxy" | "caddy"): Promise
   return code === 0 ? warningsIn(stderr) : `exit code ${code}: ${stderr}`;
 }
 
-interface Start {
+/** What a proxy is started with */
+export interface Start {
   readonly command: string;
   readonly args: readonly string[];
-  readonly scheme: string;
+  readonly scheme: "http" | "https";
   /** Files that it logs to, besides its output */
   readonly logs?: readonly string[];
 }
 
-type Prepare = (tree: Tree, port: number) => Promise<Start>;
+/** Writes the files of a proxy that is to listen on this port of 127.0.0.1 */
+export type Prepare = (tree: Tree, port: number) => Start | Promise<Start>;
 
 type Pairs = readonly (readonly [from: string, to: string])[];
 
-async function startProxy(prepare: Prepare): Promise<Proxy> {
+/**
+ * Starts a proxy on a free port, with a folder of its own, and waits until it listens.
+ *
+ * @throws {Error} With what it said, when it ends first
+ */
+export async function startProxy(prepare: Prepare): Promise<Proxy> {
   for (let attempt = 1;; attempt++) {
     const tree = await makeTree();
     const port = freePort();
@@ -259,7 +266,7 @@ function homeIn({ path }: Tree): Record<string, string> {
   return { HOME: path, XDG_DATA_HOME: path, XDG_CONFIG_HOME: path };
 }
 
-function schemeOf({ tls }: ProxyOptions): string {
+function schemeOf({ tls }: ProxyOptions): Start["scheme"] {
   return tls ? "https" : "http";
 }
 

@@ -25,7 +25,10 @@ const SITE_WIDE: Readonly<Record<string, string>> = {
     proxy_cache_valid 200 404 1h;
     proxy_cache_use_stale error timeout;
     proxy_ignore_headers Cache-Control Expires Vary;`,
-  "proxy_store": "proxy_store store/file;",
+  "proxy_store": `
+    root .;
+    proxy_store $document_root/stored;
+    proxy_ignore_headers X-Accel-Buffering;`,
   "gzip": "gzip on; gzip_types *; gzip_min_length 1; gzip_proxied any; gunzip on;",
   "proxy_intercept_errors": "proxy_intercept_errors on; error_page 404 412 416 =200 /sorry.html;",
 };
