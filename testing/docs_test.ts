@@ -21,8 +21,8 @@ const DOCS = [...Deno.readDirSync(join(ROOT, "docs"))].map(({ name }) => `docs/$
 const ROOT_PAGES = ["README.md", "README.ru.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"];
 const PAGES = [...ROOT_PAGES, ...DOCS.filter(isPage)].sort();
 
-/** Pages whose blocks this file runs; README.ru.md has those of README.md */
-const OURS = ["README.md", "docs/security.md", "docs/migration.md", "docs/cms.md"];
+/** Pages whose blocks this file runs; testing/readme_test.ts runs those of the READMEs */
+const OURS = ["docs/security.md", "docs/migration.md", "docs/cms.md"];
 const WINDOWS = "docs/windows.md";
 
 /** Languages of blocks that are more than something to look at */
@@ -32,8 +32,6 @@ const ISSUE_TEMPLATES = ".github/ISSUE_TEMPLATE";
 
 /** Blocks that are not run, by the start of their text, and why not */
 const NOT_RUN: Readonly<Record<string, string>> = {
-  "$ TZ=Asia/Tokyo": "takes two services and a kill: testing/replicas_test.ts does that",
-  "$ npx --yes deno@2.9.6 task test": "it is what runs this test",
   "<?php // download.php": "needs a web server: testing/cms_test.ts has one",
   "hash=$(openssl rand -hex 16)\nlftp": "needs an FTP server: testing/cms_test.ts has one",
   "docker compose": "needs Docker: the container's own tests run compose",
@@ -41,8 +39,6 @@ const NOT_RUN: Readonly<Record<string, string>> = {
 
 /** Commands that go on until they are stopped, as they stand in a page */
 const SERVERS = [
-  "npx --yes deno@2.9.6 task start",
-  "deno task start:checksums --checksums checksums.sqlite",
   "deno task start -f photos -P 8081",
   "deno run --no-prompt --allow-net=127.0.0.1:8080",
 ];
