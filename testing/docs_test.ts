@@ -34,6 +34,7 @@ const ISSUE_TEMPLATES = ".github/ISSUE_TEMPLATE";
 const NOT_RUN: Readonly<Record<string, string>> = {
   "<?php // download.php": "needs a web server: testing/cms_test.ts has one",
   "hash=$(openssl rand -hex 16)\nlftp": "needs an FTP server: testing/cms_test.ts has one",
+  "mount --bind": "changes the machine: testing/nosymfollow_test.ts does it in a namespace",
   "docker compose": "needs Docker: the container's own tests run compose",
 };
 
