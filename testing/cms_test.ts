@@ -20,6 +20,16 @@ const PATH = `/archive/${HASH}/`;
 const LOCATION = "location ^~ /archive/ {";
 const PASSWORD = "secret";
 
+Deno.test("docs/cms.ru.md: the table for FTP has the commands of docs/cms.md", async () => {
+  const russian = await Deno.readTextFile(new URL("../docs/cms.ru.md", import.meta.url));
+  const commandsIn = (page: string) => {
+    const rows = page.split("\n").filter((line) => /^\| (lftp|curl|PHP|rsync|ProFTPD)/.test(line));
+    return rows.map((row) => row.match(/`[^`]+`/g));
+  };
+  assert.equal(commandsIn(PAGE).length, 5);
+  assert.deepEqual(commandsIn(russian), commandsIn(PAGE));
+});
+
 /** The block of the page in this language that has this text in it */
 function blockWith(language: string, text: string): string {
   const blocks = [...PAGE.matchAll(/^```(\w+)\n([^]*?)^```$/gm)].filter(([, name]) =>

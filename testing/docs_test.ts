@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseEnv } from "node:util";
 import { parse } from "yaml";
@@ -124,17 +124,25 @@ Deno.test("optionsTable() stands in both READMEs", () => {
   }
 });
 
-Deno.test("README.ru.md has the sections and commands of README.md", () => {
-  const [english, russian] = [read("README.md"), read("README.ru.md")];
-  const commands = (text: string) =>
-    blocksOf(text).filter(({ language }) => CODE.includes(language))
-      .map(({ text }) => text.replaceAll(/ +# .*$/gm, ""));
-  assert.deepEqual(commands(russian), commands(english));
-  const levels = (text: string) => headingsOf(text).map(({ level }) => level);
-  assert.deepEqual(levels(russian), levels(english));
-  const pages = (text: string) => new Set(linksOf(text).filter((link) => !/^README/.test(link)));
-  assert.deepEqual(pages(russian), pages(english));
-});
+for (const page of ["README.md", "docs/cms.md"]) {
+  const translation = page.replace(".md", ".ru.md");
+  Deno.test(`${translation} has the sections and commands of ${page}`, () => {
+    const [english, russian] = [read(page), read(translation)];
+    const commands = (text: string) =>
+      blocksOf(text).filter(({ language }) => CODE.includes(language))
+        .map(({ text }) => text.replaceAll(/ +# .*$/gm, ""));
+    assert.deepEqual(commands(russian), commands(english));
+    const levels = (text: string) => headingsOf(text).map(({ level }) => level);
+    assert.deepEqual(levels(russian), levels(english));
+    const names = [basename(page), basename(translation)]; // they link to each other
+    const pages = (text: string) =>
+      new Set(
+        linksOf(text).filter((link) => !link.startsWith("#") && !names.includes(link))
+          .map((link) => link.replace(".ru.md", ".md")),
+      );
+    assert.deepEqual(pages(russian), pages(english));
+  });
+}
 
 Deno.test("deno@2.9.6: every page names the version that .ci/run pins", () => {
   const pinned = /npm install .*deno@([\d.]+)/.exec(read(".ci/run"))?.[1];
