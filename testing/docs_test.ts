@@ -22,7 +22,7 @@ const ROOT_PAGES = ["README.md", "README.ru.md", "CHANGELOG.md", "CONTRIBUTING.m
 const PAGES = [...ROOT_PAGES, ...DOCS.filter(isPage)].sort();
 
 /** Pages whose blocks this file runs; testing/readme_test.ts runs those of the READMEs */
-const OURS = ["docs/security.md", "docs/migration.md", "docs/cms.md"];
+const OURS = ["docs/security.md", "docs/migration.md", "docs/cms.md", "docs/manifest.md"];
 const WINDOWS = "docs/windows.md";
 
 /** Languages of blocks that are more than something to look at */
