@@ -45,7 +45,7 @@ export interface Messages {
 }
 
 /** Statuses that have a page of their own. */
-export type ErrorStatus = 400 | 404 | 405 | 500 | 503 | 504;
+export type ErrorStatus = 400 | 404 | 405 | 429 | 500 | 502 | 503 | 504;
 
 /** The words in every language. */
 export const messages: Readonly<Record<Language, Messages>> = {
@@ -93,10 +93,21 @@ export const messages: Readonly<Record<Language, Messages>> = {
         lead: "You can download archives from this address, but you cannot send anything to it.",
         hint: "Open the link in a browser.",
       },
+      429: {
+        title: "Too many at once",
+        lead: "There are too many downloads or requests from your address.",
+        hint: "Wait until one of your downloads has finished, or try again in a minute.",
+      },
       500: {
         title: "Something went wrong",
         lead: "The server could not prepare an answer.",
         hint: "Try again later. If it keeps failing, tell the person who gave you the link.",
+      },
+      502: {
+        title: "Not available right now",
+        lead: "The service that sends the photos does not answer.",
+        hint:
+          "It may be restarting. Try again in a minute. An interrupted download can continue then.",
       },
       503: {
         title: "Busy at the moment",
@@ -157,10 +168,21 @@ export const messages: Readonly<Record<Language, Messages>> = {
         lead: "По этому адресу архивы можно только скачать, отправить сюда ничего нельзя.",
         hint: "Откройте ссылку в браузере.",
       },
+      429: {
+        title: "Слишком много сразу",
+        lead: "С вашего адреса идёт слишком много скачиваний или запросов.",
+        hint: "Дождитесь, пока одно из скачиваний закончится, или попробуйте ещё раз через минуту.",
+      },
       500: {
         title: "Что-то пошло не так",
         lead: "Серверу не удалось подготовить ответ.",
         hint: "Попробуйте позже. Если не поможет, сообщите тому, кто дал вам ссылку.",
+      },
+      502: {
+        title: "Временно недоступно",
+        lead: "Сервис, который отдаёт фотографии, не отвечает.",
+        hint: "Возможно, он перезапускается. Попробуйте ещё раз через минуту. " +
+          "Прерванное скачивание можно будет продолжить.",
       },
       503: {
         title: "Сервис занят",
