@@ -6,7 +6,8 @@
  */
 
 import { EngineUnavailableError } from "../engines/engine.ts";
-import { pageResponse, redirectResponse, withoutBody } from "../http/headers.ts";
+import { ConnectionLimit } from "../http/connection_limit.ts";
+import { pageResponse, redirectResponse, tooManyResponse, withoutBody } from "../http/headers.ts";
 import { hasParameter, rawTarget, type Target } from "../http/target.ts";
 import { describeError, log, redact } from "../lib/log.ts";
 import { isPassing } from "../storage/errors.ts";
@@ -30,12 +31,44 @@ const EXTRA_HEADERS: Readonly<Record<number, Readonly<Record<string, string>>>> 
   503: { "retry-after": "5" },
 };
 
+/**
+ * Requests that one connection may have under way at a time. HTTP/1.1 has one. With HTTP/2, which the
+ * runtime always offers, a connection has up to 200, each with the memory of a download, and there is
+ * no option for less.
+ *
+ * @see {@link https://github.com/denoland/deno/blob/v2.9.5/ext/http/http_next.rs#L4845-L4869}
+ */
+const REQUESTS_PER_CONNECTION = 8;
+
+/** The warning about refused requests is not repeated for so long, in milliseconds. */
+const QUIET_MS = 60_000;
+
 /** Makes the function that answers all requests. */
 export function createHandler(options: HandlerOptions): Handler {
-  return async (request, info) => {
-    const peer = "hostname" in info.remoteAddr ? info.remoteAddr.hostname : "";
-    const response = await answer(request, peer, options);
+  const limit = new ConnectionLimit(REQUESTS_PER_CONNECTION);
+  const warn = warnOfLimit();
+  return async (request, { remoteAddr, completed }) => {
+    // A Unix socket tells no connection from another; but only those who may open it are there.
+    const peer = "hostname" in remoteAddr ? remoteAddr : null;
+    if (peer && !limit.admit(`${peer.hostname} ${peer.port}`, completed)) {
+      warn();
+      return tooManyResponse();
+    }
+    const response = await answer(request, peer?.hostname ?? "", options);
     return request.method === "HEAD" ? withoutBody(response) : response;
+  };
+}
+
+function warnOfLimit() {
+  let quietUntil = -Infinity;
+  return () => {
+    if (performance.now() < quietUntil) return;
+    quietUntil = performance.now() + QUIET_MS;
+    log.warn(
+      "refused with 429: one connection has {most} requests under way; a proxy should " +
+        "speak HTTP/1.1 to the service",
+      { most: REQUESTS_PER_CONNECTION },
+    );
   };
 }
 
