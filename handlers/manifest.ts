@@ -10,12 +10,13 @@ import { entityTag } from "../http/entity_tag.ts";
 import { jsonResponse, stateResponse } from "../http/headers.ts";
 import { evaluatePreconditions } from "../http/preconditions.ts";
 import { filesOf } from "../storage/listing.ts";
-import type { FileSource } from "../storage/source.ts";
+import type { Settling } from "../storage/settling.ts";
+import { watchClient } from "../http/client.ts";
 
 /** What manifests are made with. */
 export interface ManifestOptions {
-  /** Lists the folders. */
-  readonly source: FileSource;
+  /** Lists the folders once they have settled. */
+  readonly settling: Settling;
   /** Says how long an archive is. */
   readonly engine: Engine;
 }
@@ -50,7 +51,8 @@ export async function manifest(
   hash: string,
   options: ManifestOptions,
 ): Promise<Response | null> {
-  const listing = await options.source.list(hash);
+  using client = watchClient(request);
+  const listing = await options.settling.list(hash, client.signal);
   if (!listing) return null;
   const { size, version } = options.engine.prepare(listing);
   const files = filesOf(listing)
