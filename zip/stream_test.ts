@@ -435,6 +435,77 @@ Deno.test("next() with `ahead` reports the failure of a buffer when its turn com
   await assert.rejects(stream.next(600, { ahead: true }), /changed/);
 });
 
+/** Does something, lets everything go on that can, and tells which failures nobody has listened to */
+async function unheard(action: () => Promise<void>): Promise<string[]> {
+  const reasons: string[] = [];
+  const note = (event: PromiseRejectionEvent) => {
+    event.preventDefault();
+    reasons.push(String(event.reason));
+  };
+  globalThis.addEventListener("unhandledrejection", note);
+  try {
+    await action();
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
+  } finally {
+    globalThis.removeEventListener("unhandledrejection", note);
+  }
+  return reasons;
+}
+
+Deno.test("ArchiveStream: what fails while its client stalls is heard, and told in its turn", async (t) => {
+  const fail = () => Promise.reject(new Error("renamed away"));
+  const large = randomBytes(WHOLE_BYTES + 1000);
+  const cases: [
+    string,
+    Files,
+    (source: FakeSource) => void,
+    { start?: number; ahead?: boolean },
+  ][] = [
+    [
+      "scans of what a range skips",
+      Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`${i}`, randomBytes(100, i)])),
+      (source) => source.checksum = fail,
+      { start: 9 * 140 - 10 },
+    ],
+    [
+      "the scan of the next large entry",
+      { "small": "1", "large": randomBytes(3000) },
+      (source) => source.checksum = fail,
+      {},
+    ],
+    [
+      "a buffer that is filled ahead",
+      { "1": randomBytes(500, 1), "2": randomBytes(500, 2), "3": randomBytes(500, 3) },
+      (source) => {
+        const fill = source.fill.bind(source);
+        source.fill = (length, slices) => slices[0].index === 0 ? fill(length, slices) : fail();
+      },
+      { ahead: true },
+    ],
+    [
+      "a buffer ahead that waits for a scan",
+      { "small": randomBytes(900), "large": large },
+      (source) => source.checksum = fail,
+      { ahead: true },
+    ],
+  ];
+  for (const [name, files, spoil, { start, ahead }] of cases) {
+    await t.step(name, async () => {
+      const { plan, source } = archiveOf(files);
+      spoil(source);
+      const stream = new ArchiveStream(plan, source, { start });
+      const reasons = await unheard(async () => {
+        assert.ok((await stream.next(1000, { ahead }))?.length, "what needs none of it goes out");
+      });
+      assert.deepEqual(reasons, []);
+      await assert.rejects(async () => {
+        while (await stream.next(1000, { ahead }));
+      }, /^Error: renamed away$/);
+      assert.deepEqual(await unheard(() => Promise.resolve()), []);
+    });
+  }
+});
+
 Deno.test("learnChecksum() is not called for a part of an entry", async () => {
   const { plan, source } = archiveOf({ "1": randomBytes(3000, 1), "2": randomBytes(3000, 2) });
   const [start, end] = [dataOffset(plan, 0) + 1, plan.headerOffsets[2] - 1];
