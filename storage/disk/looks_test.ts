@@ -1,0 +1,113 @@
+import assert from "node:assert/strict";
+import { basename, dirname, join } from "node:path";
+import { makeTree, type Tree, type TreeFile } from "../../testing/tree.ts";
+import { StorageError } from "../errors.ts";
+import { unpackListing } from "../listing.ts";
+import { walkArchive } from "./walk.ts";
+
+const HASH = "Abc0123456789def";
+const OLD = new Date("2024-01-01T00:00:00Z");
+
+/** A photos folder that has been left alone for long */
+function photos(files: Readonly<Record<string, TreeFile>>): Promise<Tree> {
+  const dated = Object.entries(files).map(([path, file]) => [path, { mtime: OLD, ...file }]);
+  return makeTree({ ...Object.fromEntries(dated), ".": { directory: true, mtime: OLD } });
+}
+
+/** Puts another function in the place of the runtime's, until it is disposed of */
+function replace<Name extends "lstatSync" | "readDir">(
+  name: Name,
+  make: (real: typeof Deno[Name]) => typeof Deno[Name],
+): Disposable {
+  const real = Deno[name];
+  Deno[name] = make(real);
+  return { [Symbol.dispose]: () => void (Deno[name] = real) };
+}
+
+/** Counts the looks at a path, and shows its state changed from a certain one on */
+function changeAtLook(path: string, look: number, change: Partial<Deno.FileInfo>) {
+  const seen = { looks: 0, [Symbol.dispose]: () => fake[Symbol.dispose]() };
+  const fake = replace("lstatSync", (real) => (at) => {
+    const stat = real(at);
+    if (at !== path || ++seen.looks < look) return stat;
+    return { ...stat, ...change };
+  });
+  return seen;
+}
+
+Deno.test("a folder on the way that is another one in the end, or changed, is not listed", async () => {
+  const folders = { [HASH]: { directory: true }, [`${HASH}/a`]: { directory: true } };
+  await using tree = await photos({
+    ...folders,
+    [`${HASH}/a/b`]: { directory: true },
+    [`${HASH}/a/b/photo.jpg`]: { content: "1" },
+  });
+  const { ino, dev } = Deno.lstatSync(tree.join(HASH));
+  const changes: Partial<Deno.FileInfo>[] = [
+    { ino: ino! + 1 },
+    { dev: dev + 1 },
+    { mtime: new Date(OLD.getTime() + 1) },
+    { ctime: new Date("2030-01-01T00:00:00Z") }, // which nobody can set back
+    { isDirectory: false, isSymlink: true },
+  ];
+  for (const path of [HASH, `${HASH}/a`].map((path) => tree.join(path))) {
+    let last: number;
+    {
+      using unchanged = changeAtLook(path, Infinity, {});
+      assert.ok(await walkArchive(tree.path, HASH, {}));
+      last = unchanged.looks;
+    }
+    assert.ok(last > 1, "it is looked at again in the end");
+    for (const change of changes) {
+      using _ = changeAtLook(path, last, change);
+      await assert.rejects(walkArchive(tree.path, HASH, {}), (error) => {
+        assert.ok(error instanceof StorageError && error.code === "EAGAIN", JSON.stringify(change));
+        return true;
+      });
+    }
+  }
+});
+
+/** A disk that finds files whatever the case of their names, as those of Windows and macOS do */
+function ignoringCase(root: string): Disposable {
+  const resolved = (path: string): string => {
+    if (path === root) return path;
+    const folder = resolved(dirname(path));
+    const wanted = basename(path).toLowerCase();
+    const names = [...Deno.readDirSync(folder)].map(({ name }) => name);
+    return join(folder, names.find((name) => name.toLowerCase() === wanted) ?? basename(path));
+  };
+  const stats = replace("lstatSync", (real) => (path) => real(resolved(String(path))));
+  const folders = replace("readDir", (real) => (path) => real(resolved(String(path))));
+  return {
+    [Symbol.dispose]() {
+      stats[Symbol.dispose]();
+      folders[Symbol.dispose]();
+    },
+  };
+}
+
+Deno.test("on a disk that ignores case, a link names its folder by the very spelling", async () => {
+  await using tree = await photos({ [`${HASH}/photo.jpg`]: { content: "1" } });
+  using _ = ignoringCase(tree.path);
+  assert.ok(Deno.lstatSync(tree.join(HASH.toUpperCase())).isDirectory, "the disk knows it so, too");
+  const packed = await walkArchive(tree.path, HASH, {});
+  assert.deepEqual(packed && unpackListing(packed).entries.map(({ name }) => name), ["photo.jpg"]);
+  const others = [HASH.toUpperCase(), HASH.toLowerCase(), `a${HASH.slice(1)}`, "aBC0123456789DEF"];
+  for (const other of others) {
+    assert.equal(await walkArchive(tree.path, other, {}), null, other);
+  }
+  await Deno.rename(tree.join(HASH), tree.join("0123456789"));
+  Deno.utimeSync(tree.path, OLD, OLD);
+  assert.ok(await walkArchive(tree.path, "0123456789", {}), "digits have one case");
+});
+
+Deno.test("a listing that is asked for by another spelling is none, though the disk has both", async () => {
+  if (Deno.build.os !== "linux") return;
+  await using tree = await photos({ [`${HASH}/1`]: {}, [`${HASH.toUpperCase()}/2`]: {} });
+  for (const [hash, name] of [[HASH, "1"], [HASH.toUpperCase(), "2"]]) {
+    const packed = await walkArchive(tree.path, hash, {});
+    assert.equal(packed?.names, name);
+  }
+  assert.equal(await walkArchive(tree.path, HASH.toLowerCase(), {}), null);
+});
