@@ -94,3 +94,13 @@ Deno.test("parseHttpDate() reads the three forms of a date, in GMT whatever the 
   ];
   for (const [text, expected] of cases) assert.equal(parseHttpDate(text), expected, String(text));
 });
+
+Deno.test("parseHttpDate() takes a year of two digits for one at most 50 years ahead", () => {
+  const now = new Date().getUTCFullYear();
+  for (const [ahead, expected] of [[0, now], [50, now + 50], [51, now - 49], [99, now - 1]]) {
+    const digits = String((now + ahead) % 100).padStart(2, "0");
+    const seconds = parseHttpDate(`Sunday, 06-Nov-${digits} 08:49:37 GMT`);
+    const time = new Date(seconds! * 1000);
+    assert.equal(time.getUTCFullYear(), expected, digits);
+  }
+});

@@ -7,8 +7,8 @@
  * deno task mutants --files storage/entries.ts --list
  * ```
  *
- * Works in a copy of the tree. The tests beside a file come first, quick ones before slow ones, then
- * those of the rooms that use it; the first failure decides. What was decided is in the report, so
+ * Works in a copy of the tree. The tests that name a file come first, quick ones before slow ones, then
+ * those of its room, and of the rooms that use it; the first failure decides. What was decided is in the report, so
  * that the next run goes on from there; it is decided anew when the file has changed, and with
  * `--again` for faults that no test had noticed.
  *
@@ -194,10 +194,13 @@ class Bench {
   /** The tests near a file, and those further away. */
   async #stagesOf(file: string): Promise<readonly Stage[][]> {
     const [room] = file.split("/");
-    const own = join(dirname(file), `${basename(file, ".ts")}_test.ts`);
+    const [name, imported] = [basename(file, ".ts"), `/${basename(file)}"`];
+    const own = (path: string) =>
+      basename(path) === `${name}_test.ts` ||
+      Deno.readTextFileSync(join(this.#root, path)).includes(imported);
     const near = room.endsWith(".ts") ? ["main_test.ts"] : testsIn(this.#root, room);
-    const first = near.filter((path) => path === own);
-    const others = near.filter((path) => path !== own);
+    const first = near.filter(own);
+    const others = near.filter((path) => !own(path));
     const wide = (this.#isNarrow ? [] : WIDER[room] ?? [])
       .flatMap((place) => testsIn(this.#root, place)).filter((path) => !near.includes(path));
     const [quick, slow] = [await this.#split(first), await this.#split(others)];
