@@ -38,6 +38,7 @@ Deno.test("evaluatePreconditions() follows the order of the headers", () => {
     [{ "if-none-match": "*" }, strong, 304],
     [{ "if-none-match": '"x"' }, strong, null],
     [{ "if-none-match": "abc" }, strong, null],
+    [{ "if-none-match": '"aW/bc"' }, strong, null],
     [{ "if-none-match": "," }, strong, null],
     [{ "if-none-match": '"abc"' }, none, null],
     [{ "if-none-match": '"x"', "if-modified-since": DATE }, strong, null],
