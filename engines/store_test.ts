@@ -203,6 +203,32 @@ Deno.test("the more clients keep up, the shorter their buffers are; all get the 
   }
 });
 
+Deno.test("downloads that have ended, one way or the other, take no share of the others", async () => {
+  await using setup = await setUp({ "a": { size: 6_000 * KIB }, "b": { size: 6_000 * KIB } });
+  using _ = stopClock();
+  const longest = async () => {
+    const reader = (await setup.archive.open()).getReader();
+    const lengths: number[] = [];
+    for (let read; !(read = await reader.read()).done;) lengths.push(read.value.length);
+    return Math.max(...lengths);
+  };
+  assert.equal(await longest(), 1024 * KIB);
+  for (let i = 0; i < 20; i++) await bytesOf(setup.archive);
+  assert.equal(await longest(), 1024 * KIB, "after complete ones");
+  for (let i = 0; i < 20; i++) {
+    const reader = (await setup.archive.open()).getReader();
+    for (let bytes = 0; bytes < 6_000 * KIB;) bytes += (await reader.read()).value!.length;
+    await reader.cancel();
+  }
+  assert.equal(await longest(), 1024 * KIB, "after cancelled ones");
+
+  const file = setup.tree.join(HASH, "b");
+  await Deno.rename(file, `${file}2`);
+  for (let i = 0; i < 20; i++) await assert.rejects(bytesOf(setup.archive));
+  await Deno.rename(`${file}2`, file);
+  assert.equal(await longest(), 1024 * KIB, "after failed ones");
+});
+
 Deno.test("who leaves stops all work", async (t) => {
   const after = async (stream: ReadableStream, tasks: Setup["tasks"]) => {
     await stream.cancel();

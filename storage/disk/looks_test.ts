@@ -42,10 +42,9 @@ Deno.test("a folder on the way that is another one in the end, or changed, is no
     [`${HASH}/a/b`]: { directory: true },
     [`${HASH}/a/b/photo.jpg`]: { content: "1" },
   });
-  const { ino, dev } = Deno.lstatSync(tree.join(HASH));
   const changes: Partial<Deno.FileInfo>[] = [
-    { ino: ino! + 1 },
-    { dev: dev + 1 },
+    { ino: 0.5 }, // which no inode is
+    { dev: 0.5 },
     { mtime: new Date(OLD.getTime() + 1) },
     { ctime: new Date("2030-01-01T00:00:00Z") }, // which nobody can set back
     { isDirectory: false, isSymlink: true },
@@ -110,4 +109,74 @@ Deno.test("a listing that is asked for by another spelling is none, though the d
     assert.equal(packed?.names, name);
   }
   assert.equal(await walkArchive(tree.path, HASH.toLowerCase(), {}), null);
+});
+
+/** The disk fails for a path in this way, as the runtime tells it */
+function failing(name: "lstatSync" | "readDir", path: string, error: Error): Disposable {
+  return replace(name, (real: (at: string | URL) => unknown) =>
+    ((at: string | URL) => {
+      if (at === path) throw error;
+      return real(at);
+      // deno-lint-ignore no-explicit-any -- two functions of different types
+    }) as any);
+}
+
+const withCode = (code: string) => Object.assign(new Error(`${code}: /srv/photos`), { code });
+
+Deno.test("an archive's own folder that cannot be had is none, whatever the reason", async () => {
+  await using tree = await photos({ [HASH]: { directory: true }, [`${HASH}/photo.jpg`]: {} });
+  const path = tree.join(HASH);
+  const reasons = ["ENOENT", "ENOTDIR", "EACCES", "EPERM", "ELOOP", "ENAMETOOLONG"];
+  for (const code of reasons) {
+    for (const call of ["lstatSync", "readDir"] as const) {
+      using _ = failing(call, path, withCode(code));
+      assert.equal(await walkArchive(tree.path, HASH, {}), null, `${call} ${code}`);
+    }
+  }
+  for (const code of ["EIO", "ENOTCONN", "ESTALE", "EMFILE"]) {
+    using _ = failing("readDir", path, withCode(code));
+    await assert.rejects(walkArchive(tree.path, HASH, {}), {
+      ...{ name: "StorageError", code, message: `list folder: ${code}: /` },
+    });
+  }
+});
+
+Deno.test("what cannot be looked at inside of an archive is an error that names its folder", async () => {
+  const folders = [HASH, `${HASH}/in`].map((path) => [path, { directory: true }]);
+  await using tree = await photos({ ...Object.fromEntries(folders), [`${HASH}/in/photo.jpg`]: {} });
+  for (const code of ["EIO", "EACCES", "ENOTCONN"]) {
+    const expected = { name: "StorageError", code, message: `list folder: ${code}: in/` };
+    for (const [call, path] of [["readDir", "in"], ["lstatSync", "in/photo.jpg"]] as const) {
+      using _ = failing(call, tree.join(HASH, path), withCode(code));
+      await assert.rejects(walkArchive(tree.path, HASH, {}), expected);
+    }
+  }
+});
+
+Deno.test("a file that goes while its folder is read was never there", async () => {
+  await using tree = await photos({ [`${HASH}/a`]: {}, [`${HASH}/b`]: {} });
+  using _ = failing("lstatSync", tree.join(HASH, "a"), new Deno.errors.NotFound("a"));
+  const packed = await walkArchive(tree.path, HASH, {});
+  assert.deepEqual([packed?.names, packed?.leftOut], ["b", []]);
+});
+
+Deno.test("a folder that is no folder any more when it is read is changing", async () => {
+  const folders = [HASH, `${HASH}/in`].map((path) => [path, { directory: true }]);
+  await using tree = await photos({ ...Object.fromEntries(folders), [`${HASH}/in/photo.jpg`]: {} });
+  using _ = changeAtLook(tree.join(HASH, "in"), 2, { isDirectory: false, isSymlink: true });
+  await assert.rejects(walkArchive(tree.path, HASH, {}), { code: "EAGAIN" });
+});
+
+Deno.test("where the disk tells neither time nor mode, 1970 and plain modes take their place", async () => {
+  await using tree = await photos({
+    [`${HASH}/a`]: { mode: 0o600 },
+    [`${HASH}/b/c`]: { directory: true },
+  });
+  const blank = { mode: null, mtime: null };
+  using _ = replace("lstatSync", (real) => (path) => ({ ...real(path), ...blank }));
+  const packed = await walkArchive(tree.path, HASH, {});
+  const facts = packed &&
+    unpackListing(packed).entries.map(({ name, mode, mtime }) => [name, mode, mtime]);
+  assert.deepEqual(facts, [["a", 0o644, 0], ["b/c/", 0o755, 0]]);
+  assert.equal(packed?.lastModified, 0);
 });
