@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { makeTree } from "../../testing/tree.ts";
 import { ChecksumIndex } from "./checksum_index.ts";
+import { DiskSource } from "./disk.ts";
 
 const ROW = { file: "/photos/h/a", identity: "1:2:3:4", crc32: 0xffff_ffff };
 
@@ -78,4 +79,18 @@ Deno.test("ChecksumIndex waits for another process that writes, and then goes on
   assert.deepEqual(index.recall([ROW]), [ROW.crc32]);
   await reader.cancel();
   assert.equal((await child.status).code, 0);
+});
+
+Deno.test("--checksums: a file that cannot be used is an error that says why", async () => {
+  await using tree = await makeTree({ "text": "no database at all, but a long text".repeat(50) });
+  using source = new DiskSource({ root: tree.path, index: tree.join("text"), workers: 1 });
+  const file = { hash: "h", path: "a", location: "h/a", identity: "1:2:3:4", size: 3 };
+  const expected = { name: "StorageError", code: "EINDEX", message: "file is not a database" };
+  await assert.rejects(source.recall([file]), expected);
+  await assert.rejects(source.remember([{ file, crc32: 1 }]), expected);
+
+  using none = new DiskSource({ root: tree.path, workers: 1 });
+  assert.equal(none.keepsChecksums, false);
+  assert.deepEqual(await none.recall([file, file]), [null, null]);
+  await none.remember([{ file, crc32: 1 }]);
 });

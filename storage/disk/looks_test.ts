@@ -41,6 +41,8 @@ Deno.test("a folder on the way that is another one in the end, or changed, is no
     ...folders,
     [`${HASH}/a/b`]: { directory: true },
     [`${HASH}/a/b/photo.jpg`]: { content: "1" },
+    [`${HASH}/a/photo.jpg`]: { content: "1" },
+    [`${HASH}/photo.jpg`]: { content: "1" },
   });
   const changes: Partial<Deno.FileInfo>[] = [
     { ino: 0.5 }, // which no inode is
@@ -65,6 +67,87 @@ Deno.test("a folder on the way that is another one in the end, or changed, is no
       });
     }
   }
+});
+
+Deno.test("folders on the way to what a link leads to must stay what they are", async () => {
+  if (Deno.build.os === "windows") return; // links need a privilege
+  const way = ["other", "other/way", "other/way/dir"];
+  await using tree = await photos({
+    ...Object.fromEntries([HASH, ...way].map((path) => [path, { directory: true }])),
+    "other/way/dir/photo.jpg": { content: "1" },
+    [`${HASH}/link`]: { symlink: "../other/way/dir" },
+  });
+  const options = { followSymlinks: true };
+  for (const path of ["other", "other/way"].map((path) => tree.join(path))) {
+    let last: number;
+    {
+      using unchanged = changeAtLook(path, Infinity, {});
+      const packed = await walkArchive(tree.path, HASH, options);
+      assert.equal(packed?.names, "link/photo.jpg");
+      last = unchanged.looks;
+    }
+    for (const change of [{ ino: 0.5 }, { isDirectory: false, isSymlink: true }]) {
+      for (const look of new Set([1, last])) {
+        using _ = changeAtLook(path, look, change);
+        if (look === 1 && "ino" in change) continue; // it is so from the start
+        await assert.rejects(walkArchive(tree.path, HASH, options), { code: "EAGAIN" });
+      }
+    }
+  }
+});
+
+Deno.test("links to what is around the photos folder are left out, odd names in it are not", async () => {
+  if (Deno.build.os === "windows") return;
+  await using tree = await photos({
+    [HASH]: { directory: true },
+    [`${HASH}/photo.jpg`]: { content: "1" },
+    [`${HASH}/root`]: { symlink: ".." },
+    [`${HASH}/above`]: { symlink: "../.." },
+    [`${HASH}/beside`]: { symlink: "../../." },
+    [`${HASH}/odd`]: { symlink: "../..odd" },
+    [`${HASH}/deep`]: { symlink: "../..odd/..deep" },
+    "..odd": { directory: true },
+    "..odd/..deep": { directory: true },
+    "..odd/..deep/1": { content: "1" },
+  });
+  const packed = await walkArchive(tree.path, HASH, { followSymlinks: true, hidden: true });
+  assert.deepEqual(packed?.names.split("\0"), ["deep/1", "odd/..deep/1", "photo.jpg"]);
+  assert.deepEqual(packed.leftOut.toSorted(), ["above", "beside", "root"]);
+});
+
+Deno.test("a link that the disk cannot follow is left out, one that it fails at is an error", async () => {
+  if (Deno.build.os === "windows") return;
+  await using tree = await photos({
+    [HASH]: { directory: true },
+    [`${HASH}/photo.jpg`]: { content: "1" },
+    [`${HASH}/link`]: { symlink: "photo.jpg" },
+  });
+  const { realPathSync } = Deno;
+  try {
+    for (const [code, isLeftOut] of [["ENOENT", true], ["ELOOP", true], ["EIO", false]] as const) {
+      Deno.realPathSync = () => {
+        throw withCode(code);
+      };
+      const listing = walkArchive(tree.path, HASH, { followSymlinks: true });
+      if (isLeftOut) assert.deepEqual((await listing)?.leftOut, ["link"]);
+      else await assert.rejects(listing, { code, message: `list folder: ${code}: /` });
+    }
+  } finally {
+    Deno.realPathSync = realPathSync;
+  }
+});
+
+Deno.test("a folder without folders may have changed just now", async () => {
+  await using tree = await photos({
+    [HASH]: { directory: true },
+    [`${HASH}/in`]: { directory: true },
+    [`${HASH}/in/photo.jpg`]: { content: "1" },
+  });
+  using _ = replace("lstatSync", (real) => (path) => {
+    const stat = real(path);
+    return path === tree.join(HASH, "in") ? { ...stat, mtime: new Date() } : stat;
+  });
+  assert.equal((await walkArchive(tree.path, HASH, {}))?.names, "in/photo.jpg");
 });
 
 /** A disk that finds files whatever the case of their names, as those of Windows and macOS do */

@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { StorageError } from "../errors.ts";
 import type { FileSlice } from "../source.ts";
+import { DiskSource } from "./disk.ts";
 import { Pool, type PoolOptions, type RunOptions } from "./pool.ts";
 import type { Answer, Call } from "./worker.ts";
 
@@ -249,4 +250,47 @@ Deno.test("Pool: disposal ends all threads and rejects all tasks", async () => {
   await assert.rejects(tasks[1], closed);
   await assert.rejects(setup.fill("d"), closed);
   assert.equal(setup.threads.length, 2);
+});
+
+Deno.test("DiskSource: what runs in the background leaves a thread to the others", () => {
+  using setup = setUp({});
+  using source = new DiskSource({ root: "/photos", workers: 2 });
+  const heard = (promise: Promise<unknown>) => void promise.catch(() => {});
+  const busy = () => setup.threads.filter(({ isBusy }) => isBusy).length;
+  heard(source.archives({ background: true }));
+  heard(source.archives({ background: true }));
+  assert.equal(busy(), 1);
+  heard(source.list("a", { background: true }));
+  assert.equal(busy(), 1);
+  heard(source.archives());
+  assert.equal(busy(), 2);
+});
+
+Deno.test("DiskSource: no download waits for a listing in the background", async () => {
+  using setup = setUp({});
+  using source = new DiskSource({ root: "/photos", workers: 2 });
+  const behind = source.list("a", { background: true });
+  const download = source.list("a");
+  assert.equal(setup.threads.length, 2, "it has one of its own");
+  setup.threads[1].answer({ result: null });
+  assert.equal(await download, null);
+  setup.threads[0].answer({ result: null });
+  assert.equal(await behind, null);
+});
+
+Deno.test("DiskSource: listings, reads and scans of a folder that hangs wait for it", async () => {
+  using setup = setUp({});
+  using source = new DiskSource({ root: "/photos", workers: 1, heldUpAfter: 10 });
+  const file = { hash: "a", path: "p", location: "a/p", identity: "1:2:3:4" };
+  const slice = { ...file, offset: 0, length: 1, position: 0, crc32: 0 };
+  const heard = (promise: Promise<unknown>) => void promise.catch(() => {});
+  heard(source.list("a"));
+  setup.clock.time += 10;
+  heard(source.fill(1, [slice]));
+  heard(source.checksum(slice));
+  heard(source.list("a", { background: true }));
+  await quiet(30);
+  assert.deepEqual(setup.threads.map(({ calls }) => calls.length), [1]);
+  heard(source.list("b"));
+  assert.deepEqual(setup.threads.map(({ calls }) => calls.length), [1, 1]);
 });
