@@ -244,9 +244,10 @@ async function finish(
   }
   if (stderr) onWarning?.(stderr);
   const now = await source.list(listing.hash);
-  const identities = new Map(now?.entries.map(({ path, identity }) => [path, identity]));
-  for (const { path, identity } of filesOf(listing)) {
-    if (identities.get(path) !== identity) {
+  // Not by their identity: some network disks give a file another inode now and then.
+  const versions = new Map(now?.entries.map(({ path, version }) => [path, version]));
+  for (const { path, version } of filesOf(listing)) {
+    if (versions.get(path) !== version) {
       throw new Error(`run zip: changed while it was read: ${path}`);
     }
   }

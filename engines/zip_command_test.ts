@@ -222,7 +222,8 @@ function entryWithPath(path: string) {
   const columns = new EntryColumns();
   const state = { size: 1, mtimeMs: 0, mode: 0o644, dev: 1, ino: 1 };
   columns.push("name", state, { path, location: `nowhere/${path}` });
-  const about = { fingerprint: "", lastModified: 0, settled: true, leftOut: [] };
+  const times = { lastModified: 0, settled: true, changed: 0, steady: true };
+  const about = { fingerprint: "", ...times, leftOut: [] };
   return unpackListing({ ...columns.pack(), ...about, hash: "nowhere" }).entries[0];
 }
 

@@ -13,7 +13,8 @@ import { parseRange } from "../http/range.ts";
 import { log, redact } from "../lib/log.ts";
 import type { Download, Observer } from "../observe/observer.ts";
 import type { Listing } from "../storage/listing.ts";
-import type { FileSource } from "../storage/source.ts";
+import type { Settling } from "../storage/settling.ts";
+import { watchClient } from "../http/client.ts";
 
 /** Longest chunk while a delay is set, in bytes: an engine need not make longer buffers then. */
 export const DELAYED_CHUNK_BYTES = 256 << 10;
@@ -26,8 +27,8 @@ const NAMED_LEFT_OUT = 5;
 
 /** What downloads are made with. */
 export interface ArchiveOptions {
-  /** Lists the folders. */
-  readonly source: FileSource;
+  /** Lists the folders once they have settled. */
+  readonly settling: Settling;
   /** Makes the archives. */
   readonly engine: Engine;
   /** Told what each download does. */
@@ -46,16 +47,18 @@ export async function archive(
   hash: string,
   options: ArchiveOptions,
 ): Promise<Response | null> {
-  const listing = await options.source.list(hash);
+  using client = watchClient(request);
+  const listing = await options.settling.list(hash, client.signal);
   if (!listing) return null;
   const prepared = options.engine.prepare(listing);
   const validators = validatorsOf(listing, prepared);
   const filename = `photos-${hash.slice(0, 8)}.zip`;
   const headers = archiveHeaders({ filename, ...validators });
+  if (!listing.steady) headers.set("accept-ranges", "none");
 
   const early = evaluatePreconditions(request.headers, validators);
   if (early !== null) return withoutContent(early, headers);
-  const range = rangeOf(request, prepared, validators);
+  const range = listing.steady ? rangeOf(request, prepared, validators) : null;
   if (range === "unsatisfiable") {
     headers.set("content-range", `bytes */${prepared.size}`);
     return withoutContent(416, headers);

@@ -14,9 +14,13 @@ export const CHECKOUT = "/root/zipferry";
 
 const PROJECT = fileURLToPath(new URL("../", import.meta.url));
 
-/** What a release is made of, and what the checkout in the machine holds */
-const PARTS = ["deno.json", "deno.lock", "main.ts", "deploy", "engines", "handlers", "http"]
-  .concat(["lib", "storage", "templates", "zip"]);
+/** What the program consists of, as an image has it, and the units */
+const PARTS = [
+  ...Deno.readTextFileSync(`${PROJECT}.dockerignore`).matchAll(/^!(\S+)$/gm).map(([, name]) =>
+    name
+  ),
+  "deploy",
+];
 
 const PACKAGES = ["curl", "procps", "systemd", "systemd-sysv", "zip"];
 
