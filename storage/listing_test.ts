@@ -10,9 +10,18 @@ import {
 
 const STATE: EntryState = { dev: 1, ino: 2, size: 3, mtimeMs: 4500, mode: 0o644 };
 
+const ABOUT = {
+  hash: "h",
+  fingerprint: "f",
+  lastModified: 4,
+  changed: 5,
+  steady: true,
+  settled: true,
+  leftOut: ["link"],
+};
+
 function packed(columns: EntryColumns): PackedListing {
-  const about = { fingerprint: "f", lastModified: 4, settled: true, leftOut: ["link"] };
-  return { ...columns.pack(), ...about, hash: "h" };
+  return { ...columns.pack(), ...ABOUT };
 }
 
 Deno.test("identityOf() tells files apart by device, inode, size and time, not by mode", () => {
@@ -41,13 +50,7 @@ Deno.test("EntryColumns: what goes in comes out, however many there are", () => 
     }
     assert.equal(columns.length, count);
     const { entries, ...about } = unpackListing(packed(columns));
-    assert.deepEqual(about, {
-      hash: "h",
-      fingerprint: "f",
-      lastModified: 4,
-      settled: true,
-      leftOut: ["link"],
-    });
+    assert.deepEqual(about, ABOUT);
     assert.equal(entries.length, count);
     entries.forEach((entry, i) => {
       const { hash, name, path, location, size, mtime, mode, identity } = entry;

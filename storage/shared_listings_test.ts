@@ -68,7 +68,15 @@ function packed(change: Partial<PackedListing> = {}, place?: string): PackedList
   const columns = new EntryColumns();
   const state = { size: 1, mtimeMs: 2, mode: 3, dev: 4, ino: 5 };
   columns.push("a", state, place ? { path: "a", location: place } : undefined);
-  const about = { hash: "h", fingerprint: "f", lastModified: 6, settled: true, leftOut: ["link"] };
+  const about = {
+    hash: "h",
+    fingerprint: "f",
+    lastModified: 6,
+    changed: 7,
+    settled: true,
+    steady: true,
+    leftOut: ["link"],
+  };
   return { ...columns.pack(), ...about, ...change };
 }
 
@@ -83,7 +91,15 @@ Deno.test("SharedListings: a listing is shared only by those that are the same i
     return { numbers };
   });
   const changes = [
-    ...[{ names: "b" }, { settled: false }, { lastModified: 7 }, { leftOut: [] }, ...numbers]
+    ...[
+      { names: "b" },
+      { settled: false },
+      { steady: false },
+      { changed: 9 },
+      { lastModified: 7 },
+      { leftOut: [] },
+      ...numbers,
+    ]
       .map((change) => packed(change)),
     packed({ leftOut: ["other"] }),
     packed({}, "elsewhere/a"),

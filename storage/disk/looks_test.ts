@@ -3,7 +3,7 @@ import { basename, dirname, join } from "node:path";
 import { makeTree, type Tree, type TreeFile } from "../../testing/tree.ts";
 import { StorageError } from "../errors.ts";
 import { unpackListing } from "../listing.ts";
-import { walkArchive } from "./walk.ts";
+import { type DiskSelection, walkArchive } from "./walk.ts";
 
 const HASH = "Abc0123456789def";
 const OLD = new Date("2024-01-01T00:00:00Z");
@@ -12,6 +12,11 @@ const OLD = new Date("2024-01-01T00:00:00Z");
 function photos(files: Readonly<Record<string, TreeFile>>): Promise<Tree> {
   const dated = Object.entries(files).map(([path, file]) => [path, { mtime: OLD, ...file }]);
   return makeTree({ ...Object.fromEntries(dated), ".": { directory: true, mtime: OLD } });
+}
+
+/** What an archive holds at the first look; null if there is none */
+async function list(root: string, hash: string, selection: DiskSelection = {}) {
+  return (await walkArchive({ root, hash, selection })).listing;
 }
 
 /** Puts another function in the place of the runtime's, until it is disposed of */
@@ -55,18 +60,64 @@ Deno.test("a folder on the way that is another one in the end, or changed, is no
     let last: number;
     {
       using unchanged = changeAtLook(path, Infinity, {});
-      assert.ok(await walkArchive(tree.path, HASH, {}));
+      assert.ok(await list(tree.path, HASH));
       last = unchanged.looks;
     }
     assert.ok(last > 1, "it is looked at again in the end");
     for (const change of changes) {
       using _ = changeAtLook(path, last, change);
-      await assert.rejects(walkArchive(tree.path, HASH, {}), (error) => {
+      await assert.rejects(list(tree.path, HASH), (error) => {
         assert.ok(error instanceof StorageError && error.code === "EAGAIN", JSON.stringify(change));
         return true;
       });
     }
   }
+});
+
+Deno.test("an archive's own entry is guarded by its time of change, or by the photos folder", async () => {
+  await using tree = await photos({ [HASH]: { directory: true }, [`${HASH}/photo.jpg`]: {} });
+  const [own, root] = [tree.join(HASH), tree.path];
+  const [young, old] = [new Date(), OLD];
+  const other = { ino: 0.5 };
+  const busy = { mtime: young };
+  // The entry's time of change, what changes in the entry and in the photos folder, and the outcome.
+  const cases: [Date | null, object, object, boolean][] = [
+    [old, {}, {}, true],
+    [old, {}, busy, true], // another archive came: this one is still the same
+    [old, other, {}, true], // the photos folder proves that nothing was renamed in it
+    [old, other, busy, false],
+    [old, { ctime: young }, busy, false],
+    [old, { isDirectory: false }, busy, false],
+    [young, {}, {}, true],
+    [young, {}, busy, false],
+    [null, {}, {}, true],
+    [null, {}, busy, false],
+  ];
+  for (const [ctime, inEntry, inRoot, isListed] of cases) {
+    const looks = { [own]: 0, [root]: 0 };
+    using _ = replace("lstatSync", (real) => (path) => {
+      const stat = real(path);
+      if (path === own) return { ...stat, ctime, ...++looks[own] > 2 ? inEntry : {} };
+      if (path === root) return { ...stat, ...++looks[root] > 1 ? inRoot : {} };
+      return stat;
+    });
+    const listing = list(tree.path, HASH);
+    const what = JSON.stringify([ctime, inEntry, inRoot]);
+    if (isListed) assert.equal((await listing)?.names, "photo.jpg", what);
+    else await assert.rejects(listing, { code: "EAGAIN" }, what);
+  }
+});
+
+Deno.test("where neither the entry nor the photos folder has rested, there is nothing to compare", async () => {
+  await using tree = await photos({ [HASH]: { directory: true }, [`${HASH}/photo.jpg`]: {} });
+  const [own, root] = [tree.join(HASH), tree.path];
+  const young = new Date();
+  using _ = replace("lstatSync", (real) => (path) => {
+    const stat = real(path);
+    if (path === own) return { ...stat, ctime: young };
+    return path === root ? { ...stat, mtime: new Date() } : stat;
+  });
+  await assert.rejects(list(tree.path, HASH), { code: "EAGAIN" });
 });
 
 Deno.test("folders on the way to what a link leads to must stay what they are", async () => {
@@ -82,7 +133,7 @@ Deno.test("folders on the way to what a link leads to must stay what they are", 
     let last: number;
     {
       using unchanged = changeAtLook(path, Infinity, {});
-      const packed = await walkArchive(tree.path, HASH, options);
+      const packed = await list(tree.path, HASH, options);
       assert.equal(packed?.names, "link/photo.jpg");
       last = unchanged.looks;
     }
@@ -90,7 +141,7 @@ Deno.test("folders on the way to what a link leads to must stay what they are", 
       for (const look of new Set([1, last])) {
         using _ = changeAtLook(path, look, change);
         if (look === 1 && "ino" in change) continue; // it is so from the start
-        await assert.rejects(walkArchive(tree.path, HASH, options), { code: "EAGAIN" });
+        await assert.rejects(list(tree.path, HASH, options), { code: "EAGAIN" });
       }
     }
   }
@@ -110,7 +161,7 @@ Deno.test("links to what is around the photos folder are left out, odd names in 
     "..odd/..deep": { directory: true },
     "..odd/..deep/1": { content: "1" },
   });
-  const packed = await walkArchive(tree.path, HASH, { followSymlinks: true, hidden: true });
+  const packed = await list(tree.path, HASH, { followSymlinks: true, hidden: true });
   assert.deepEqual(packed?.names.split("\0"), ["deep/1", "odd/..deep/1", "photo.jpg"]);
   assert.deepEqual(packed.leftOut.toSorted(), ["above", "beside", "root"]);
 });
@@ -128,7 +179,7 @@ Deno.test("a link that the disk cannot follow is left out, one that it fails at 
       Deno.realPathSync = () => {
         throw withCode(code);
       };
-      const listing = walkArchive(tree.path, HASH, { followSymlinks: true });
+      const listing = list(tree.path, HASH, { followSymlinks: true });
       if (isLeftOut) assert.deepEqual((await listing)?.leftOut, ["link"]);
       else await assert.rejects(listing, { code, message: `list folder: ${code}: /` });
     }
@@ -147,7 +198,7 @@ Deno.test("a folder without folders may have changed just now", async () => {
     const stat = real(path);
     return path === tree.join(HASH, "in") ? { ...stat, mtime: new Date() } : stat;
   });
-  assert.equal((await walkArchive(tree.path, HASH, {}))?.names, "in/photo.jpg");
+  assert.equal((await list(tree.path, HASH))?.names, "in/photo.jpg");
 });
 
 /** A disk that finds files whatever the case of their names, as those of Windows and macOS do */
@@ -173,25 +224,25 @@ Deno.test("on a disk that ignores case, a link names its folder by the very spel
   await using tree = await photos({ [`${HASH}/photo.jpg`]: { content: "1" } });
   using _ = ignoringCase(tree.path);
   assert.ok(Deno.lstatSync(tree.join(HASH.toUpperCase())).isDirectory, "the disk knows it so, too");
-  const packed = await walkArchive(tree.path, HASH, {});
+  const packed = await list(tree.path, HASH);
   assert.deepEqual(packed && unpackListing(packed).entries.map(({ name }) => name), ["photo.jpg"]);
   const others = [HASH.toUpperCase(), HASH.toLowerCase(), `a${HASH.slice(1)}`, "aBC0123456789DEF"];
   for (const other of others) {
-    assert.equal(await walkArchive(tree.path, other, {}), null, other);
+    assert.equal(await list(tree.path, other), null, other);
   }
   await Deno.rename(tree.join(HASH), tree.join("0123456789"));
   Deno.utimeSync(tree.path, OLD, OLD);
-  assert.ok(await walkArchive(tree.path, "0123456789", {}), "digits have one case");
+  assert.ok(await list(tree.path, "0123456789"), "digits have one case");
 });
 
 Deno.test("a listing that is asked for by another spelling is none, though the disk has both", async () => {
   if (Deno.build.os !== "linux") return;
   await using tree = await photos({ [`${HASH}/1`]: {}, [`${HASH.toUpperCase()}/2`]: {} });
   for (const [hash, name] of [[HASH, "1"], [HASH.toUpperCase(), "2"]]) {
-    const packed = await walkArchive(tree.path, hash, {});
+    const packed = await list(tree.path, hash);
     assert.equal(packed?.names, name);
   }
-  assert.equal(await walkArchive(tree.path, HASH.toLowerCase(), {}), null);
+  assert.equal(await list(tree.path, HASH.toLowerCase()), null);
 });
 
 /** The disk fails for a path in this way, as the runtime tells it */
@@ -213,12 +264,12 @@ Deno.test("an archive's own folder that cannot be had is none, whatever the reas
   for (const code of reasons) {
     for (const call of ["lstatSync", "readDir"] as const) {
       using _ = failing(call, path, withCode(code));
-      assert.equal(await walkArchive(tree.path, HASH, {}), null, `${call} ${code}`);
+      assert.equal(await list(tree.path, HASH), null, `${call} ${code}`);
     }
   }
   for (const code of ["EIO", "ENOTCONN", "ESTALE", "EMFILE"]) {
     using _ = failing("readDir", path, withCode(code));
-    await assert.rejects(walkArchive(tree.path, HASH, {}), {
+    await assert.rejects(list(tree.path, HASH), {
       ...{ name: "StorageError", code, message: `list folder: ${code}: /` },
     });
   }
@@ -231,7 +282,7 @@ Deno.test("what cannot be looked at inside of an archive is an error that names 
     const expected = { name: "StorageError", code, message: `list folder: ${code}: in/` };
     for (const [call, path] of [["readDir", "in"], ["lstatSync", "in/photo.jpg"]] as const) {
       using _ = failing(call, tree.join(HASH, path), withCode(code));
-      await assert.rejects(walkArchive(tree.path, HASH, {}), expected);
+      await assert.rejects(list(tree.path, HASH), expected);
     }
   }
 });
@@ -239,7 +290,7 @@ Deno.test("what cannot be looked at inside of an archive is an error that names 
 Deno.test("a file that goes while its folder is read was never there", async () => {
   await using tree = await photos({ [`${HASH}/a`]: {}, [`${HASH}/b`]: {} });
   using _ = failing("lstatSync", tree.join(HASH, "a"), new Deno.errors.NotFound("a"));
-  const packed = await walkArchive(tree.path, HASH, {});
+  const packed = await list(tree.path, HASH);
   assert.deepEqual([packed?.names, packed?.leftOut], ["b", []]);
 });
 
@@ -247,7 +298,7 @@ Deno.test("a folder that is no folder any more when it is read is changing", asy
   const folders = [HASH, `${HASH}/in`].map((path) => [path, { directory: true }]);
   await using tree = await photos({ ...Object.fromEntries(folders), [`${HASH}/in/photo.jpg`]: {} });
   using _ = changeAtLook(tree.join(HASH, "in"), 2, { isDirectory: false, isSymlink: true });
-  await assert.rejects(walkArchive(tree.path, HASH, {}), { code: "EAGAIN" });
+  await assert.rejects(list(tree.path, HASH), { code: "EAGAIN" });
 });
 
 Deno.test("where the disk tells neither time nor mode, 1970 and plain modes take their place", async () => {
@@ -257,7 +308,7 @@ Deno.test("where the disk tells neither time nor mode, 1970 and plain modes take
   });
   const blank = { mode: null, mtime: null };
   using _ = replace("lstatSync", (real) => (path) => ({ ...real(path), ...blank }));
-  const packed = await walkArchive(tree.path, HASH, {});
+  const packed = await list(tree.path, HASH);
   const facts = packed &&
     unpackListing(packed).entries.map(({ name, mode, mtime }) => [name, mode, mtime]);
   assert.deepEqual(facts, [["a", 0o644, 0], ["b/c/", 0o755, 0]]);

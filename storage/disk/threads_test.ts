@@ -272,9 +272,9 @@ Deno.test("DiskSource: no download waits for a listing in the background", async
   const behind = source.list("a", { background: true });
   const download = source.list("a");
   assert.equal(setup.threads.length, 2, "it has one of its own");
-  setup.threads[1].answer({ result: null });
+  setup.threads[1].answer({ result: { listing: null, device: 1 } });
   assert.equal(await download, null);
-  setup.threads[0].answer({ result: null });
+  setup.threads[0].answer({ result: { listing: null, device: 1 } });
   assert.equal(await behind, null);
 });
 
