@@ -7,7 +7,8 @@
 
 import type { Engine } from "../engines/engine.ts";
 import { entityTag } from "../http/entity_tag.ts";
-import { jsonResponse } from "../http/headers.ts";
+import { jsonResponse, stateResponse } from "../http/headers.ts";
+import { evaluatePreconditions } from "../http/preconditions.ts";
 import { filesOf } from "../storage/listing.ts";
 import type { Settling } from "../storage/settling.ts";
 import { watchClient } from "../http/client.ts";
@@ -62,7 +63,15 @@ export async function manifest(
     total: files.reduce((sum, { size }) => sum + size, 0),
     archive: { length: size, etag: entityTag({ version, settled: listing.settled }) },
   };
-  return jsonResponse(data);
+  const response = jsonResponse(data);
+  // No date: a manifest may change with none of its files, as when another engine is chosen.
+  const validators = {
+    etag: response.headers.get("etag"),
+    lastModified: null,
+    dateIsStrong: false,
+  };
+  const early = evaluatePreconditions(request.headers, validators);
+  return early === null ? response : stateResponse(early, response.headers);
 }
 
 function isoSeconds(seconds: number) {

@@ -8,7 +8,7 @@
 import { ClientLeftError } from "../http/client.ts";
 import { EngineUnavailableError } from "../engines/engine.ts";
 import { pageResponse, redirectResponse, withoutBody } from "../http/headers.ts";
-import { rawTarget, type Target } from "../http/target.ts";
+import { hasParameter, rawTarget, type Target } from "../http/target.ts";
 import { describeError, log, redact } from "../lib/log.ts";
 import { isPassing, StorageError } from "../storage/errors.ts";
 import { isHash } from "../storage/names.ts";
@@ -95,8 +95,9 @@ function route(
   const [, hash = "", slash] = ARCHIVE.exec(path) ?? [];
   if (!isHash(hash)) return null;
   // Without a look at the disk: otherwise the redirect would tell which folders there are.
-  if (!slash) return redirectResponse(`/archive/${hash}/`);
-  return query === "manifest" ? manifest(request, hash, site) : archive(request, hash, site);
+  if (!slash) return redirectResponse({ path: `/archive/${hash}/`, query });
+  const answer = hasParameter(query, "manifest") ? manifest : archive;
+  return answer(request, hash, site);
 }
 
 function isUnsettled(error: unknown) {

@@ -14,12 +14,11 @@ export const CHECKOUT = "/root/zipferry";
 
 const PROJECT = fileURLToPath(new URL("../", import.meta.url));
 
-/** What the program consists of, as an image has it, and the units */
+/** What the checkout in the machine holds: the units, and what an image is made of */
 const PARTS = [
-  ...Deno.readTextFileSync(`${PROJECT}.dockerignore`).matchAll(/^!(\S+)$/gm).map(([, name]) =>
-    name
-  ),
   "deploy",
+  ...Deno.readTextFileSync(join(PROJECT, ".dockerignore")).matchAll(/^!(.+)$/gm)
+    .map(([, name]) => name),
 ];
 
 const PACKAGES = ["curl", "procps", "systemd", "systemd-sysv", "zip"];
