@@ -1,20 +1,21 @@
 import assert from "node:assert/strict";
 import { createStoreEngine } from "../engines/store.ts";
 import { logDownloads } from "../observe/log.ts";
+import type { Observer } from "../observe/observer.ts";
 import { Checksums } from "../storage/checksums.ts";
+import { StorageError } from "../storage/errors.ts";
 import type { Listing } from "../storage/listing.ts";
 import type { FileSource } from "../storage/source.ts";
 import { captureLog } from "../testing/log.ts";
 import { countTasks, MemorySource } from "../testing/memory_source.ts";
 import { randomBytes } from "../testing/tree.ts";
-import type { ArchiveOptions } from "./archive.ts";
-import { createHandler } from "./mod.ts";
+import { createHandler, type HandlerOptions } from "./mod.ts";
 
 const HASH = "5d1c0f7a9b3e48268f04c2ab71e9d360";
 const PATH = `/archive/${HASH}/`;
 
 /** The handler over files in memory, of which listings may tell what they like */
-function service(change: Partial<Listing> = {}, options: Partial<ArchiveOptions> = {}) {
+function service(change: Partial<Listing> = {}, options: Partial<HandlerOptions> = {}) {
   const memory = new MemorySource({ [`${HASH}/1.jpg`]: randomBytes(6_000_000) });
   const instead: Partial<FileSource> = {
     list: async (hash) => {
@@ -28,10 +29,15 @@ function service(change: Partial<Listing> = {}, options: Partial<ArchiveOptions>
   const handler = createHandler({ source, engine, observer, listing: "off", ...options });
   const log = captureLog();
   return {
+    /** What takes the place of the source's methods */
+    instead,
     logged: log.lines,
-    ask(path = PATH, headers: Readonly<Record<string, string>> = {}) {
+    ask(path = PATH, headers: Readonly<Record<string, string>> = {}, signal?: AbortSignal) {
       const remoteAddr = { transport: "tcp", hostname: "203.0.113.9", port: 1 } as const;
-      const request = new Request(`http://x${path}`, { headers: { host: "x", ...headers } });
+      const request = new Request(`http://x${path}`, {
+        headers: { host: "x", ...headers },
+        signal,
+      });
       return handler(request, { remoteAddr, completed: Promise.resolve() });
     },
     async [Symbol.asyncDispose]() {
@@ -137,4 +143,97 @@ Deno.test("a delay cuts chunks to 256 KiB, and no delay leaves them as they are"
   } finally {
     performance.now = now;
   }
+});
+
+Deno.test("the observer is told which download it is, how far it came, and how it ended", async () => {
+  const told: [string, ...unknown[]][] = [];
+  const observer: Observer = {
+    started: (download) => told.push(["started", download]),
+    progressed: (download, bytes) => told.push(["progressed", download, bytes]),
+    ended: (download, end) => told.push(["ended", download, end]),
+  };
+  const { now } = performance;
+  let time = 0;
+  performance.now = () => time;
+  try {
+    await using site = service({}, { observer });
+    const whole = await site.ask();
+    const [etag, size] = [whole.headers.get("etag"), Number(whole.headers.get("content-length"))];
+    const reader = whole.body!.getReader();
+    const { value } = await reader.read();
+    time = 2500;
+    const { value: next } = await reader.read();
+    const bytes = value!.length + next!.length;
+    await reader.cancel();
+    const download = { hash: HASH, etag, size, start: 0, length: size };
+    assert.deepEqual(told.splice(0), [
+      ["started", download],
+      ["progressed", download, bytes],
+      ["ended", download, { kind: "cancelled", error: undefined, bytes, seconds: 2.5 }],
+    ]);
+
+    await (await site.ask(PATH, { range: "bytes=100-299" })).bytes();
+    const part = { ...download, start: 100, length: 200 };
+    assert.deepEqual(told, [
+      ["started", part],
+      ["ended", part, { kind: "complete", error: undefined, bytes: 200, seconds: 0 }],
+    ]);
+    assert.equal(told[0][1], told[1][1], "one object stands for it in every call");
+  } finally {
+    performance.now = now;
+  }
+});
+
+Deno.test("an archive on a disk whose times tell nothing has no ranges", async () => {
+  await using site = service({ steady: false, settled: false });
+  const answer = await site.ask(PATH, { range: "bytes=0-9" });
+  assert.equal(answer.status, 200);
+  assert.equal(answer.headers.get("accept-ranges"), "none");
+  assert.equal(answer.headers.get("content-range"), null);
+  assert.match(answer.headers.get("etag") ?? "W/", /^W\//);
+  assert.equal((await answer.bytes()).length, Number(answer.headers.get("content-length")));
+});
+
+Deno.test("a request that may succeed later is 503 and says when to ask again", async () => {
+  const cases: [string, number, string | null, boolean][] = [
+    ["EIO", 503, "5", true],
+    ["EAGAIN", 503, "5", true],
+    ["EACCES", 500, null, true],
+    ["EUNSETTLED", 503, "10", false], // nothing is wrong
+  ];
+  for (const [code, status, retryAfter, isLogged] of cases) {
+    await using site = service();
+    site.instead.list = () => Promise.reject(new StorageError(code, `list folder: ${code}: /`));
+    for (const path of [PATH, `${PATH}?manifest`]) {
+      const answer = await site.ask(path, { "accept-language": "ru" });
+      const text = await answer.text();
+      assert.deepEqual([answer.status, answer.headers.get("retry-after")], [status, retryAfter]);
+      assert.equal(answer.headers.get("content-language"), "ru");
+      assert.match(answer.headers.get("content-security-policy") ?? "", /^default-src 'none'; /);
+      assert.equal(/http-equiv="refresh" content="10/.test(text), code === "EUNSETTLED", code);
+      assert.ok(!text.includes(code));
+    }
+    const errors = site.logged.filter((line) => line.includes('"level":"ERROR"'));
+    assert.equal(errors.length, isLogged ? 2 : 0, code);
+    for (const line of errors) {
+      assert.match(line, /"archive":"5d1c…"/);
+      assert.ok(line.includes(code) && line.includes(String(status)) && !line.includes(HASH));
+    }
+  }
+});
+
+Deno.test("a client that leaves before the answer is no error", async () => {
+  await using site = service();
+  const started = Promise.withResolvers<void>();
+  site.instead.list = (_, options) =>
+    new Promise((_, reject) => {
+      options?.signal?.addEventListener("abort", () => reject(options.signal!.reason));
+      started.resolve();
+    });
+  const leaving = new AbortController();
+  const answer = site.ask(PATH, {}, leaving.signal);
+  await started.promise;
+  leaving.abort();
+  const { status, body } = await answer;
+  assert.deepEqual([status, body, site.logged], [499, null, []]);
 });
