@@ -16,7 +16,7 @@
  */
 
 import { createHash } from "node:crypto";
-import { basename, dirname, join } from "node:path";
+import { basename, dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { applyMutant, type Mutant, mutantsOf } from "./mutate.ts";
@@ -112,7 +112,7 @@ async function main() {
     : all;
   if (values.list) return chosen.forEach((candidate) => console.log(describe(candidate)));
 
-  const path = join(ROOT, values.report);
+  const path = resolve(ROOT, values.report);
   const report = await readReport(path);
   await using tree = await copyTree();
   const bench = new Bench(tree.path, report, values.narrow);
