@@ -314,3 +314,96 @@ Deno.test("where the disk tells neither time nor mode, 1970 and plain modes take
   assert.deepEqual(facts, [["a", 0o644, 0], ["b/c/", 0o755, 0]]);
   assert.equal(packed?.lastModified, 0);
 });
+
+/** Shows states of some paths otherwise, until it is disposed of */
+function showAs(states: Readonly<Record<string, () => Partial<Deno.FileInfo>>>): Disposable {
+  return replace("lstatSync", (real) => (path) => ({ ...real(path), ...states[String(path)]?.() }));
+}
+
+Deno.test("a disk that tells the present as every time is listed when that is asked for", async () => {
+  const folders = [HASH, `${HASH}/in`].map((path) => [path, { directory: true }]);
+  await using tree = await photos({ ...Object.fromEntries(folders), [`${HASH}/in/photo.jpg`]: {} });
+  const request = { root: tree.path, hash: HASH, selection: {} };
+  const [root, own, inner] = [tree.path, tree.join(HASH), tree.join(HASH, "in")];
+  const present = () => ({ mtime: new Date(), ctime: new Date() });
+  const now = { [root]: present, [own]: present, [inner]: present };
+  {
+    using _ = showAs(now);
+    await assert.rejects(walkArchive(request), { code: "EAGAIN" });
+    const { listing } = await walkArchive({ ...request, timeless: true });
+    assert.deepEqual([listing?.names, listing?.steady, listing?.settled], [
+      "in/photo.jpg",
+      false,
+      false,
+    ]);
+  }
+  const steady = (await walkArchive({ ...request, timeless: true })).listing;
+  assert.equal(steady?.steady, true, "times that stand still are gone by");
+
+  const stopped = new Date(); // changed a moment ago, on a disk that tells times
+  const ahead = () => ({ mtime: new Date(Date.now() + 3), ctime: new Date() });
+  for (const state of [() => ({ mtime: stopped, ctime: stopped }), ahead]) {
+    using _ = showAs({ [root]: state, [own]: state, [inner]: state });
+    await assert.rejects(walkArchive({ ...request, timeless: true }), { code: "EAGAIN" });
+  }
+
+  let last = Infinity;
+  for (const change of [{}, { ino: 0.5 }, { dev: 0.5 }, { isDirectory: false }]) {
+    let looks = 0;
+    const state = () => ({ ...present(), ...++looks >= last ? change : {} });
+    using _ = showAs({ ...now, [own]: state });
+    const other = walkArchive({ ...request, timeless: true });
+    if (last < Infinity) await assert.rejects(other, { code: "EAGAIN" }, JSON.stringify(change));
+    else assert.ok((await other).listing);
+    last = looks;
+  }
+});
+
+Deno.test("a photos folder that is gone, or no folder, is an error that tells no path", async () => {
+  await using tree = await makeTree({ "file": "" });
+  for (const [name, why] of [["missing", "ENOENT"], ["file", "ENOTDIR"], ["file/x", "ENOTDIR"]]) {
+    await assert.rejects(list(tree.join(name), HASH), {
+      ...{ name: "StorageError", code: "ENOROOT", message: `photos folder: ${why}` },
+    });
+  }
+});
+
+Deno.test("an empty photos folder on another disk than before is one that is gone", async () => {
+  await using tree = await makeTree();
+  const request = { root: tree.path, hash: HASH, selection: {} };
+  const { dev } = Deno.lstatSync(tree.path);
+  const nothing = { listing: null, device: dev };
+  assert.deepEqual(await walkArchive(request), nothing, "it has always been empty");
+  assert.deepEqual(await walkArchive({ ...request, device: dev }), nothing, "it is by now");
+  const gone = {
+    code: "ENOROOT",
+    message: "photos folder: empty, and on another disk than before",
+  };
+  await assert.rejects(walkArchive({ ...request, device: dev + 1 }), gone);
+  await Deno.mkdir(tree.join("another"));
+  assert.deepEqual(await walkArchive({ ...request, device: dev + 1 }), nothing, "another disk");
+});
+
+Deno.test("strict: a folder must have kept its time of change until its second is over", async () => {
+  const folders = [HASH, `${HASH}/in`].map((path) => [path, { directory: true }]);
+  await using tree = await photos({ ...Object.fromEntries(folders), [`${HASH}/in/photo.jpg`]: {} });
+  const request = { root: tree.path, hash: HASH, selection: {} };
+  const second = (ahead: number) => new Date(Math.floor(Date.now() / 1000 + ahead) * 1000);
+  const cases: [Date | null, boolean][] = [
+    [OLD, true],
+    [second(0), false],
+    [second(3600), true], // it tells nothing
+    [null, true],
+  ];
+  for (const [ctime, isListed] of cases) {
+    using _ = showAs({
+      [tree.path]: () => ({ ctime: OLD }),
+      [tree.join(HASH)]: () => ({ ctime }),
+      [tree.join(HASH, "in")]: () => ({ ctime: OLD }),
+    });
+    assert.ok((await walkArchive(request)).listing);
+    const strict = walkArchive({ ...request, strict: true });
+    if (isListed) assert.ok((await strict).listing, String(ctime));
+    else await assert.rejects(strict, { code: "EAGAIN" });
+  }
+});
