@@ -23,7 +23,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 const SIDE_BY_SIDE: Readonly<
   Record<string, { readonly shared?: readonly string[]; readonly over?: string }>
 > = {
-  commands: { shared: ["commands/archives.ts", "commands/terminal.ts"] },
+  commands: {
+    shared: ["commands/archives.ts", "commands/broken_archives.ts", "commands/terminal.ts"],
+  },
   handlers: { over: "handlers/mod.ts" },
   engines: { shared: ["engines/engine.ts", "engines/pace.ts"] },
 };
@@ -60,6 +62,13 @@ Deno.test("every room of the program is known here", () => {
     .filter((name) => !others.includes(name) && hasSources(name));
   const known = Object.keys(ALLOWED).filter((room) => /^[a-z]+$/.test(room));
   assert.deepEqual(rooms.sort(), known.sort());
+});
+
+Deno.test(".dockerignore lets every room of the program into the image", () => {
+  const listed = Deno.readTextFileSync(resolve(ROOT, ".dockerignore"))
+    .matchAll(/^!([^.\s]+)$/gm).map(([, name]) => name);
+  const rooms = Object.keys(ALLOWED).filter((room) => /^[a-z]+$/.test(room));
+  assert.deepEqual([...listed].sort(), rooms.sort());
 });
 
 /** Paths of the program's own files, from the root, without tests. */

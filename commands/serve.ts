@@ -15,6 +15,7 @@ import { onStopSignal } from "../process/signals.ts";
 import { isUnreachable } from "../storage/archive_pages.ts";
 import { isGuessable, isHash } from "../storage/names.ts";
 import type { FileSource } from "../storage/source.ts";
+import { warnOfBrokenArchives } from "./broken_archives.ts";
 
 /** At most this many folders are named in a warning. */
 const NAMED_FOLDERS = 3;
@@ -32,6 +33,7 @@ export interface ServeOptions {
 /** Serves until a signal says to stop. The exit code is 1 if a second one said to stop at once. */
 export async function serveCommand({ config, source, engine }: ServeOptions): Promise<number> {
   const stopping = new AbortController();
+  const search = new AbortController();
   const cut = () => stopping.abort(new Error("the service is stopping"));
   const handler = createHandler({
     ...config,
@@ -47,6 +49,7 @@ export async function serveCommand({ config, source, engine }: ServeOptions): Pr
   onStopSignal({
     first: async () => {
       log.info("stopping");
+      search.abort();
       await listening.stop({ grace: config.shutdownTimeout * 1000, cut });
       await engine.close();
       end(0);
@@ -58,6 +61,7 @@ export async function serveCommand({ config, source, engine }: ServeOptions): Pr
     },
   });
   console.log(`Listening on ${listening.url}`); // last: whoever waits for it may send signals too
+  warnOfBrokenArchives({ source, signal: search.signal });
   return await ended;
 }
 

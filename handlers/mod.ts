@@ -5,53 +5,114 @@
  * @module
  */
 
+import { ClientLeftError } from "../http/client.ts";
 import { EngineUnavailableError } from "../engines/engine.ts";
-import { pageResponse, redirectResponse, withoutBody } from "../http/headers.ts";
-import { rawTarget, type Target } from "../http/target.ts";
+import { ConnectionLimit } from "../http/connection_limit.ts";
+import { pageResponse, redirectResponse, tooManyResponse, withoutBody } from "../http/headers.ts";
+import { hasParameter, rawTarget, type Target } from "../http/target.ts";
 import { describeError, log, redact } from "../lib/log.ts";
-import { isPassing } from "../storage/errors.ts";
+import { isLasting, isPassing, StorageError } from "../storage/errors.ts";
 import { isHash } from "../storage/names.ts";
-import { chooseLanguage, contentSecurityPolicy, errorPage } from "../templates/mod.ts";
+import { Settling, UNSETTLED } from "../storage/settling.ts";
+import type { FileSource } from "../storage/source.ts";
+import {
+  chooseLanguage,
+  contentSecurityPolicy,
+  errorPage,
+  unsettledPage,
+} from "../templates/mod.ts";
 import { archive, type ArchiveOptions } from "./archive.ts";
 import { health } from "./health.ts";
 import { createHome, type Home, type HomeOptions } from "./home.ts";
 import { manifest } from "./manifest.ts";
 
 /** What all routes together need. */
-export interface HandlerOptions extends ArchiveOptions, HomeOptions {}
+export interface HandlerOptions extends Omit<ArchiveOptions, "settling">, HomeOptions {
+  /** Where the archives come from. */
+  readonly source: FileSource;
+  /** Milliseconds that an archive must have been left alone before it is sent. @default 0 */
+  readonly settle?: number;
+}
+
+/** The same, with what is made of them once for all requests. */
+interface Site extends ArchiveOptions {
+  readonly home: Home;
+}
 
 /** The signature that `Deno.serve` wants. */
 export type Handler = (request: Request, info: Deno.ServeHandlerInfo) => Promise<Response>;
 
 const ARCHIVE = /^\/archive\/([^/]+)(\/?)$/;
 
+/** Nobody sees this status: nginx logs the same one for a client that has left. */
+const CLIENT_LEFT = 499;
+
+/** When to ask again for an archive to which photos are still being added. */
+const UNSETTLED_RETRY_SECONDS = 10;
+
 const EXTRA_HEADERS: Readonly<Record<number, Readonly<Record<string, string>>>> = {
   405: { allow: "GET, HEAD" },
   503: { "retry-after": "5" },
 };
 
+/**
+ * Requests that one connection may have under way at a time. HTTP/1.1 has one. With HTTP/2, which the
+ * runtime always offers, a connection has up to 200, each with the memory of a download, and there is
+ * no option for less.
+ *
+ * @see {@link https://github.com/denoland/deno/blob/v2.9.5/ext/http/http_next.rs#L4845-L4869}
+ */
+const REQUESTS_PER_CONNECTION = 8;
+
+/** The warning about refused requests is not repeated for so long, in milliseconds. */
+const QUIET_MS = 60_000;
+
 /** Makes the function that answers all requests. */
 export function createHandler(options: HandlerOptions): Handler {
-  const routes = { ...options, home: createHome(options) };
+  const { source, settle = 0 } = options;
+  const site: Site = {
+    ...options,
+    settling: new Settling(source, { quiet: settle }),
+    home: createHome(options),
+  };
+  const isWithinLimit = limitConnections();
   return async (request, info) => {
+    if (!isWithinLimit(info)) return tooManyResponse();
     const peer = "hostname" in info.remoteAddr ? info.remoteAddr.hostname : "";
-    const response = await answer(request, peer, routes);
+    const response = await answer(request, peer, site);
     return request.method === "HEAD" ? withoutBody(response) : response;
   };
 }
 
-/** The options, and what outlives a request. */
-interface Routes extends HandlerOptions {
-  readonly home: Home;
+/** Asked once a request: whether its connection may have another one under way. */
+function limitConnections(): (info: Deno.ServeHandlerInfo) => boolean {
+  const limit = new ConnectionLimit(REQUESTS_PER_CONNECTION);
+  let quietUntil = -Infinity;
+  return ({ remoteAddr, completed }) => {
+    // A Unix socket tells no connection from another; but only those who may open it are there.
+    if (!("hostname" in remoteAddr)) return true;
+    if (limit.admit(`${remoteAddr.hostname} ${remoteAddr.port}`, completed)) return true;
+    if (performance.now() < quietUntil) return false;
+    quietUntil = performance.now() + QUIET_MS;
+    const most = REQUESTS_PER_CONNECTION;
+    log.warn(
+      "refused with 429: one connection has {most} requests under way; " +
+        "a proxy should speak HTTP/1.1 to the service",
+      { most },
+    );
+    return false;
+  };
 }
 
-async function answer(request: Request, peer: string, options: Routes) {
+async function answer(request: Request, peer: string, site: Site) {
   const target = rawTarget(request.url, request.headers.get("host"));
   if (target === null) return errorResponse(request, 400);
   if (request.method !== "GET" && request.method !== "HEAD") return errorResponse(request, 405);
   try {
-    return await route(request, { ...target, peer }, options) ?? errorResponse(request, 404);
+    return await route(request, { ...target, peer }, site) ?? errorResponse(request, 404);
   } catch (error) {
+    if (error instanceof ClientLeftError) return new Response(null, { status: CLIENT_LEFT });
+    if (isUnsettled(error)) return unsettledResponse(request);
     const status = statusOf(error);
     const [, hash] = ARCHIVE.exec(target.path) ?? [];
     const archive = hash && redact(hash);
@@ -60,7 +121,7 @@ async function answer(request: Request, peer: string, options: Routes) {
       ...(archive && { archive }),
       why: describeError(error),
     });
-    return errorResponse(request, status);
+    return errorResponse(request, status, isLasting(error));
   }
 }
 
@@ -68,24 +129,37 @@ async function answer(request: Request, peer: string, options: Routes) {
 function route(
   request: Request,
   { path, query, peer }: Target & { readonly peer: string },
-  options: Routes,
+  site: Site,
 ): Response | null | Promise<Response | null> {
-  if (path === "/") return options.home(request, { query, peer });
+  if (path === "/") return site.home(request, { query, peer });
   if (path === "/healthz") return health();
   const [, hash = "", slash] = ARCHIVE.exec(path) ?? [];
   if (!isHash(hash)) return null;
   // Without a look at the disk: otherwise the redirect would tell which folders there are.
-  if (!slash) return redirectResponse(`/archive/${hash}/`);
-  return query === "manifest" ? manifest(hash, options) : archive(request, hash, options);
+  if (!slash) return redirectResponse({ path: `/archive/${hash}/`, query });
+  const answer = hasParameter(query, "manifest") ? manifest : archive;
+  return answer(request, hash, site);
+}
+
+function isUnsettled(error: unknown) {
+  return error instanceof StorageError && error.code === UNSETTLED;
+}
+
+/** The page reloads itself: whoever waits for the photos need do nothing. */
+function unsettledResponse(request: Request) {
+  const language = chooseLanguage(request.headers.get("accept-language"));
+  const html = unsettledPage({ language, reloadAfter: UNSETTLED_RETRY_SECONDS });
+  const headers = { "retry-after": String(UNSETTLED_RETRY_SECONDS) };
+  return pageResponse(html, { status: 503, language, csp: contentSecurityPolicy, headers });
 }
 
 function statusOf(error: unknown) {
   return error instanceof EngineUnavailableError || isPassing(error) ? 503 : 500;
 }
 
-function errorResponse(request: Request, status: number) {
+function errorResponse(request: Request, status: number, lasting = false) {
   const language = chooseLanguage(request.headers.get("accept-language"));
-  const html = errorPage({ language, status });
+  const html = errorPage({ language, status, lasting });
   const headers = EXTRA_HEADERS[status];
   return pageResponse(html, { status, language, csp: contentSecurityPolicy, headers });
 }

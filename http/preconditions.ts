@@ -8,8 +8,8 @@
 export interface Validators {
   /** Entity tag as in the header, with quotes, and `W/` if it is weak; null if there is none. */
   readonly etag: string | null;
-  /** Last-Modified, in whole seconds since 1970. */
-  readonly lastModified: number;
+  /** Last-Modified, in whole seconds since 1970; null if there is none. */
+  readonly lastModified: number | null;
   /** False if the resource may still change without a new Last-Modified (section 8.8.2.2). */
   readonly dateIsStrong: boolean;
 }
@@ -23,19 +23,22 @@ const ASCTIME_DATE = /^[A-Z][a-z]{2} ([A-Z][a-z]{2}) ([ \d]\d) (\d\d):(\d\d):(\d
 
 /**
  * The status that ends a GET or HEAD early: 304 (not modified), 412 (precondition failed), or null
- * to continue. Conditions are evaluated in the order of section 13.2.2.
+ * to continue. Conditions are evaluated in the order of section 13.2.2; those about a date do not
+ * count where the resource has none (13.1.3, 13.1.4).
  */
 export function evaluatePreconditions(headers: Headers, validators: Validators): 304 | 412 | null {
+  const { lastModified } = validators;
   const ifMatch = headers.get("if-match");
   const unmodifiedSince = parseHttpDate(headers.get("if-unmodified-since"));
   if (ifMatch !== null) {
     if (!matches(ifMatch, validators.etag, isSameStrong)) return 412;
-  } else if (unmodifiedSince !== null && validators.lastModified > unmodifiedSince) return 412;
+  } else if (isLater(lastModified, unmodifiedSince)) return 412;
 
   const ifNoneMatch = headers.get("if-none-match");
   const modifiedSince = parseHttpDate(headers.get("if-modified-since"));
   if (ifNoneMatch !== null) return matches(ifNoneMatch, validators.etag, isSameWeak) ? 304 : null;
-  return modifiedSince !== null && validators.lastModified <= modifiedSince ? 304 : null;
+  if (lastModified === null || modifiedSince === null) return null;
+  return isLater(lastModified, modifiedSince) ? null : 304;
 }
 
 /**
@@ -46,7 +49,8 @@ export function isRangeWanted(headers: Headers, validators: Validators): boolean
   const ifRange = headers.get("if-range");
   if (ifRange === null) return true;
   if (validators.etag !== null && isSameStrong(ifRange, validators.etag)) return true;
-  return validators.dateIsStrong && parseHttpDate(ifRange) === validators.lastModified;
+  const date = validators.dateIsStrong ? validators.lastModified : null;
+  return date !== null && parseHttpDate(ifRange) === date;
 }
 
 /**
@@ -66,6 +70,11 @@ export function parseHttpDate(text: string | null): number | null {
 function matches(list: string, etag: string | null, same: (a: string, b: string) => boolean) {
   if (list.trim() === "*") return true;
   return etag !== null && (list.match(ENTITY_TAG) ?? []).some((tag) => same(tag, etag));
+}
+
+/** True if both dates are known, and the first is the later one. */
+function isLater(date: number | null, other: number | null) {
+  return date !== null && other !== null && date > other;
 }
 
 /** Strong comparison: neither is weak (section 8.8.3.2). */

@@ -5,10 +5,12 @@
  * @module
  */
 
+import { unlessAborted } from "../lib/abort.ts";
 import { mapAtMost } from "../lib/concurrency.ts";
 import { codeOf, StorageError } from "./errors.ts";
 import { filesOf } from "./listing.ts";
-import { isHash, isHidden, isJunk } from "./names.ts";
+import { isJunk, isUnfinished } from "./junk.ts";
+import { isHash, isHidden } from "./names.ts";
 import type { FileSource, SourceFolder } from "./source.ts";
 
 /** Archives on a page. */
@@ -163,7 +165,6 @@ export class ArchivePages {
 
   #enqueue(number: number): Job {
     const result = Promise.withResolvers<ArchivePage>();
-    result.promise.catch(() => {}); // everybody may have left
     const job = { number, end: new AbortController(), result, waiting: 0 };
     this.#queue.push(job);
     this.#work();
@@ -248,21 +249,7 @@ export class ArchivePages {
  * filled under such names. Junk is nobody's album.
  */
 export function isUnreachable(name: string): boolean {
-  return !isHash(name) && !isHidden(name) && !isJunk(name);
-}
-
-/** The result, or the signal's reason if that comes first. */
-async function unlessAborted<T>(result: Promise<T>, signal?: AbortSignal): Promise<T> {
-  if (!signal) return await result;
-  const { promise: aborted, reject } = Promise.withResolvers<never>();
-  const leave = () => reject(signal.reason);
-  signal.addEventListener("abort", leave, { once: true });
-  if (signal.aborted) leave();
-  try {
-    return await Promise.race([result, aborted]);
-  } finally {
-    signal.removeEventListener("abort", leave);
-  }
+  return !isHash(name) && !isHidden(name) && !isJunk(name) && !isUnfinished(name);
 }
 
 /** In whole seconds, so that archives of the same second stay in the order of their folders. */

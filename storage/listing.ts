@@ -13,6 +13,10 @@ const NUMBERS = 5;
 
 const CHUNK_ROWS = 1024;
 
+/** The years that every program can read: from the first that Windows knows to the last of four digits. */
+const EARLIEST = Date.UTC(1601, 0) / 1000;
+const LATEST = Date.UTC(10_000, 0) / 1000 - 1;
+
 /** Stands between two names; no name can hold it. */
 const SEPARATOR = "\0";
 
@@ -24,7 +28,10 @@ export interface FileState {
   readonly ino: number | null;
   /** Bytes. */
   readonly size: number;
-  /** Modification time in milliseconds since 1970, which is as fine as Deno tells it. */
+  /**
+   * Modification time in milliseconds since 1970, which is as fine as Deno tells it; NaN beyond what
+   * a `Date` can hold.
+   */
   readonly mtimeMs: number;
 }
 
@@ -46,10 +53,12 @@ export interface EntryPlace {
 export interface ListedEntry extends ListedFile {
   /** Path in the archive, joined by `/`; a folder's ends in `/`. */
   readonly name: string;
-  /** Modification time, whole seconds since 1970. */
+  /** Modification time, whole seconds since 1970: see {@link secondsOf}. */
   readonly mtime: number;
   /** Unix permission bits. */
   readonly mode: number;
+  /** Size and time: equal as long as the content is the same, as far as the two can tell. */
+  readonly version: string;
 }
 
 /** An entry as a row of a packed listing. */
@@ -77,7 +86,7 @@ class PackedEntry implements ListedEntry, EntryState {
   }
 
   get mtime(): number {
-    return Math.floor(this.mtimeMs / 1000);
+    return secondsOf(this.mtimeMs);
   }
 
   get mode(): number {
@@ -100,8 +109,12 @@ class PackedEntry implements ListedEntry, EntryState {
     return this.#listing.places.get(this.#row)?.location ?? `${this.hash}/${this.name}`;
   }
 
+  get version(): string {
+    return this.#listing.steady ? `${this.size}:${this.mtimeMs}` : `${this.size}:`;
+  }
+
   get identity(): string {
-    return identityOf(this);
+    return this.#listing.steady ? identityOf(this) : timelessIdentityOf(this);
   }
 }
 
@@ -118,11 +131,23 @@ export interface Listing {
   readonly fingerprint: string;
   /**
    * Newest modification time in whole seconds since 1970, of the files and of the folders that they
-   * are in, since it is in those that a file which was removed or renamed shows.
+   * are in, since it is in those that a file which was removed or renamed shows. Within the years
+   * that {@link secondsOf} tells; 0 where the source knows no time.
    */
   readonly lastModified: number;
   /** False while a file is so new that its content could change again under the same time. */
   readonly settled: boolean;
+  /**
+   * When a file or folder was changed last, in milliseconds since 1970; times that are yet to come do
+   * not count. `-Infinity` if nothing tells.
+   */
+  readonly changed: number;
+  /**
+   * False where the disk tells no times to go by: its files look changed at each look. Then size,
+   * device and inode are all that tells one state of a file from another, and no two answers can be
+   * said to be the same.
+   */
+  readonly steady: boolean;
   /** Paths of symlinks and special files that were left out, hidden names and junk not among them. */
   readonly leftOut: readonly string[];
 }
@@ -187,11 +212,20 @@ export class EntryColumns {
 
 /** The listing that was packed. */
 export function unpackListing(packed: PackedListing): Listing {
-  const { hash, fingerprint, lastModified, settled, leftOut } = packed;
+  const { hash, fingerprint, lastModified, settled, changed, steady, leftOut } = packed;
   const entries = packed.names.split(SEPARATOR).map((name, row) =>
     new PackedEntry(name, packed, row)
   );
-  return { hash, entries, fingerprint, lastModified, settled, leftOut };
+  return { hash, entries, fingerprint, lastModified, settled, changed, steady, leftOut };
+}
+
+/**
+ * A time in whole seconds since 1970, clamped to the years 1601 to 9999. NaN, which the runtime tells
+ * of a time that a `Date` cannot hold, is the last second of them.
+ */
+export function secondsOf(mtimeMs: number): number {
+  const seconds = Math.floor(mtimeMs / 1000);
+  return seconds < LATEST ? Math.max(seconds, EARLIEST) : LATEST;
 }
 
 /** The entries that are files, and not empty folders. */
@@ -202,4 +236,9 @@ export function filesOf({ entries }: Listing): ListedEntry[] {
 /** One string that is equal as long as a file is the same and unchanged. */
 export function identityOf({ dev, ino, size, mtimeMs }: FileState): string {
   return `${dev}:${ino ?? 0}:${size}:${mtimeMs}`;
+}
+
+/** The same of a file whose time tells nothing. */
+export function timelessIdentityOf({ dev, ino, size }: FileState): string {
+  return `${dev}:${ino ?? 0}:${size}:`;
 }

@@ -9,7 +9,7 @@ import { StorageError } from "../errors.ts";
 import { identityOf, type Listing, unpackListing } from "../listing.ts";
 import { sliceOf } from "../source.ts";
 import { DiskSource } from "./disk.ts";
-import { type DiskSelection, listDirectories, walkArchive } from "./walk.ts";
+import { type DiskSelection, listDirectories, modeOf, walkArchive } from "./walk.ts";
 
 const HASH = "0123456789abcdef";
 const windows = Deno.build.os === "windows";
@@ -29,8 +29,12 @@ async function list(
   selection: DiskSelection = {},
   hash = HASH,
 ): Promise<Listing | null> {
-  const packed = await settled(() => walkArchive(root, hash, selection));
-  return packed && unpackListing(packed);
+  const { listing } = await settled(() => walkArchive({ root, hash, selection }));
+  return listing && unpackListing(listing);
+}
+
+async function walk(root: string) {
+  return (await walkArchive({ root, hash: HASH, selection: {} })).listing;
 }
 
 async function settled<T>(action: () => Promise<T>): Promise<T> {
@@ -66,7 +70,7 @@ async function withoutPower<T>(action: () => Promise<T>): Promise<T> {
   }
 }
 
-Deno.test("what is no folder of the photos folder is null, whatever the reason", async () => {
+Deno.test("walkArchive() finds no folder where there is none, whatever the reason", async () => {
   await using tree = await photos({ "a.jpg": "1", "inner/b.jpg": "2" }, {
     "file0123456789": "a file",
     "link0123456789": { symlink: HASH },
@@ -94,8 +98,10 @@ Deno.test("what is no folder of the photos folder is null, whatever the reason",
   await Promise.all(missing.map(async (hash) => {
     assert.equal(await list(tree.path, {}, hash), null, hash);
   }));
-  assert.equal(await list(tree.join("missing")), null, "no photos folder");
-  assert.equal(await list(tree.join("file0123456789")), null, "photos folder is a file");
+  for (const [root, code] of [["missing", "ENOENT"], ["file0123456789", "ENOTDIR"]]) {
+    const gone = { name: "StorageError", code: "ENOROOT", message: `photos folder: ${code}` };
+    await assert.rejects(list(tree.join(root)), gone);
+  }
   assert.deepEqual(await names(tree.path), ["a.jpg", "inner/b.jpg"]);
 });
 
@@ -122,7 +128,7 @@ Deno.test({
       Deno.chmodSync(tree.join("itself", mode, HASH), parseInt(mode, 8));
       Deno.chmodSync(tree.join("inside", mode, HASH, "inner"), parseInt(mode, 8));
       const listing = (kind: string) =>
-        settled(() => withoutPower(() => walkArchive(tree.join(kind, mode), HASH, {})));
+        settled(() => withoutPower(() => walk(tree.join(kind, mode))));
       assert.equal(await listing("itself"), null, mode);
       await assert.rejects(listing("inside"), {
         name: "StorageError",
@@ -167,7 +173,7 @@ Deno.test("what goes into an archive", { ignore: windows }, async () => {
     ],
     [
       "hidden names where they are wanted, junk never",
-      { ".a": "", ".b/c": "", "x/THUMBS.DB": "", "f": "" },
+      { ".a": "", ".b/c": "", "x/THUMBS.DB": "", "f": "", ".DS_Store": "" },
       { hidden: true },
       [".a", ".b/c", "f", "x/"],
       [],
@@ -358,6 +364,78 @@ testWith(
   },
 );
 
+testWith(["python3"], "the error counts all names that are not valid UTF-8", async () => {
+  if (!linux) return; // others refuse such names
+  const cases: [string, string][] = [ // what Python makes of names, and what the error says
+    ["b'1\\xd4', b'2\\xee'", '2 names are not valid UTF-8: "1\ufffd", "2\ufffd"'],
+    [
+      "b'1\\xd4', b'1\\xd5', b'1\\xd6'", // they look the same
+      '3 names are not valid UTF-8: "1\ufffd", "1\ufffd", "1\ufffd"',
+    ],
+    [
+      "b'1\\xd4', b'1\\xd5', '1\\ufffd'.encode()",
+      '2 names are not valid UTF-8: "1\ufffd", "1\ufffd"',
+    ],
+    [
+      "b'1\\xd4', b'2\\xd5', b'3\\xd6', b'4\\xd7'",
+      '4 names are not valid UTF-8: "1\ufffd", "2\ufffd", "3\ufffd", …',
+    ],
+    ["b'in/\\xd4', b'out\\xd4/x'", '2 names are not valid UTF-8: "in/\ufffd", "out\ufffd"'],
+    ["b'.hidden\\xd4', b'a\\xd4.part', b'._a\\xd4'", ""], // which go into no archive
+  ];
+  for (const [made, expected] of cases) {
+    await using tree = await photos({ "a": "", "in": { directory: true } });
+    const script = `import os
+for name in (${made}):
+  if os.path.dirname(name): os.makedirs(os.path.dirname(name), exist_ok=True)
+  open(name, "w")`;
+    assert.equal((await run("python3", ["-c", script], { cwd: tree.join(HASH) })).code, 0);
+    const error = await list(tree.path).then(() => null, (error) => error);
+    if (expected === "") assert.equal(error, null);
+    else {
+      assert.equal(error.code, "EILSEQ");
+      const [, count, paths] = /^list folder: (.+?: )(.+)$/.exec(error.message) ?? [];
+      const [, expectedCount, expectedPaths] = /^(.+?: )(.+)$/.exec(expected) ?? [];
+      assert.equal(count, expectedCount);
+      if (!expected.endsWith("…")) { // the disk has an order of its own
+        assert.deepEqual(paths.split(", ").sort(), expectedPaths.split(", ").sort());
+      }
+    }
+  }
+});
+
+testWith(["python3"], "a symlink to a name that is not valid UTF-8 is an error", async () => {
+  if (!linux) return;
+  await using tree = await photos({ "a": "" });
+  const script = `import os
+os.mkdir(b"../other\\xd4")
+open(b"../other\\xd4/x", "w")
+os.symlink(b"../other\\xd4/x", "link")
+os.symlink(b"../other\\xd4", "folder")`;
+  assert.equal((await run("python3", ["-c", script], { cwd: tree.join(HASH) })).code, 0);
+  assert.deepEqual(await names(tree.path), ["a"], "where links are left out");
+  await assert.rejects(list(tree.path, { followSymlinks: true }), {
+    code: "EILSEQ",
+    message: /^list folder: 2 names are not valid UTF-8: "(link", "folder|folder", "link)"$/,
+  });
+});
+
+Deno.test("modeOf() tells on Windows what copies on Linux have", () => {
+  const cases: [number | null, boolean, number, number][] = [ // mode, folder; on Windows, on Linux
+    [0o100666, false, 0o644, 0o666], // Deno.lstat() on Windows
+    [0o100444, false, 0o644, 0o444], // of a file that is read-only
+    [0o040666, true, 0o755, 0o666],
+    [0o040444, true, 0o755, 0o444],
+    [null, false, 0o644, 0o644],
+    [null, true, 0o755, 0o755],
+    [0o104755, false, 0o644, 0o755],
+  ];
+  for (const [mode, isDirectory, onWindows, onLinux] of cases) {
+    assert.equal(modeOf({ mode, isDirectory }, "windows"), onWindows, `${mode?.toString(8)}`);
+    assert.equal(modeOf({ mode, isDirectory }, "linux"), onLinux, `${mode?.toString(8)}`);
+  }
+});
+
 testWith(["touch"], "sizes, times and modes", async () => {
   await using tree = await photos({
     "a": { content: "12345", mode: 0o640 },
@@ -478,7 +556,7 @@ async function refusedAfter(change: () => void, root: string) {
   for (let attempt = 0; attempt < 6; attempt++) {
     change();
     try {
-      await walkArchive(root, HASH, {});
+      await walk(root);
     } catch (error) {
       assert.equal(codeOf(error), "EAGAIN");
       refused++;
@@ -501,6 +579,31 @@ Deno.test("a folder that is just being changed is not listed", async (t) => {
     const listing = await source.list(HASH);
     assert.deepEqual(listing?.entries.map(({ name }) => name), ["aside", "inner/a", "new"]);
   });
+});
+
+Deno.test({
+  name:
+    "strict: a folder swapped and put back within a second shows, though its times were set back",
+  ignore: windows,
+  async fn() {
+    await using tree = await photos({ "inner/a": "" });
+    const old = new Date("2024-01-01T00:00:00Z");
+    const paths: [string, string][] = [[HASH, ""], [`${HASH}/inner`, HASH]]; // and what it is in
+    for (const [path, parent] of paths) {
+      const swap = () => {
+        Deno.renameSync(tree.join(path), tree.join(`${path}2`));
+        Deno.renameSync(tree.join(`${path}2`), tree.join(path));
+        lutimesSync(tree.join(parent), old, old);
+      };
+      await until(() => Date.now() % 1000 < 300, "the beginning of a second");
+      swap();
+      const walk = { root: tree.path, hash: HASH, selection: {} };
+      if (parent !== "") assert.ok((await walkArchive(walk)).listing, "its times tell nothing");
+      await assert.rejects(walkArchive({ ...walk, strict: true }), { code: "EAGAIN" });
+      await new Promise((resolve) => setTimeout(resolve, 1100));
+      assert.ok((await walkArchive({ ...walk, strict: true })).listing);
+    }
+  },
 });
 
 Deno.test("a change just before a long listing counts as well", async (t) => {
