@@ -19,7 +19,11 @@ export function catchStrayErrors() {
   const report = (what: string, error: unknown) => {
     count++;
     if (count > LOGGED_EACH && count % LOGGED_EACH > 0) return;
-    log.error("bug: {what}, the service goes on: {why}", { what, why: describeError(error), count });
+    log.error("bug: {what}, the service goes on: {why}", {
+      what,
+      why: describeError(error),
+      count,
+    });
   };
   globalThis.addEventListener("unhandledrejection", (event) => {
     event.preventDefault();
