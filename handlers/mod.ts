@@ -9,6 +9,7 @@ import { EngineUnavailableError } from "../engines/engine.ts";
 import { pageResponse, redirectResponse, withoutBody } from "../http/headers.ts";
 import { rawTarget, type Target } from "../http/target.ts";
 import { describeError, log, redact } from "../lib/log.ts";
+import type { Answer } from "../observe/observer.ts";
 import { isPassing } from "../storage/errors.ts";
 import { isHash } from "../storage/names.ts";
 import { chooseLanguage, contentSecurityPolicy, errorPage } from "../templates/mod.ts";
@@ -18,7 +19,14 @@ import { home, type HomeOptions } from "./home.ts";
 import { manifest } from "./manifest.ts";
 
 /** What all routes together need. */
-export interface HandlerOptions extends ArchiveOptions, HomeOptions {}
+export interface HandlerOptions extends ArchiveOptions, HomeOptions {
+  /**
+   * Asked once a request, with what settles when it is over: false if it should not be served now.
+   *
+   * @default all are served
+   */
+  readonly admit?: (ended: Promise<void>) => boolean;
+}
 
 /** The signature that `Deno.serve` wants. */
 export type Handler = (request: Request, info: Deno.ServeHandlerInfo) => Promise<Response>;
@@ -34,7 +42,10 @@ const EXTRA_HEADERS: Readonly<Record<number, Readonly<Record<string, string>>>> 
 export function createHandler(options: HandlerOptions): Handler {
   return async (request, info) => {
     const peer = "hostname" in info.remoteAddr ? info.remoteAddr.hostname : "";
-    const response = await answer(request, peer, options);
+    const response = isAdmitted(request, info, options)
+      ? await answer(request, peer, options)
+      : refusal(request);
+    options.observer.answered?.(summaryOf(request, response));
     return request.method === "HEAD" ? withoutBody(response) : response;
   };
 }
@@ -52,10 +63,16 @@ async function answer(request: Request, peer: string, options: HandlerOptions) {
     log.error("request failed with {status}: {why}", {
       status,
       ...(archive && { archive }),
-      why: describeError(error),
+      why: describeError(error, hash),
     });
     return errorResponse(request, status);
   }
+}
+
+/** A look at the health is always let in: it costs nothing, and someone might restart the service. */
+function isAdmitted(request: Request, info: Deno.ServeHandlerInfo, { admit }: HandlerOptions) {
+  if (!admit || pathOf(request) === "/healthz") return true;
+  return admit(info.completed);
 }
 
 /** The answer of the route that a path belongs to; null if there is nothing to find at it. */
@@ -71,6 +88,30 @@ function route(
   // Without a look at the disk: otherwise the redirect would tell which folders there are.
   if (!slash) return redirectResponse(`/archive/${hash}/`);
   return query === "manifest" ? manifest(hash, options) : archive(request, hash, options);
+}
+
+/** What an observer may know of a request and its answer: neither path nor query. */
+function summaryOf(request: Request, { status, headers }: Response): Answer {
+  const { method } = request;
+  const path = pathOf(request);
+  const [, hash] = ARCHIVE.exec(path) ?? [];
+  if (hash !== undefined && isHash(hash)) {
+    const isManifest = headers.get("content-type")?.startsWith("application/json");
+    return { route: isManifest ? "manifest" : "archive", method, status, hash };
+  }
+  const route = path === "/" ? "list" : path === "/healthz" ? "health" : "other";
+  return { route, method, status };
+}
+
+function pathOf({ url, headers }: Request): string {
+  return rawTarget(url, headers.get("host"))?.path ?? "";
+}
+
+/** The answer to a client for whom there is no room: its connection makes room for another one. */
+function refusal(request: Request) {
+  const response = errorResponse(request, 503);
+  response.headers.set("connection", "close");
+  return response;
 }
 
 function statusOf(error: unknown) {

@@ -7,7 +7,7 @@
  * @module
  */
 
-/** Every process may open it, and it is on no disk that somebody wants to unmount. */
+/** It is on no disk that somebody wants to unmount. Windows has none, and needs no reserve. */
 const NOTHING = "/dev/null";
 
 /** This many are kept back, if the limit allows it: threads need 6 each, and one a file. */
@@ -19,8 +19,11 @@ const HEADROOM = 16;
 /** With a low limit at most one in this many is kept back. */
 const LOW_LIMIT_SHARE = 4;
 
+/** At most this many are tried at the start, to see whether the limit is low. */
+const MOST_TRIED = 512;
+
 /** This many requests are let in between two tries. */
-const REQUESTS_A_TRY = 8;
+const REQUESTS_A_TRY = 16;
 
 /** A try holds for this long, in milliseconds. */
 const TRY_MS = 100;
@@ -31,16 +34,19 @@ export class DescriptorReserve implements Disposable {
   readonly #listeners: (() => void)[] = [];
   readonly #size: number;
   readonly #headroom: number;
+  /** This many requests at a time are served, whoever else holds connections. */
+  readonly #fair: number;
+  #active = 0;
   #released = false;
   #hadRoom = true;
   #triedAt = -Infinity;
   #requests = 0;
 
   /** Takes the reserve: as much of it as a low limit allows. */
-  constructor(size: number = RESERVE) {
-    const most = size * LOW_LIMIT_SHARE;
-    const free = canOpen() ? tryToOpen(most) : [];
-    this.#size = Math.floor(free.length / LOW_LIMIT_SHARE);
+  constructor() {
+    const free = canOpen() ? tryToOpen(MOST_TRIED) : [];
+    this.#size = Math.min(Math.floor(free.length / LOW_LIMIT_SHARE), RESERVE);
+    this.#fair = Math.floor(free.length / 2);
     this.#headroom = Math.ceil(this.#size * HEADROOM / RESERVE);
     closeAll(free);
     this.refill();
@@ -51,15 +57,17 @@ export class DescriptorReserve implements Disposable {
     return this.#size;
   }
 
-  /** True if a new client may be served. Looks again now and then, not for each of them. */
-  hasRoom(): boolean {
-    if (this.#size === 0) return true;
-    if (this.#released) return false;
-    const now = performance.now();
-    if (++this.#requests < REQUESTS_A_TRY && now - this.#triedAt < TRY_MS) return this.#hadRoom;
-    this.#triedAt = now;
-    this.#requests = 0;
-    return this.#hadRoom = this.#isFree(this.#headroom);
+  /**
+   * True if a new request may be served: there are descriptors, or hardly any request is served yet.
+   *
+   * @param ended settles when the request is over
+   */
+  admit(ended: Promise<void>): boolean {
+    if (!this.#hasRoom() && this.#active >= this.#fair) return false;
+    this.#active++;
+    const leave = () => void this.#active--;
+    ended.then(leave, leave);
+    return true;
   }
 
   /** Takes the reserve again, and sees that more is free besides. False if there are too few. */
@@ -102,6 +110,17 @@ export class DescriptorReserve implements Disposable {
     closeAll(this.#held.splice(0));
   }
 
+  /** Looks again now and then, not for each request. */
+  #hasRoom(): boolean {
+    if (this.#size === 0) return true;
+    if (this.#released) return false;
+    const now = performance.now();
+    if (++this.#requests < REQUESTS_A_TRY && now - this.#triedAt < TRY_MS) return this.#hadRoom;
+    this.#triedAt = now;
+    this.#requests = 0;
+    return this.#hadRoom = this.#isFree(this.#headroom);
+  }
+
   #release() {
     this.#released = true;
     closeAll(this.#held.splice(0));
@@ -114,13 +133,10 @@ export class DescriptorReserve implements Disposable {
   }
 }
 
+/** Without asking the user for it. */
 function canOpen() {
-  try {
-    Deno.openSync(NOTHING).close();
-    return true;
-  } catch {
-    return false; // Windows, or no permission
-  }
+  const { state } = Deno.permissions.querySync({ name: "read", path: NOTHING });
+  return state === "granted" && tryToOpen(1).map((file) => file.close()).length === 1;
 }
 
 /** Opens this many, or as many as can be had. */
