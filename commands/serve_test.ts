@@ -117,3 +117,34 @@ testWith(["script"], "on a terminal the log is lines for people", async () => {
   );
   assert.ok(!output.includes("@timestamp"));
 });
+
+Deno.test({
+  name: "an engine that cannot be closed does not keep the service from ending",
+  ignore: Deno.build.os === "windows",
+  async fn() {
+    const module = (path: string) => JSON.stringify(import.meta.resolve(path));
+    const script = `
+      import { serveCommand } from ${module("./serve.ts")};
+      import { configureLog } from ${module("../lib/log.ts")};
+      import { readConfig } from ${module("../lib/config.ts")};
+      import { DiskSource } from ${module("../storage/disk/disk.ts")};
+      configureLog();
+      const { config } = readConfig({ args: ["--port", "0"], env: () => undefined });
+      const source = new DiskSource({ root: import.meta.dirname, workers: 1 });
+      const engine = {
+        prepare: () => { throw new Error("not asked for"); },
+        close: () => Promise.reject(new Error("the disk is gone")),
+      };
+      setTimeout(() => Promise.reject(new Error("stray")), 100);
+      Deno.exit(await serveCommand({ config, source, engine }));
+    `;
+    await using tree = await makeTree({ "program.ts": script, [`${HASH}/a.jpg`]: "a" });
+    await using program = await start([], { main: tree.join("program.ts"), flags: ["-A"] });
+    await until(() => program.stderr().includes("stray"), "the service outlives an error");
+    const health = await exchange(program.port, "GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n");
+    assert.equal(health.status, 200);
+    program.kill("SIGTERM");
+    assert.equal((await program.status).code, 0);
+    assert.match(program.stderr(), /cannot close the engine: .*the disk is gone/);
+  },
+});

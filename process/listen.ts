@@ -244,7 +244,8 @@ function reasonOf(error: unknown): string {
     return "not permitted; ports below 1024 may need privileges, choose another one by --port";
   }
   if (error instanceof NotFound) return "there is no such folder; choose another path by --unix";
-  return describeError(error);
+  const why = describeError(error);
+  return /lookup address/.test(why) ? `${why}; choose another address by --hostname` : why;
 }
 
 function urlOf(addr: Deno.NetAddr | Deno.UnixAddr) {

@@ -30,6 +30,10 @@ Deno.test("listen() names the address that it cannot have, and the option for an
     await refusal({ hostname: "192.0.2.1", port: 0 }), // of no machine, RFC 5737
     /^listen: 192\.0\.2\.1:0: this machine has no such address; .*--hostname$/,
   );
+  assert.match(
+    await refusal({ hostname: "nowhere.invalid", port: 0 }), // RFC 6761
+    /^listen: nowhere\.invalid:0: .*--hostname$/,
+  );
 });
 
 Deno.test("listen() takes no new clients when descriptors run out, until there are more", async () => {
