@@ -20,7 +20,7 @@ import { createStoreEngine } from "./engines/store.ts";
 import { createZipCommandEngine, findProgram, warnOfLocale } from "./engines/zip_command.ts";
 import { DELAYED_CHUNK_BYTES } from "./handlers/archive.ts";
 import { type Config, ConfigError, type Invocation, readConfig } from "./lib/config.ts";
-import { configureLog, describeError, log } from "./lib/log.ts";
+import { configureLog, describeError, log, redact } from "./lib/log.ts";
 import { DescriptorReserve } from "./process/descriptors.ts";
 import { misspeltVariables, readCommit, readDotenv, readVariable } from "./process/environment.ts";
 import { StartError } from "./process/listen.ts";
@@ -31,6 +31,7 @@ import {
   read,
   requirePermissions,
 } from "./process/permissions.ts";
+import { muteLegacyAbortWarning } from "./process/warnings.ts";
 import { Checksums } from "./storage/checksums.ts";
 import { DiskSource } from "./storage/disk/disk.ts";
 import { openRoot } from "./storage/disk/root.ts";
@@ -65,7 +66,19 @@ async function runCommand(command: Command): Promise<number> {
   const { config } = command;
   using descriptors = new DescriptorReserve();
   const index = config.checksums && resolve(config.checksums);
-  using source = new DiskSource({ ...config, root: config.folder, index, descriptors });
+  const onUnsteady = (hash: string) =>
+    log.warn("an archive cannot be resumed: its disk tells no times to go by", {
+      archive: redact(hash),
+    });
+  const strict = config.settle > 0;
+  using source = new DiskSource({
+    ...config,
+    root: config.folder,
+    index,
+    descriptors,
+    strict,
+    onUnsteady,
+  });
   if (index !== undefined) await assertUsable(index, { source, keep: command.action !== "check" });
   switch (command.action) {
     case "check":
@@ -154,6 +167,7 @@ async function describeVersion(): Promise<string> {
 }
 
 if (import.meta.main) {
+  if (Deno.build.standalone) muteLegacyAbortWarning();
   try {
     Deno.exit(await main());
   } catch (error) {

@@ -83,7 +83,7 @@ Deno.test({
 
 testWith(["script"], "on a terminal the log is lines for people", async () => {
   await using tree = await makeTree({ [`${HASH}/photo.jpg`]: "photo", "a b/x": "" });
-  const command = `${Deno.execPath()} task --quiet start -P 0 -f ${tree.path} --log`;
+  const command = `${Deno.execPath()} task --quiet start -P 0 -f ${tree.path} --log --settle 0`;
   const child = new Deno.Command("script", {
     args: ["-qefc", command, "/dev/null"],
     cwd: ROOT,

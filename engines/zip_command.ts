@@ -29,6 +29,12 @@ const PROBED_FOLDERS = 50;
 /** A status is held back this long for the first byte, in milliseconds. */
 const PATIENCE_MS = 500;
 
+/**
+ * Bytes of names that are handed over as arguments. Systems allow 1 MiB or more for all arguments
+ * together, Linux 128 KiB for each.
+ */
+const MAX_ARGUMENT_BYTES = 64 << 10;
+
 /** How the program is called. */
 export interface ZipCommandOptions {
   /** Absolute path of the program. */
@@ -56,7 +62,7 @@ export function createZipCommandEngine(options: ZipCommandOptions): Engine {
   };
   return {
     prepare(listing: Listing): Archive {
-      for (const { path } of listing.entries) assertListable(path);
+      assertCarried(listing.entries);
       const open = async () => await openStream(start(listing), listing, options);
       return { size: null, version: null, open };
     },
@@ -176,8 +182,9 @@ interface ZipProcess {
 
 /** @throws {EngineUnavailableError} if the program cannot be started */
 function startZip(listing: Listing, options: ZipCommandOptions): ZipProcess {
-  const child = spawnZip(join(options.root, listing.hash), options);
-  feed(child.stdin, listing.entries);
+  const names = listing.entries.map(({ path }) => `./${path}`); // none is taken for an option
+  const child = spawnZip(names.filter(hasLineBreak), join(options.root, listing.hash), options);
+  feed(child.stdin, names.filter((name) => !hasLineBreak(name)));
   const output = child.stdout.getReader();
   const ended = Promise.all([child.status, readTail(child.stderr)]);
   return {
@@ -194,9 +201,9 @@ function startZip(listing: Listing, options: ZipCommandOptions): ZipProcess {
   };
 }
 
-function spawnZip(cwd: string, options: ZipCommandOptions) {
+function spawnZip(names: readonly string[], cwd: string, options: ZipCommandOptions) {
   const links = options.followSymlinks ? [] : ["-y"];
-  const args = ["-X", "-q", "-nw", `-${options.level}`, ...links, "-@", "-"];
+  const args = ["-X", "-q", "-nw", `-${options.level}`, ...links, "-@", "-", ...names];
   const pipes = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
   try {
     // Without an environment: ZIPOPT in it would change the archive.
@@ -208,17 +215,17 @@ function spawnZip(cwd: string, options: ZipCommandOptions) {
   }
 }
 
-/** Hands over the names, one a line; `./` in front, so that none is taken for an option. */
-async function feed(stdin: WritableStream<Uint8Array>, entries: readonly ListedEntry[]) {
-  const lines = entries.map(({ path }) => `./${path}\n`).join("");
-  const names = new ReadableStream({
+/** Hands over names, one a line. */
+async function feed(stdin: WritableStream<Uint8Array>, names: readonly string[]) {
+  const lines = names.map((name) => `${name}\n`).join("");
+  const input = new ReadableStream({
     start(controller) {
       controller.enqueue(new TextEncoder().encode(lines));
       controller.close();
     },
   });
   // If the program does not read to the end, its exit status says why.
-  await names.pipeTo(stdin).catch(() => {});
+  await input.pipeTo(stdin).catch(() => {});
 }
 
 /** Reads to the end, so that the program never waits for us, and keeps the last words. */
@@ -244,9 +251,10 @@ async function finish(
   }
   if (stderr) onWarning?.(stderr);
   const now = await source.list(listing.hash);
-  const identities = new Map(now?.entries.map(({ path, identity }) => [path, identity]));
-  for (const { path, identity } of filesOf(listing)) {
-    if (identities.get(path) !== identity) {
+  // Not by their identity: some network disks give a file another inode now and then.
+  const versions = new Map(now?.entries.map(({ path, version }) => [path, version]));
+  for (const { path, version } of filesOf(listing)) {
+    if (versions.get(path) !== version) {
       throw new Error(`run zip: changed while it was read: ${path}`);
     }
   }
@@ -258,9 +266,26 @@ async function assertReadable(listing: Listing, source: FileSource) {
   await source.fill(0, filesOf(listing).map((entry) => sliceOf(entry, nothing)));
 }
 
-function assertListable(path: string) {
-  if (!/[\r\n]/.test(path)) return;
-  throw new RangeError(`run zip: cannot carry a name with a line break: ${JSON.stringify(path)}`);
+/**
+ * A name with a line break is two names to `-@`, which knows no way to escape one. As an argument the
+ * program takes it as it is; but a system limits the length of all arguments.
+ *
+ * @throws {RangeError} if the names with line breaks are too long for that
+ */
+function assertCarried(entries: readonly ListedEntry[]) {
+  let bytes = 0;
+  for (const { path } of entries) {
+    if (!hasLineBreak(path)) continue;
+    bytes += new TextEncoder().encode(path).length;
+    if (bytes <= MAX_ARGUMENT_BYTES) continue;
+    throw new RangeError(
+      `run zip: cannot carry so many names with line breaks: ${JSON.stringify(path)}`,
+    );
+  }
+}
+
+function hasLineBreak(name: string) {
+  return /[\r\n]/.test(name);
 }
 
 function isBeyondAscii(text: string) {

@@ -7,13 +7,14 @@
 import type { Archive, ArchiveBody, Engine } from "../engines/engine.ts";
 import { watchBody } from "../http/body.ts";
 import { entityTag } from "../http/entity_tag.ts";
-import { archiveHeaders } from "../http/headers.ts";
+import { archiveHeaders, emptyBody, stateResponse } from "../http/headers.ts";
 import { evaluatePreconditions, isRangeWanted, type Validators } from "../http/preconditions.ts";
 import { parseRange } from "../http/range.ts";
 import { log, redact } from "../lib/log.ts";
 import type { Download, Observer } from "../observe/observer.ts";
 import type { Listing } from "../storage/listing.ts";
-import type { FileSource } from "../storage/source.ts";
+import type { Settling } from "../storage/settling.ts";
+import { watchClient } from "../http/client.ts";
 
 /** Longest chunk while a delay is set, in bytes: an engine need not make longer buffers then. */
 export const DELAYED_CHUNK_BYTES = 256 << 10;
@@ -26,8 +27,8 @@ const NAMED_LEFT_OUT = 5;
 
 /** What downloads are made with. */
 export interface ArchiveOptions {
-  /** Lists the folders. */
-  readonly source: FileSource;
+  /** Lists the folders once they have settled. */
+  readonly settling: Settling;
   /** Makes the archives. */
   readonly engine: Engine;
   /** Told what each download does. */
@@ -46,24 +47,28 @@ export async function archive(
   hash: string,
   options: ArchiveOptions,
 ): Promise<Response | null> {
-  const listing = await options.source.list(hash);
+  using client = watchClient(request);
+  const listing = await options.settling.list(hash, client.signal);
   if (!listing) return null;
   const prepared = options.engine.prepare(listing);
   const validators = validatorsOf(listing, prepared);
   const filename = `photos-${hash.slice(0, 8)}.zip`;
   const headers = archiveHeaders({ filename, ...validators });
+  if (!listing.steady) headers.set("accept-ranges", "none");
 
   const early = evaluatePreconditions(request.headers, validators);
-  if (early !== null) return withoutContent(early, headers);
-  const range = rangeOf(request, prepared, validators);
+  if (early !== null) return stateResponse(early, headers);
+  const range = listing.steady ? rangeOf(request, prepared, validators) : null;
   if (range === "unsatisfiable") {
     headers.set("content-range", `bytes */${prepared.size}`);
-    return withoutContent(416, headers);
+    return stateResponse(416, headers);
   }
   if (range) headers.set("content-range", `bytes ${range.start}-${range.end - 1}/${prepared.size}`);
   const length = range ? range.end - range.start : prepared.size;
   if (length !== null) headers.set("content-length", String(length));
-  if (request.method === "HEAD") return new Response(null, { headers });
+  if (request.method === "HEAD") {
+    return new Response(length === null ? emptyBody() : null, { headers });
+  }
 
   warnOfLeftOut(hash, listing);
   const stream = await prepared.open(range ?? undefined);
@@ -86,13 +91,6 @@ function observedBody(stream: ArchiveBody, download: Download, options: ArchiveO
     onProgress: (bytes) => observer.progressed(download, bytes),
     onEnd: ({ elapsed, ...end }) => observer.ended(download, { ...end, seconds: elapsed / 1000 }),
   });
-}
-
-/** An answer that only says which state there is. */
-function withoutContent(status: number, headers: Headers) {
-  headers.delete("content-type");
-  headers.delete("content-disposition");
-  return new Response(null, { status, headers });
 }
 
 /** What the state of the archive is called: in a tag, and by a date. */

@@ -7,14 +7,16 @@
 
 import type { Engine } from "../engines/engine.ts";
 import { entityTag } from "../http/entity_tag.ts";
-import { jsonResponse } from "../http/headers.ts";
+import { jsonResponse, stateResponse } from "../http/headers.ts";
+import { evaluatePreconditions } from "../http/preconditions.ts";
 import { filesOf } from "../storage/listing.ts";
-import type { FileSource } from "../storage/source.ts";
+import type { Settling } from "../storage/settling.ts";
+import { watchClient } from "../http/client.ts";
 
 /** What manifests are made with. */
 export interface ManifestOptions {
-  /** Lists the folders. */
-  readonly source: FileSource;
+  /** Lists the folders once they have settled. */
+  readonly settling: Settling;
   /** Says how long an archive is. */
   readonly engine: Engine;
 }
@@ -44,8 +46,13 @@ export interface Manifest {
 }
 
 /** The manifest of a hash; null if there is no archive, whatever the reason. */
-export async function manifest(hash: string, options: ManifestOptions): Promise<Response | null> {
-  const listing = await options.source.list(hash);
+export async function manifest(
+  request: Request,
+  hash: string,
+  options: ManifestOptions,
+): Promise<Response | null> {
+  using client = watchClient(request);
+  const listing = await options.settling.list(hash, client.signal);
   if (!listing) return null;
   const { size, version } = options.engine.prepare(listing);
   const files = filesOf(listing)
@@ -56,7 +63,15 @@ export async function manifest(hash: string, options: ManifestOptions): Promise<
     total: files.reduce((sum, { size }) => sum + size, 0),
     archive: { length: size, etag: entityTag({ version, settled: listing.settled }) },
   };
-  return jsonResponse(data);
+  const response = jsonResponse(data);
+  // No date: a manifest may change with none of its files, as when another engine is chosen.
+  const validators = {
+    etag: response.headers.get("etag"),
+    lastModified: null,
+    dateIsStrong: false,
+  };
+  const early = evaluatePreconditions(request.headers, validators);
+  return early === null ? response : stateResponse(early, response.headers);
 }
 
 function isoSeconds(seconds: number) {

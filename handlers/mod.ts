@@ -5,21 +5,33 @@
  * @module
  */
 
+import { ClientLeftError } from "../http/client.ts";
 import { EngineUnavailableError } from "../engines/engine.ts";
 import { pageResponse, redirectResponse, withoutBody } from "../http/headers.ts";
-import { rawTarget, type Target } from "../http/target.ts";
+import { hasParameter, rawTarget, type Target } from "../http/target.ts";
 import { describeError, log, redact } from "../lib/log.ts";
 import type { Answer } from "../observe/observer.ts";
-import { isPassing } from "../storage/errors.ts";
+import { isPassing, StorageError } from "../storage/errors.ts";
 import { isHash } from "../storage/names.ts";
-import { chooseLanguage, contentSecurityPolicy, errorPage } from "../templates/mod.ts";
+import { Settling, UNSETTLED } from "../storage/settling.ts";
+import type { FileSource } from "../storage/source.ts";
+import {
+  chooseLanguage,
+  contentSecurityPolicy,
+  errorPage,
+  unsettledPage,
+} from "../templates/mod.ts";
 import { archive, type ArchiveOptions } from "./archive.ts";
 import { health } from "./health.ts";
 import { home, type HomeOptions } from "./home.ts";
 import { manifest } from "./manifest.ts";
 
 /** What all routes together need. */
-export interface HandlerOptions extends ArchiveOptions, HomeOptions {
+export interface HandlerOptions extends Omit<ArchiveOptions, "settling">, HomeOptions {
+  /** Where the archives come from. */
+  readonly source: FileSource;
+  /** Milliseconds that an archive must have been left alone before it is sent. @default 0 */
+  readonly settle?: number;
   /**
    * Asked once a request, with what settles when it is over: false if it should not be served now.
    *
@@ -28,10 +40,19 @@ export interface HandlerOptions extends ArchiveOptions, HomeOptions {
   readonly admit?: (ended: Promise<void>) => boolean;
 }
 
+/** The same, with what is made of them once for all requests. */
+interface Site extends ArchiveOptions, HomeOptions {}
+
 /** The signature that `Deno.serve` wants. */
 export type Handler = (request: Request, info: Deno.ServeHandlerInfo) => Promise<Response>;
 
 const ARCHIVE = /^\/archive\/([^/]+)(\/?)$/;
+
+/** Nobody sees this status: nginx logs the same one for a client that has left. */
+const CLIENT_LEFT = 499;
+
+/** When to ask again for an archive to which photos are still being added. */
+const UNSETTLED_RETRY_SECONDS = 10;
 
 const EXTRA_HEADERS: Readonly<Record<number, Readonly<Record<string, string>>>> = {
   405: { allow: "GET, HEAD" },
@@ -40,23 +61,27 @@ const EXTRA_HEADERS: Readonly<Record<number, Readonly<Record<string, string>>>> 
 
 /** Makes the function that answers all requests. */
 export function createHandler(options: HandlerOptions): Handler {
+  const { source, settle = 0 } = options;
+  const site: Site = { ...options, settling: new Settling(source, { quiet: settle }) };
   return async (request, info) => {
     const peer = "hostname" in info.remoteAddr ? info.remoteAddr.hostname : "";
     const response = isAdmitted(request, info, options)
-      ? await answer(request, peer, options)
+      ? await answer(request, peer, site)
       : refusal(request);
     options.observer.answered?.(summaryOf(request, response));
     return request.method === "HEAD" ? withoutBody(response) : response;
   };
 }
 
-async function answer(request: Request, peer: string, options: HandlerOptions) {
+async function answer(request: Request, peer: string, site: Site) {
   const target = rawTarget(request.url, request.headers.get("host"));
   if (target === null) return errorResponse(request, 400);
   if (request.method !== "GET" && request.method !== "HEAD") return errorResponse(request, 405);
   try {
-    return await route(request, { ...target, peer }, options) ?? errorResponse(request, 404);
+    return await route(request, { ...target, peer }, site) ?? errorResponse(request, 404);
   } catch (error) {
+    if (error instanceof ClientLeftError) return new Response(null, { status: CLIENT_LEFT });
+    if (isUnsettled(error)) return unsettledResponse(request);
     const status = statusOf(error);
     const [, hash] = ARCHIVE.exec(target.path) ?? [];
     const archive = hash && redact(hash);
@@ -69,42 +94,51 @@ async function answer(request: Request, peer: string, options: HandlerOptions) {
   }
 }
 
-/** A look at the health is always let in: it costs nothing, and someone might restart the service. */
-function isAdmitted(request: Request, info: Deno.ServeHandlerInfo, { admit }: HandlerOptions) {
-  if (!admit || pathOf(request) === "/healthz") return true;
-  return admit(info.completed);
-}
-
 /** The answer of the route that a path belongs to; null if there is nothing to find at it. */
 function route(
   request: Request,
   { path, query, peer }: Target & { readonly peer: string },
-  options: HandlerOptions,
+  site: Site,
 ): Response | null | Promise<Response | null> {
-  if (path === "/") return home(request, peer, options);
+  if (path === "/") return home(request, peer, site);
   if (path === "/healthz") return health();
   const [, hash = "", slash] = ARCHIVE.exec(path) ?? [];
   if (!isHash(hash)) return null;
   // Without a look at the disk: otherwise the redirect would tell which folders there are.
-  if (!slash) return redirectResponse(`/archive/${hash}/`);
-  return query === "manifest" ? manifest(hash, options) : archive(request, hash, options);
+  if (!slash) return redirectResponse({ path: `/archive/${hash}/`, query });
+  const answer = hasParameter(query, "manifest") ? manifest : archive;
+  return answer(request, hash, site);
+}
+
+function isUnsettled(error: unknown) {
+  return error instanceof StorageError && error.code === UNSETTLED;
+}
+
+/** The page reloads itself: whoever waits for the photos need do nothing. */
+function unsettledResponse(request: Request) {
+  const language = chooseLanguage(request.headers.get("accept-language"));
+  const html = unsettledPage({ language, reloadAfter: UNSETTLED_RETRY_SECONDS });
+  const headers = { "retry-after": String(UNSETTLED_RETRY_SECONDS) };
+  return pageResponse(html, { status: 503, language, csp: contentSecurityPolicy, headers });
 }
 
 /** What an observer may know of a request and its answer: neither path nor query. */
-function summaryOf(request: Request, { status, headers }: Response): Answer {
-  const { method } = request;
-  const path = pathOf(request);
+function summaryOf({ method, url, headers }: Request, { status }: Response): Answer {
+  const { path, query } = rawTarget(url, headers.get("host")) ?? { path: "", query: "" };
   const [, hash] = ARCHIVE.exec(path) ?? [];
   if (hash !== undefined && isHash(hash)) {
-    const isManifest = headers.get("content-type")?.startsWith("application/json");
-    return { route: isManifest ? "manifest" : "archive", method, status, hash };
+    const route = hasParameter(query, "manifest") ? "manifest" : "archive";
+    return { route, method, status, hash };
   }
   const route = path === "/" ? "list" : path === "/healthz" ? "health" : "other";
   return { route, method, status };
 }
 
-function pathOf({ url, headers }: Request): string {
-  return rawTarget(url, headers.get("host"))?.path ?? "";
+/** A look at the health is always let in: it costs nothing, and someone might restart the service. */
+function isAdmitted(request: Request, info: Deno.ServeHandlerInfo, { admit }: HandlerOptions) {
+  if (!admit) return true;
+  const target = rawTarget(request.url, request.headers.get("host"));
+  return target?.path === "/healthz" || admit(info.completed);
 }
 
 /** The answer to a client for whom there is no room: its connection makes room for another one. */

@@ -158,7 +158,7 @@ Deno.test("no word of dots, slashes and escapes leads out of the photos folder",
     const last = "GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n";
     const text = await converse(server.port, bytes(requests.join("") + last));
     const statuses = [...text.matchAll(/^HTTP\/1\.1 (\d+) /gm)].map(([, status]) => status);
-    const expected = some.map((word) => /^[0-9a-f]+$/.test(word) ? "308" : "404");
+    const expected = some.map((word) => /^[0-9a-f]+$/.test(word) ? "301" : "404");
     assert.deepEqual(statuses, [...expected, "200"]);
     assert.ok(!text.includes(CANARY));
   }
@@ -211,6 +211,24 @@ Deno.test("a bad Host never shifts the path, nor breaks anything", async () => {
   assert.equal(redirect.headers.get("location"), WHOLE);
   const absolute = await exchange(server.port, request(`http://evil.test//evil.test/archive/x`));
   assert.equal(absolute.headers.get("location"), null);
+  // Nothing that a client can put into a query ends the header field, or goes anywhere else
+  const queries: [string, string][] = [
+    ["manifest", "manifest"],
+    ["a=1&manifest=%D0%BF", "a=1&manifest=%D0%BF"],
+    ["manifest=\xd0\xbf\xf0\x9f\x93\xb7", "manifest=%D0%BF%F0%9F%93%B7"],
+    ['a[]=<"{|}^`\\>', "a%5B%5D=%3C%22%7B%7C%7D%5E%60%5C%3E"],
+    ["100%&%zz&%0d%0aX:%20y", "100%25&%25zz&%0d%0aX:%20y"],
+    ["//evil.test/?..", "//evil.test/?.."],
+    ["x".repeat(60_000), "x".repeat(60_000)],
+  ];
+  for (const [query, expected] of queries) {
+    const { status, headers } = await exchange(server.port, request(`/archive/${HASH}?${query}`));
+    assert.deepEqual([status, headers.get("location")], [301, `${WHOLE}?${expected}`]);
+  }
+  for (const query of ["a b", "a\tb", "\xff", "\xd0", "\x00", "\x7f", "a\rX: y", "a\nX: y"]) {
+    const { status } = await exchange(server.port, request(`/archive/${HASH}?${query}`));
+    assert.equal(status, 400, JSON.stringify(query));
+  }
   assert.deepEqual(server.logged, []);
 });
 

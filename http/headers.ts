@@ -4,7 +4,9 @@
  * @module
  */
 
+import { createHash } from "node:crypto";
 import { encodeExtended } from "content-disposition";
+import { encodeQuery, type Target } from "./target.ts";
 
 /** Protects a secret link: no sniffing of types, no trace in a Referer, no search engine. */
 const DISCREET = {
@@ -13,12 +15,18 @@ const DISCREET = {
   "x-robots-tag": "noindex, nofollow",
 } as const;
 
+/** Hexadecimal digits of a hash that become an entity tag: 128 bits, for no two states alike. */
+const TAG_DIGITS = 32;
+
+/** Header fields that an answer without the content does not have. */
+const DESCRIBES_CONTENT = ["content-type", "content-disposition", "content-length"] as const;
+
 /** What the header fields of a download are made from. */
 export interface ArchiveFields {
   /** Name under which the client saves it. Letters, digits, `-`, `_` and `.` only. */
   readonly filename: string;
-  /** Newest modification time, in whole seconds since 1970. */
-  readonly lastModified: number;
+  /** Newest modification time, in whole seconds since 1970; null to leave it out. */
+  readonly lastModified: number | null;
   /** Entity tag with its quotes; null if the bytes differ each time, which rules out ranges. */
   readonly etag: string | null;
 }
@@ -36,7 +44,6 @@ export function archiveHeaders(fields: ArchiveFields): Headers {
     "content-disposition": contentDisposition(fields.filename),
     "cache-control": "private, no-cache, no-transform",
     "accept-ranges": fields.etag === null ? "none" : "bytes",
-    "last-modified": new Date(fields.lastModified * 1000).toUTCString(),
     // nginx would keep up to 1 GiB of the response in a temporary file, and is reported to have cut
     // off longer downloads:
     // https://github.com/nginx/nginx/blob/release-1.31.4/src/http/modules/ngx_http_proxy_module.c#L3822
@@ -44,6 +51,9 @@ export function archiveHeaders(fields: ArchiveFields): Headers {
     "x-accel-buffering": "no",
   });
   if (fields.etag !== null) headers.set("etag", fields.etag);
+  if (fields.lastModified !== null) {
+    headers.set("last-modified", new Date(fields.lastModified * 1000).toUTCString());
+  }
   return headers;
 }
 
@@ -86,7 +96,10 @@ export function textResponse(text: string, status = 200): Response {
   return new Response(text, { status, headers });
 }
 
-/** Data for programs as a response. `private`, since it is only for those who have the link. */
+/**
+ * Data for programs as a response, with an entity tag of its own: a hash of the very bytes, so that
+ * it changes with every one of them. `private`, since it is only for those who have the link.
+ */
 export function jsonResponse(data: unknown): Response {
   const body = new TextEncoder().encode(`${JSON.stringify(data, null, 2)}\n`);
   const headers = {
@@ -94,13 +107,31 @@ export function jsonResponse(data: unknown): Response {
     "content-type": "application/json",
     "content-length": String(body.length),
     "cache-control": "private, no-cache",
+    "etag": `"${createHash("sha256").update(body).digest("hex").slice(0, TAG_DIGITS)}"`,
   };
   return new Response(body, { headers });
 }
 
-/** A permanent redirect to a path on this host (RFC 9110 section 15.4.9). */
-export function redirectResponse(path: string): Response {
-  return new Response(null, { status: 308, headers: { ...DISCREET, location: path } });
+/**
+ * An answer that only says which state there is, with the header fields of the whole: 304, 412, 416
+ * (RFC 9110 sections 15.4.5, 15.5.13 and 15.5.17).
+ */
+export function stateResponse(status: 304 | 412 | 416, fields: Headers): Response {
+  const headers = new Headers(fields);
+  for (const name of DESCRIBES_CONTENT) headers.delete(name);
+  return new Response(null, { status, headers });
+}
+
+/**
+ * A permanent redirect to a path on this host, with the query of the request (RFC 9110 section
+ * 15.4.2). Not 308, which says the same of GET and HEAD: Java's `HttpURLConnection` stops there.
+ *
+ * @see {@link https://github.com/openjdk/jdk/blob/012dffcd27a9356bda996b99db02398afaf9d766/src/java.base/share/classes/sun/net/www/protocol/http/HttpURLConnection.java}
+ * `followRedirect()` there
+ */
+export function redirectResponse({ path, query }: Target): Response {
+  const location = query === "" ? path : `${path}?${encodeQuery(query)}`;
+  return new Response(null, { status: 301, headers: { ...DISCREET, location } });
 }
 
 /**
@@ -109,8 +140,21 @@ export function redirectResponse(path: string): Response {
  *
  * @see {@link https://github.com/denoland/deno/pull/31998}
  */
-export function withoutBody(response: Response): Response {
-  return new Response(null, { status: response.status, headers: response.headers });
+export function withoutBody({ status, headers, body }: Response): Response {
+  const isLengthKnown = body === null || headers.has("content-length");
+  return new Response(isLengthKnown ? null : emptyBody(), { status, headers });
+}
+
+/**
+ * Stands for a body of unknown length in an answer to HEAD. With null, the runtime adds
+ * `content-length: 0`, which HEAD may only say where GET would (RFC 9110 section 8.6); with a stream
+ * it adds nothing. This one is at its end already: there is nothing to start.
+ *
+ * @see {@link https://github.com/denoland/deno/blob/v2.9.5/ext/http/http_next.rs#L3642-L3650} null
+ * @see {@link https://github.com/denoland/deno/blob/v2.9.5/ext/http/http_next.rs#L4044-L4065} a stream
+ */
+export function emptyBody(): ReadableStream<Uint8Array<ArrayBuffer>> {
+  return new ReadableStream({ start: (controller) => controller.close() });
 }
 
 /** Both forms of the name (RFC 6266 section 4.3), since some clients know only one. */

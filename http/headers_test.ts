@@ -2,9 +2,11 @@ import assert from "node:assert/strict";
 import fc from "fast-check";
 import {
   archiveHeaders,
+  emptyBody,
   jsonResponse,
   pageResponse,
   redirectResponse,
+  stateResponse,
   textResponse,
   withoutBody,
 } from "./headers.ts";
@@ -37,6 +39,10 @@ Deno.test("archiveHeaders() has every field that a download needs", () => {
   const { etag: _, ...others } = expected;
   const withoutTag = archiveHeaders({ ...FIELDS, etag: null });
   assert.deepEqual(Object.fromEntries(withoutTag), { ...others, "accept-ranges": "none" });
+
+  const { "last-modified": _date, ...undated } = expected;
+  const withoutDate = archiveHeaders({ ...FIELDS, lastModified: null });
+  assert.deepEqual(Object.fromEntries(withoutDate), undated);
 });
 
 Deno.test("archiveHeaders() writes Last-Modified as RFC 9110 wants it", () => {
@@ -115,16 +121,48 @@ Deno.test("jsonResponse() is indented, ends in a line break and counts bytes", a
     "cache-control": "private, no-cache",
     "content-length": "19",
     "content-type": "application/json",
+    "etag": '"dddf2b5b70665f2582b030df9ee43bd6"',
   });
   const text = await response.text();
   assert.equal(text, '{\n  "name": "Ё"\n}\n');
 });
 
-Deno.test("redirectResponse() is permanent, to a path", () => {
-  const response = redirectResponse("/archive/x/");
-  assert.equal(response.status, 308);
-  assert.equal(response.body, null);
-  assert.deepEqual(fieldsOf(response), { ...DISCREET, "location": "/archive/x/" });
+Deno.test("jsonResponse() has a tag that follows each byte of the text", () => {
+  const tagOf = (data: unknown) => jsonResponse(data).headers.get("etag");
+  const states = [{}, { a: 1 }, { a: "1" }, { a: 1, b: 2 }, { b: 2, a: 1 }, [], null, "ё", "е"];
+  assert.equal(new Set(states.map(tagOf)).size, states.length);
+  for (const state of states) assert.equal(tagOf(state), tagOf(structuredClone(state)));
+});
+
+Deno.test("stateResponse() has what names the state, nothing that describes a content", () => {
+  const { headers: fields } = jsonResponse({});
+  fields.set("content-disposition", "attachment");
+  const before = Object.fromEntries(fields);
+  for (const status of [304, 412, 416] as const) {
+    const response = stateResponse(status, fields);
+    assert.deepEqual([response.status, response.body], [status, null]);
+    assert.deepEqual(fieldsOf(response), {
+      ...DISCREET,
+      "cache-control": "private, no-cache",
+      "etag": before.etag,
+    });
+  }
+  assert.deepEqual(Object.fromEntries(fields), before);
+});
+
+Deno.test("redirectResponse() is permanent, to a path, and keeps the query", () => {
+  const cases: [string, string][] = [
+    ["", "/archive/x/"],
+    ["manifest", "/archive/x/?manifest"],
+    ["?a=b&c", "/archive/x/??a=b&c"],
+    ["имя=\r\nX: y", "/archive/x/?%D0%B8%D0%BC%D1%8F=%0D%0AX:%20y"],
+  ];
+  for (const [query, location] of cases) {
+    const response = redirectResponse({ path: "/archive/x/", query });
+    assert.equal(response.status, 301);
+    assert.equal(response.body, null);
+    assert.deepEqual(fieldsOf(response), { ...DISCREET, location });
+  }
 });
 
 Deno.test("withoutBody() keeps the status and the header fields", () => {
@@ -133,4 +171,18 @@ Deno.test("withoutBody() keeps the status and the header fields", () => {
   assert.equal(head.body, null);
   assert.equal(head.status, 404);
   assert.deepEqual(fieldsOf(head), fieldsOf(response));
+});
+
+Deno.test("withoutBody() has a body where no length is known, but an empty one", async () => {
+  let started = false;
+  const pull = () => {
+    started = true;
+  };
+  const stream = new ReadableStream({ pull }, { highWaterMark: 0 });
+  const head = withoutBody(new Response(stream, { status: 206 }));
+  assert.equal(head.status, 206);
+  assert.equal(head.body instanceof ReadableStream, true);
+  assert.equal(await head.text(), "");
+  assert.equal(started, false);
+  assert.deepEqual(await Array.fromAsync(emptyBody()), []);
 });

@@ -8,8 +8,8 @@
 export interface Validators {
   /** Entity tag as in the header, with quotes, and `W/` if it is weak; null if there is none. */
   readonly etag: string | null;
-  /** Last-Modified, in whole seconds since 1970. */
-  readonly lastModified: number;
+  /** Last-Modified, in whole seconds since 1970; null if there is none. */
+  readonly lastModified: number | null;
   /** False if the resource may still change without a new Last-Modified (section 8.8.2.2). */
   readonly dateIsStrong: boolean;
 }
@@ -26,16 +26,17 @@ const ASCTIME_DATE = /^[A-Z][a-z]{2} ([A-Z][a-z]{2}) ([ \d]\d) (\d\d):(\d\d):(\d
  * to continue. Conditions are evaluated in the order of section 13.2.2.
  */
 export function evaluatePreconditions(headers: Headers, validators: Validators): 304 | 412 | null {
+  const { etag, lastModified } = validators;
   const ifMatch = headers.get("if-match");
   const unmodifiedSince = parseHttpDate(headers.get("if-unmodified-since"));
   if (ifMatch !== null) {
-    if (!matches(ifMatch, validators.etag, isSameStrong)) return 412;
-  } else if (unmodifiedSince !== null && validators.lastModified > unmodifiedSince) return 412;
+    if (!matches(ifMatch, etag, isSameStrong)) return 412;
+  } else if (isAfter(lastModified, unmodifiedSince)) return 412;
 
   const ifNoneMatch = headers.get("if-none-match");
   const modifiedSince = parseHttpDate(headers.get("if-modified-since"));
-  if (ifNoneMatch !== null) return matches(ifNoneMatch, validators.etag, isSameWeak) ? 304 : null;
-  return modifiedSince !== null && validators.lastModified <= modifiedSince ? 304 : null;
+  if (ifNoneMatch !== null) return matches(ifNoneMatch, etag, isSameWeak) ? 304 : null;
+  return isAfter(lastModified, modifiedSince) === false ? 304 : null;
 }
 
 /**
@@ -46,7 +47,8 @@ export function isRangeWanted(headers: Headers, validators: Validators): boolean
   const ifRange = headers.get("if-range");
   if (ifRange === null) return true;
   if (validators.etag !== null && isSameStrong(ifRange, validators.etag)) return true;
-  return validators.dateIsStrong && parseHttpDate(ifRange) === validators.lastModified;
+  const { dateIsStrong, lastModified } = validators;
+  return dateIsStrong && lastModified !== null && parseHttpDate(ifRange) === lastModified;
 }
 
 /**
@@ -60,6 +62,11 @@ export function parseHttpDate(text: string | null): number | null {
   if (rfc850) return toSeconds(fullYear(rfc850[3]), rfc850[2], rfc850[1], rfc850.slice(4));
   const asctime = ASCTIME_DATE.exec(text);
   return asctime ? toSeconds(asctime[6], asctime[1], asctime[2], asctime.slice(3, 6)) : null;
+}
+
+/** Null if there is nothing to compare: conditions on dates do not count then (section 13.1). */
+function isAfter(lastModified: number | null, date: number | null): boolean | null {
+  return lastModified === null || date === null ? null : lastModified > date;
 }
 
 /** `*` matches any state; otherwise one tag of the list must match. */

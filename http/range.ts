@@ -12,8 +12,8 @@ export interface ByteRange {
   readonly end: number;
 }
 
-/** One range; 16 digits are enough for every length that a number can hold exactly. */
-const ONE_RANGE = /^bytes=(\d{0,16})-(\d{0,16})$/i;
+/** One range. Positions have any number of digits (section 14.1.2: `1*DIGIT`). */
+const ONE_RANGE = /^bytes=(\d*)-(\d*)$/i;
 
 /**
  * The one range of bytes that a header asks for, cut to the size of the whole (section 14.1.2).
@@ -34,8 +34,15 @@ export function parseRange(
     const start = Math.max(size - Number(last), 0);
     return start < size ? { start, end: size } : "unsatisfiable";
   }
+  if (last !== "" && isLess(last, first)) return null;
+  // From 2^53 on, a number is only near what the digits say. But no whole is as long as that.
   const start = Number(first);
-  if (last !== "" && Number(last) < start) return null;
   if (start >= size) return "unsatisfiable";
   return { start, end: last === "" ? size : Math.min(Number(last) + 1, size) };
+}
+
+/** Compares what two runs of digits say, exactly at any length. */
+function isLess(a: string, b: string) {
+  const [left, right] = [a, b].map((digits) => digits.replace(/^0+/, ""));
+  return left.length === right.length ? left < right : left.length < right.length;
 }

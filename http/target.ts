@@ -44,6 +44,25 @@ export function rawTarget(url: string, host: string | null): Target | null {
   return isHost ? { path: path || "/", query } : null;
 }
 
+/**
+ * True if a query has a parameter of this name, whatever its value, beside whatever others (WHATWG
+ * URL section 5.1).
+ */
+export function hasParameter(query: string, name: string): boolean {
+  // With a question mark, since the first one of a query that begins with it would be dropped.
+  return new URLSearchParams(`?${query}`).has(name);
+}
+
+/**
+ * The same query in the characters that may stand in one (RFC 3986 section 3.4). What a client sent
+ * raw, be it a letter outside of ASCII or a stray `%`, becomes what forms are decoded from.
+ */
+export function encodeQuery(query: string): string {
+  return query
+    .replace(/%(?![0-9A-Fa-f]{2})/g, "%25")
+    .replace(/[^\w.~!$&'()*+,;=:@/?%-]+/g, (text) => encodeURIComponent(text.toWellFormed()));
+}
+
 /** True if a Host header names this machine itself, with or without a port. */
 export function isLocalHost(host: string | null): boolean {
   return /^(?:localhost|127(?:\.\d{1,3}){3}|\[::1\])(?::\d{1,5})?$/i.test(host ?? "");

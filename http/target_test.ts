@@ -1,6 +1,14 @@
 import assert from "node:assert/strict";
 import { exchange } from "../testing/raw.ts";
-import { isLocalHost, isLoopback, rawTarget, type Target } from "./target.ts";
+import fc from "fast-check";
+import {
+  encodeQuery,
+  hasParameter,
+  isLocalHost,
+  isLoopback,
+  rawTarget,
+  type Target,
+} from "./target.ts";
 
 /** Target as in a request line, Host header (null for none), and what is read from them */
 const REQUESTS: [string, string | null, Target | null][] = [
@@ -60,6 +68,57 @@ Deno.test("rawTarget() trusts neither the URL nor the Host header alone", () => 
   assert.equal(rawTarget("ws://h/x/", "h"), null);
   assert.equal(rawTarget("/x/", "h"), null);
   assert.deepEqual(rawTarget("http://h/x/#y?z", "h"), target);
+});
+
+Deno.test("hasParameter() finds a name with or without a value, and no other name", () => {
+  const present = [
+    ...["manifest", "manifest=", "manifest=1", "manifest=0", "manifest=a=b", "manifest&manifest"],
+    ...["manifest&_=1", "_=1&manifest=", "a&&manifest&", "%6danifest", "manifest=%zz", "&manifest"],
+  ];
+  const absent = [
+    ...["", "&", "=", "=manifest", "manifesto", "manifest1", "Manifest", "MANIFEST", " manifest"],
+    ...[
+      "a=manifest",
+      "amanifest",
+      "?manifest",
+      "manifest?",
+      "manifest+",
+      "%20manifest",
+      "a;manifest",
+    ],
+    ...["manifest%3D1", "manifest[]=1", "%256danifest", "mani fest"],
+  ];
+  for (const query of present) assert.equal(hasParameter(query, "manifest"), true, query);
+  for (const query of absent) assert.equal(hasParameter(query, "manifest"), false, query);
+});
+
+Deno.test("encodeQuery() changes the characters of a query, not what it says", () => {
+  const cases: [string, string][] = [
+    ["", ""],
+    ["a=b&c=d/?:@!$'()*+,;-._~", "a=b&c=d/?:@!$'()*+,;-._~"],
+    ["%D0%BF%2f", "%D0%BF%2f"],
+    ["%", "%25"],
+    ["100%&%zz&%4", "100%25&%25zz&%254"],
+    ["ё😀", "%D1%91%F0%9F%98%80"],
+    [`a[]=<"{|}^\`\\> #`, "a%5B%5D=%3C%22%7B%7C%7D%5E%60%5C%3E%20%23"],
+    ["\r\nX: y\0\x7f", "%0D%0AX:%20y%00%7F"],
+    ["\ud800", "%EF%BF%BD"],
+  ];
+  for (const [query, expected] of cases) assert.equal(encodeQuery(query), expected);
+
+  const query = fc.oneof(
+    fc.string({ unit: "binary" }),
+    fc.string({ unit: fc.constantFrom(..."%%25aFz&=+ё\r\n#?/\ud800") }),
+  );
+  const property = fc.property(query, (query) => {
+    const encoded = encodeQuery(query);
+    assert.match(encoded, /^(?:[A-Za-z0-9._~!$&'()*+,;=:@/?-]|%[0-9A-Fa-f]{2})*$/);
+    assert.equal(encodeQuery(encoded), encoded);
+    const pairsOf = (query: string) => [...new URLSearchParams(`?${query}`)];
+    assert.deepEqual(pairsOf(encoded), pairsOf(query));
+    new Headers({ location: encoded });
+  });
+  fc.assert(property, { numRuns: 2000 });
 });
 
 Deno.test("isLocalHost() is true for the names of this machine only", () => {

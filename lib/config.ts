@@ -39,6 +39,8 @@ export interface Config {
   readonly hidden: boolean;
   /** Whether symlinks are followed as long as they stay inside the photos folder. */
   readonly followSymlinks: boolean;
+  /** Milliseconds that a folder must have been left alone before it is sent, 0 for none. */
+  readonly settle: number;
   /** SQLite file that stores CRC-32 values; undefined for none. */
   readonly checksums?: string;
   /** Seconds that downloads in flight get to finish when the service stops. */
@@ -97,6 +99,7 @@ interface OptionSpec<T> {
 }
 
 const MAX_SECONDS = 3600;
+const MAX_SETTLE_SECONDS = 60;
 
 const OPTIONS = {
   folder: {
@@ -150,7 +153,7 @@ const OPTIONS = {
     default: "1",
     description: "length of the delay after each chunk, in seconds",
     allowed: `a number of seconds from 0 to ${MAX_SECONDS}`,
-    parse: parseSeconds,
+    parse: (text: string) => parseSeconds(text),
   },
   log: {
     flags: "-l, --log [true|false]",
@@ -200,6 +203,15 @@ const OPTIONS = {
     allowed: "true or false",
     parse: parseBoolean,
   },
+  settle: {
+    flags: "--settle <seconds>",
+    variable: "ZIPFERRY_SETTLE",
+    default: "2",
+    description:
+      "wait until nothing in a folder has changed for this long before sending it; 0: never",
+    allowed: `a number of seconds from 0 to ${MAX_SETTLE_SECONDS}`,
+    parse: (text: string) => parseSeconds(text, MAX_SETTLE_SECONDS),
+  },
   checksums: {
     flags: "--checksums <file>",
     variable: "ZIPFERRY_CHECKSUMS",
@@ -213,7 +225,7 @@ const OPTIONS = {
     default: "30",
     description: "seconds that downloads get to finish when the service stops",
     allowed: `a number of seconds from 0 to ${MAX_SECONDS}`,
-    parse: parseSeconds,
+    parse: (text: string) => parseSeconds(text),
   },
 } satisfies Record<string, OptionSpec<unknown>>;
 
@@ -462,10 +474,10 @@ function longFlag({ flags = "" }: OptionSpec<unknown>) {
   return /--[a-z-]+/.exec(flags)?.[0] ?? flags;
 }
 
-function toConfig({ delay, delayEnabled, responseDelay, ...others }: Values): Config {
+function toConfig({ delay, delayEnabled, responseDelay, settle, ...others }: Values): Config {
   const chosen = delay ?? delayEnabled;
   const seconds = typeof chosen === "number" ? chosen : chosen ? responseDelay : 0;
-  return { ...others, delay: seconds * 1000 };
+  return { ...others, delay: seconds * 1000, settle: settle * 1000 };
 }
 
 function parseBoolean(text: string): boolean | undefined {
@@ -478,9 +490,9 @@ function parseWord(text: string): boolean | undefined {
   return /^(?:false|no|off)$/i.test(text) ? false : undefined;
 }
 
-function parseSeconds(text: string): number | undefined {
+function parseSeconds(text: string, max = MAX_SECONDS): number | undefined {
   const seconds = /^\d{1,8}(?:\.\d{1,8})?$/.test(text) ? Number(text) : NaN;
-  return seconds <= MAX_SECONDS ? seconds : undefined;
+  return seconds <= max ? seconds : undefined;
 }
 
 function wholeNumber(max: number) {

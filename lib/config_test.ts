@@ -15,6 +15,7 @@ const DEFAULTS: Config = {
   port: 8080,
   unix: undefined,
   delay: 0,
+  settle: 2000,
   log: false,
   engine: "store",
   level: 6,
@@ -80,6 +81,7 @@ Deno.test("a flag wins over a variable, a variable over .env, .env over the defa
     ],
     ["unix", "--unix", "ZIPFERRY_UNIX", [["a", "a"], ["/b", "/b"], ["c", "c"]]],
     ["checksums", "--checksums", "ZIPFERRY_CHECKSUMS", [["a", "a"], ["b", "b"], ["c", "c"]]],
+    ["settle", "--settle", "ZIPFERRY_SETTLE", [["0", 0], ["2.5", 2500], ["60", 60_000]]],
     [
       "shutdownTimeout",
       "--shutdown-timeout",

@@ -12,7 +12,7 @@ const HASH = "5d1c0f7a9b3e48268f04c2ab71e9d360";
 async function startTask() {
   const tree = await makeTree({ [`${HASH}/photo.jpg`]: randomBytes(2_000_000) });
   const task = [Deno.execPath(), "task", "start"];
-  const args = [...task, "-P", "0", "-f", tree.path, "-d", "0.2", "--log"];
+  const args = [...task, "-P", "0", "-f", tree.path, "-d", "0.2", "--log", "--settle", "0"];
   const child = new Deno.Command("setsid", {
     args,
     cwd: ROOT,

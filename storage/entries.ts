@@ -136,6 +136,7 @@ class Gathered {
   readonly #leftOut: string[] = [];
   readonly #started = Date.now();
   #newest = -Infinity;
+  #changed = -Infinity;
   #settled = true;
 
   constructor(hash: string) {
@@ -148,7 +149,7 @@ class Gathered {
 
   /** Files tell where their folders are; only an empty folder is an entry of its own. */
   addFolder(folder: Folder, { state, children, leftOut }: FolderContent) {
-    this.#newest = Math.max(this.#newest, state.mtimeMs);
+    this.#seeTime(state.mtimeMs);
     for (const name of leftOut) this.#leftOut.push(folder.path + name);
     const { name, path, location } = folder;
     if (children.length > 0 || name === "") return;
@@ -166,8 +167,13 @@ class Gathered {
     this.#entries.push(name, state, isTold ? undefined : place);
     // Each entry ends in a byte that no name can hold.
     this.#fingerprint.update(`${name}\0${size} ${mtimeMs} ${mode}\0`);
-    this.#newest = Math.max(this.#newest, mtimeMs);
+    this.#seeTime(mtimeMs);
     this.#settled &&= Math.abs(this.#started - mtimeMs) >= RECENT_MS;
+  }
+
+  #seeTime(mtimeMs: number) {
+    this.#newest = Math.max(this.#newest, mtimeMs);
+    if (mtimeMs < this.#started + RECENT_MS) this.#changed = Math.max(this.#changed, mtimeMs);
   }
 
   finish(): PackedListing | null {
@@ -178,6 +184,8 @@ class Gathered {
       fingerprint: this.#fingerprint.digest("hex").slice(0, 32), // SHA-256, cut to 128 bits
       lastModified: Math.floor(this.#newest / 1000),
       settled: this.#settled,
+      changed: this.#changed,
+      steady: true,
       leftOut: this.#leftOut,
     };
   }

@@ -50,6 +50,8 @@ export interface ListedEntry extends ListedFile {
   readonly mtime: number;
   /** Unix permission bits. */
   readonly mode: number;
+  /** Size and time: equal as long as the content is the same, as far as the two can tell. */
+  readonly version: string;
 }
 
 /** An entry as a row of a packed listing. */
@@ -100,8 +102,12 @@ class PackedEntry implements ListedEntry, EntryState {
     return this.#listing.places.get(this.#row)?.location ?? `${this.hash}/${this.name}`;
   }
 
+  get version(): string {
+    return this.#listing.steady ? `${this.size}:${this.mtimeMs}` : `${this.size}:`;
+  }
+
   get identity(): string {
-    return identityOf(this);
+    return this.#listing.steady ? identityOf(this) : timelessIdentityOf(this);
   }
 }
 
@@ -123,6 +129,17 @@ export interface Listing {
   readonly lastModified: number;
   /** False while a file is so new that its content could change again under the same time. */
   readonly settled: boolean;
+  /**
+   * When a file or folder was changed last, in milliseconds since 1970; times that are yet to come do
+   * not count. `-Infinity` if nothing tells.
+   */
+  readonly changed: number;
+  /**
+   * False where the disk tells no times to go by: its files look changed at each look. Then size,
+   * device and inode are all that tells one state of a file from another, and no two answers can be
+   * said to be the same.
+   */
+  readonly steady: boolean;
   /** Paths of symlinks and special files that were left out, hidden names and junk not among them. */
   readonly leftOut: readonly string[];
 }
@@ -187,11 +204,11 @@ export class EntryColumns {
 
 /** The listing that was packed. */
 export function unpackListing(packed: PackedListing): Listing {
-  const { hash, fingerprint, lastModified, settled, leftOut } = packed;
+  const { hash, fingerprint, lastModified, settled, changed, steady, leftOut } = packed;
   const entries = packed.names.split(SEPARATOR).map((name, row) =>
     new PackedEntry(name, packed, row)
   );
-  return { hash, entries, fingerprint, lastModified, settled, leftOut };
+  return { hash, entries, fingerprint, lastModified, settled, changed, steady, leftOut };
 }
 
 /** The entries that are files, and not empty folders. */
@@ -202,4 +219,9 @@ export function filesOf({ entries }: Listing): ListedEntry[] {
 /** One string that is equal as long as a file is the same and unchanged. */
 export function identityOf({ dev, ino, size, mtimeMs }: FileState): string {
   return `${dev}:${ino ?? 0}:${size}:${mtimeMs}`;
+}
+
+/** The same of a file whose time tells nothing. */
+export function timelessIdentityOf({ dev, ino, size }: FileState): string {
+  return `${dev}:${ino ?? 0}:${size}:`;
 }

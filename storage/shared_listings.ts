@@ -61,7 +61,8 @@ export class PendingListings {
 }
 
 function isSame(a: PackedListing, b: PackedListing) {
-  return a.names === b.names && a.settled === b.settled && a.lastModified === b.lastModified &&
+  return a.names === b.names && a.settled === b.settled && a.steady === b.steady &&
+    a.lastModified === b.lastModified &&
     a.numbers.every((number, i) => number === b.numbers[i]) &&
     isDeepStrictEqual(a.places, b.places) && isDeepStrictEqual(a.leftOut, b.leftOut);
 }

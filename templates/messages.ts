@@ -30,6 +30,8 @@ export interface Messages {
   readonly emptyList: PageText;
   /** `/` for a visitor who may not see the list. */
   readonly hiddenList: PageText;
+  /** An archive to which photos are still being added. */
+  readonly unsettled: PageText;
   /** Pages of errors, by status. */
   readonly errors: Readonly<Record<ErrorStatus, PageText>>;
   /** "file" after a number. */
@@ -60,6 +62,11 @@ export const messages: Readonly<Record<Language, Messages>> = {
       title: "Photo downloads",
       lead: "This service sends folders of photos as ZIP files.",
       hint: "To download yours, open the complete link that you were given.",
+    },
+    unsettled: {
+      title: "Photos are still being added",
+      lead: "The download will be ready once all photos have arrived.",
+      hint: "This page reloads by itself.",
     },
     errors: {
       400: {
@@ -113,6 +120,11 @@ export const messages: Readonly<Record<Language, Messages>> = {
       title: "Скачивание фотографий",
       lead: "Этот сервис отдаёт папки с фотографиями в виде ZIP-файлов.",
       hint: "Чтобы скачать свою, откройте полученную ссылку целиком.",
+    },
+    unsettled: {
+      title: "Фотографии ещё загружаются",
+      lead: "Скачать архив можно будет, когда загрузятся все фотографии.",
+      hint: "Страница обновится сама.",
     },
     errors: {
       400: {

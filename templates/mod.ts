@@ -109,6 +109,20 @@ export function errorPage(options: ErrorPageOptions): string {
   return render(errorTemplate, { language, text, values: { status } });
 }
 
+/** When a page asks for itself again. */
+export interface UnsettledPageOptions {
+  /** Language of the page. */
+  readonly language: Language;
+  /** Seconds until the page reloads itself. */
+  readonly reloadAfter: number;
+}
+
+/** The page of an archive to which photos are still being added, as HTML. */
+export function unsettledPage({ language, reloadAfter }: UnsettledPageOptions): string {
+  const text = messages[language].unsettled;
+  return render(errorTemplate, { language, text, values: { status: 503, reloadAfter } });
+}
+
 /** The text of the home page. */
 function homeText(archives: readonly ArchiveSummary[] | null, language: Language): PageText {
   const { hiddenList, emptyList, list } = messages[language];

@@ -22,7 +22,13 @@ const ROOT_PAGES = ["README.md", "README.ru.md", "CHANGELOG.md", "CONTRIBUTING.m
 const PAGES = [...ROOT_PAGES, ...DOCS.filter(isPage)].sort();
 
 /** Pages whose blocks this file runs; README.ru.md has those of README.md */
-const OURS = ["README.md", "docs/security.md", "docs/migration.md", "docs/cms.md"];
+const OURS = [
+  "README.md",
+  "docs/security.md",
+  "docs/migration.md",
+  "docs/cms.md",
+  "docs/manifest.md",
+];
 const WINDOWS = "docs/windows.md";
 
 /** Languages of blocks that are more than something to look at */

@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { start, until } from "./process.ts";
+import { openFiles, start, until } from "./process.ts";
 import { testWith } from "./tools.ts";
 import { makeTree, randomBytes } from "./tree.ts";
 
@@ -36,4 +36,31 @@ testWith(["strace"], "architecture.md: a hung disk holds up its own archives onl
     assert.equal((await answer.bytes()).length, Number(answer.headers.get("content-length")));
   }
   assert.equal(ended, 0, "the disk still hangs");
+});
+
+testWith(["strace"], "visitors who leave while a listing hangs are gone", async () => {
+  await using tree = await makeTree({
+    [`photos/${HUNG}/1.jpg`]: "1",
+    [`photos/${OTHER}/1.jpg`]: "2",
+  });
+  const log = tree.join("strace.log");
+  const folder = tree.join("photos", HUNG);
+  const hang = ["-e", "trace=getdents64", "-e", "inject=getdents64:delay_enter=12000000"];
+  const prefix = ["strace", "-f", "-qq", "-P", folder, ...hang, "-o", log];
+  await using program = await start(["--folder", tree.join("photos")], { prefix });
+  const before = openFiles(program.pid).length;
+  const clients = Array.from({ length: 60 }, () => {
+    const client = new AbortController();
+    const link = `http://127.0.0.1:${program.port}/archive/${HUNG}/`;
+    return { client, request: fetch(link, { signal: client.signal }).catch(() => {}) };
+  });
+  await until(() => Deno.readTextFileSync(log).includes("getdents64("), "a listing hangs");
+  await until(() => openFiles(program.pid).length >= before + 60, "all wait");
+  for (const { client } of clients) client.abort();
+  await Promise.all(clients.map(({ request }) => request));
+  await until(() => openFiles(program.pid).length < before + 20, "nearly all are gone");
+  const answer = await fetch(`http://127.0.0.1:${program.port}/archive/${OTHER}/`);
+  assert.equal(answer.status, 200);
+  await answer.bytes();
+  assert.doesNotMatch(program.stderr(), /request failed/);
 });

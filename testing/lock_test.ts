@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { join } from "node:path";
+import { join, relative, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 import dev from "../deno.dev.json" with { type: "json" };
 import project from "../deno.json" with { type: "json" };
@@ -35,6 +35,14 @@ Deno.test("deno.dev.json has the program's packages as they are in deno.json", (
   for (const [name, specifier] of Object.entries(project.imports)) {
     assert.equal(imports[name], specifier, name);
   }
+});
+
+Deno.test(".dockerignore lets in every folder of the program", () => {
+  const modules = [...sources(ROOT)].map((path) => relative(ROOT, path).split(sep)[0]);
+  const ignored = Deno.readTextFileSync(join(ROOT, ".dockerignore"));
+  const admitted = [...ignored.matchAll(/^!(.+)$/gm)].map(([, name]) => name);
+  const rest = ["deno.json", "deno.lock"];
+  assert.deepEqual(admitted.sort(), [...new Set(modules), ...rest].sort());
 });
 
 /** Absolute paths of the program's own modules, without tests */

@@ -34,6 +34,12 @@ export interface ProgramOptions {
    */
   readonly anyPort?: boolean;
   /**
+   * Seconds that `start` asks for with `--settle`; null for the program's own default
+   *
+   * @default 0, so that a test need not wait for files that it has just made
+   */
+  readonly settle?: number | null;
+  /**
    * Flags of `deno run`
    *
    * @default those of `deno task start`
@@ -94,7 +100,8 @@ export async function start(
   options: ProgramOptions = {},
 ): Promise<Program> {
   const port = options.anyPort ?? true ? ["--port", "0"] : [];
-  const command = commandLine([...port, ...args], options);
+  const settle = options.settle === null ? [] : ["--settle", String(options.settle ?? 0)];
+  const command = commandLine([...port, ...settle, ...args], options);
   const child = new Deno.Command(command.name, {
     ...command,
     stdin: "null",

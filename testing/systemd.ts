@@ -14,9 +14,12 @@ export const CHECKOUT = "/root/zipferry";
 
 const PROJECT = fileURLToPath(new URL("../", import.meta.url));
 
-/** What a release is made of, and what the checkout in the machine holds */
-const PARTS = ["deno.json", "deno.lock", "main.ts", "deploy", "engines", "handlers", "http"]
-  .concat(["lib", "storage", "templates", "zip"]);
+/** What the checkout in the machine holds: the units, and what an image is made of */
+const PARTS = [
+  "deploy",
+  ...Deno.readTextFileSync(join(PROJECT, ".dockerignore")).matchAll(/^!(.+)$/gm)
+    .map(([, name]) => name),
+];
 
 const PACKAGES = ["curl", "procps", "systemd", "systemd-sysv", "zip"];
 

@@ -6,6 +6,8 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
+import { LRUCache } from "lru-cache";
+import { unlessAborted } from "../../lib/abort.ts";
 import { StorageError } from "../errors.ts";
 import type { Listing } from "../listing.ts";
 import { PendingListings, SharedListings } from "../shared_listings.ts";
@@ -21,11 +23,19 @@ import type {
 } from "../source.ts";
 import type { IndexKey } from "./checksum_index.ts";
 import { Pool, type PoolOptions } from "./pool.ts";
+import { TIME_SET_ON_OPEN } from "./same_file.ts";
 import { type DiskSelection, fileOf } from "./walk.ts";
 
-/** A folder in which something was renamed a moment ago is listed again after this time. */
+/** A folder in which something is changing is listed again after these pauses, for this long. */
 const RETRY_MS = 30;
-const RETRIES = 40;
+const MAX_RETRY_MS = 250;
+const RETRY_FOR_MS = 1200;
+
+/** At most this many callers wait for listings. */
+const MAX_WAITING = 1000;
+
+/** At most this many archives are known to be on a disk whose times tell nothing. */
+const MAX_TIMELESS = 1000;
 
 /** Which folder it is, and how it is read. */
 export interface DiskOptions extends DiskSelection, PoolOptions {
@@ -33,6 +43,15 @@ export interface DiskOptions extends DiskSelection, PoolOptions {
   readonly root: string;
   /** Absolute path of an SQLite file that keeps CRC-32 values. @default none */
   readonly index?: string;
+  /**
+   * Whether a folder must have rested so long that nothing could be swapped in it unseen, which takes
+   * up to a second after each change in it.
+   *
+   * @default false
+   */
+  readonly strict?: boolean;
+  /** Called once for each archive on a disk whose times tell nothing. */
+  readonly onUnsteady?: (hash: string) => void;
 }
 
 /**
@@ -43,7 +62,15 @@ export class DiskSource implements FileSource, Disposable {
   readonly #root: string;
   readonly #index: string | undefined;
   readonly #selection: DiskSelection;
+  readonly #strict: boolean;
+  readonly #onUnsteady: DiskOptions["onUnsteady"];
   readonly #pool: Pool;
+  /** Archives whose files look changed whenever they are opened. */
+  readonly #timeless = new LRUCache<string, true>({ max: MAX_TIMELESS });
+  readonly #warned = new LRUCache<string, true>({ max: MAX_TIMELESS });
+  /** Of the photos folder, when something was found in it. */
+  #device: number | undefined;
+  #waiting = 0;
   readonly #listings = new SharedListings();
   readonly #pending = new PendingListings();
   /** Apart, so that no download waits for a listing that lets downloads go first. */
@@ -55,6 +82,8 @@ export class DiskSource implements FileSource, Disposable {
     this.#root = options.root;
     this.#index = options.index;
     this.#selection = { hidden, followSymlinks };
+    this.#strict = options.strict ?? false;
+    this.#onUnsteady = options.onUnsteady;
     this.#pool = new Pool(options);
   }
 
@@ -71,26 +100,64 @@ export class DiskSource implements FileSource, Disposable {
   /**
    * What a hash's folder holds; null if there is no such folder.
    *
-   * @throws {StorageError} `EAGAIN` if something is renamed in it again and again
+   * @throws {StorageError} `EAGAIN` if something is renamed in it again and again, `EBUSY` if too many
+   * wait for listings already
    */
   async list(hash: string, options: ListOptions = {}): Promise<Listing | null> {
+    if (this.#waiting >= MAX_WAITING) {
+      throw new StorageError("EBUSY", "list folder: too many wait already");
+    }
+    this.#waiting++;
+    try {
+      return await unlessAborted(this.#listAtRest(hash, options), options.signal);
+    } finally {
+      this.#waiting--;
+    }
+  }
+
+  /** Tries again for a while where something is changing. */
+  async #listAtRest(hash: string, options: ListOptions): Promise<Listing | null> {
     const pending = options.background ? this.#pendingBehind : this.#pending;
-    for (let attempt = 1;; attempt++) {
+    const started = performance.now();
+    for (let pause = RETRY_MS;; pause = Math.min(2 * pause, MAX_RETRY_MS)) {
+      const isLast = performance.now() - started >= RETRY_FOR_MS;
+      const timeless = isLast || this.#timeless.has(hash);
       try {
-        return await pending.get(hash, () => this.#listOnce(hash, options));
+        return await pending.get(hash, () => this.#listOnce(hash, { ...options, timeless }));
       } catch (error) {
         const again = error instanceof StorageError && error.code === "EAGAIN";
-        if (!again || attempt === RETRIES) throw error;
-        await sleep(RETRY_MS);
+        if (!again || isLast || options.signal?.aborted) throw error;
+        await sleep(pause);
       }
     }
   }
 
   /** Others may share the listing: so it does not end when the first of them leaves. */
-  async #listOnce(hash: string, { background }: ListOptions) {
-    const request = { root: this.#root, hash, selection: this.#selection };
-    const packed = await this.#pool.run("list", request, { hash, background });
-    return packed && this.#listings.unpack(hash, packed);
+  async #listOnce(hash: string, options: ListOptions & { readonly timeless: boolean }) {
+    const { background, timeless } = options;
+    const request = {
+      root: this.#root,
+      hash,
+      selection: this.#selection,
+      strict: this.#strict,
+      timeless: timeless && !this.#timeless.has(hash),
+      device: this.#device,
+    };
+    const { listing, device } = await this.#pool.run("list", request, { hash, background });
+    if (!listing) return null;
+    this.#device = device;
+    const isTimeless = this.#timeless.has(hash);
+    if (!listing.steady || isTimeless) this.#warnOfTimes(hash);
+    return this.#listings.unpack(
+      hash,
+      isTimeless ? { ...listing, steady: false, settled: false } : listing,
+    );
+  }
+
+  #warnOfTimes(hash: string) {
+    if (this.#warned.has(hash)) return;
+    this.#warned.set(hash, true);
+    this.#onUnsteady?.(hash);
   }
 
   /**
@@ -104,7 +171,8 @@ export class DiskSource implements FileSource, Disposable {
     { signal }: TaskOptions = {},
   ): Promise<FilledBuffer> {
     const request = { root: this.#root, length, slices };
-    return this.#pool.run("fill", request, { hash: slices[0]?.hash, signal });
+    const hash = slices[0]?.hash;
+    return this.#learnTimes(hash, this.#pool.run("fill", request, { hash, signal }));
   }
 
   /**
@@ -114,7 +182,8 @@ export class DiskSource implements FileSource, Disposable {
    */
   checksum(slice: FileSlice, { signal }: TaskOptions = {}): Promise<number> {
     const request = { root: this.#root, slice };
-    return this.#pool.run("checksum", request, { hash: slice.hash, signal });
+    const { hash } = slice;
+    return this.#learnTimes(hash, this.#pool.run("checksum", request, { hash, signal }));
   }
 
   /** True if there is an index. */
@@ -147,6 +216,17 @@ export class DiskSource implements FileSource, Disposable {
   /** Ends the threads; what they were at is lost. */
   [Symbol.dispose]() {
     this.#pool[Symbol.dispose]();
+  }
+
+  /** Remembers an archive whose files look changed whenever they are opened: its times tell nothing. */
+  async #learnTimes<T>(hash: string | undefined, task: Promise<T>): Promise<T> {
+    try {
+      return await task;
+    } catch (error) {
+      const isSet = error instanceof StorageError && error.code === TIME_SET_ON_OPEN;
+      if (isSet && hash !== undefined) this.#timeless.set(hash, true);
+      throw error;
+    }
   }
 
   #keyOf({ location, identity }: ListedFile): IndexKey {

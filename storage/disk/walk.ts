@@ -6,6 +6,7 @@
  */
 
 import { join, relative, sep } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type Child, type Folder, type FolderContent, gatherEntries } from "../entries.ts";
 import { codeOf, StorageError } from "../errors.ts";
 import type { EntryState, PackedListing } from "../listing.ts";
@@ -13,6 +14,10 @@ import { isDamaged, isHash, isSelected, type Selection } from "../names.ts";
 
 /** A directory that changed more recently, in milliseconds, may change again under the same time. */
 const SETTLING_MS = 25;
+
+/** How often, and how far apart in milliseconds, a directory is looked at to see how it tells time. */
+const NOW_LOOKS = 8;
+const NOW_PAUSE_MS = 5;
 
 /** Where the system has no permission bits. */
 const FILE_MODE = 0o644;
@@ -31,30 +36,72 @@ export async function listDirectories(root: string): Promise<string[]> {
   return names;
 }
 
+/** How an archive is looked at. */
+export interface WalkOptions {
+  /** Absolute path of the photos folder. */
+  readonly root: string;
+  /** The archive. */
+  readonly hash: string;
+  /** What goes in. */
+  readonly selection: DiskSelection;
+  /**
+   * Whether every directory must have rested until a change would show in its times for certain,
+   * which takes a second more.
+   *
+   * @default false
+   */
+  readonly strict?: boolean;
+  /**
+   * Whether to list a folder although its directories look changed at each look, if that is only how
+   * their disk tells times.
+   *
+   * @default false
+   */
+  readonly timeless?: boolean;
+  /** Device of the photos folder when something was in it. @default unknown */
+  readonly device?: number;
+}
+
+/** An archive as it was found. */
+export interface Walked {
+  /** What it holds; null if there is no such archive. */
+  readonly listing: PackedListing | null;
+  /** Device of the photos folder. */
+  readonly device: number;
+}
+
+/** The code of the error for a photos folder that is gone. */
+const NO_ROOT = "ENOROOT";
+
 /**
- * Lists a direct child directory of the photos folder. Null if there is no such directory, or it is
- * another thing, or a symlink, or must not be read, or is spelled otherwise, or if nothing in it goes
- * into an archive: nobody can tell which.
+ * Lists a direct child directory of the photos folder. There is no listing if there is no such
+ * directory, or it is another thing, or a symlink, or must not be read, or is spelled otherwise, or
+ * if nothing in it goes into an archive: nobody can tell which.
  *
- * @throws {StorageError} if something in the folder cannot be listed
+ * @throws {StorageError} `ENOROOT` if the photos folder is gone or its disk is not there, `EAGAIN` if
+ * something is changing, and the system's code if something in the folder cannot be listed
  */
-export async function walkArchive(
-  root: string,
-  hash: string,
-  selection: DiskSelection,
-): Promise<PackedListing | null> {
-  if (!isHash(hash)) return null;
+export async function walkArchive(options: WalkOptions): Promise<Walked> {
+  const { root, hash } = options;
   const now = Date.now();
-  const rootStat = statDirectory(root);
-  if (!rootStat || !statDirectory(join(root, hash)) || !await isSpelledSo(root, hash)) return null;
-  const walk = new Walk(root, selection);
-  walk.guard("", rootStat, now);
+  const rootStat = statRoot(root);
+  const device = rootStat.dev;
+  const own = isHash(hash) ? statDirectory(join(root, hash)) : null;
+  if (!own || !await isSpelledSo(root, hash)) {
+    if (options.device !== undefined && device !== options.device) await assertInUse(root);
+    return { listing: null, device };
+  }
+  const timeless = options.timeless === true && await tellsNow(join(root, hash));
+  const walk = new Walk({ ...options, timeless });
+  walk.guardEntry({ location: hash, stat: own }, { location: "", stat: rootStat }, now);
   try {
     const packed = await gatherEntries({ hash, read: (folder) => walk.read(folder) });
     walk.assertUnchanged();
-    return packed;
+    const steady = !timeless;
+    const listing = packed && { ...packed, steady, settled: packed.settled && steady };
+    return { listing, device };
   } catch (error) {
-    if (error instanceof NoArchiveError) return null;
+    if (error instanceof NoArchiveError) return { listing: null, device };
     throw error;
   }
 }
@@ -62,37 +109,84 @@ export async function walkArchive(
 /** The archive's own folder is gone or must not be read: to the visitor there is none. */
 class NoArchiveError extends Error {}
 
+/** A directory, and what was seen of it. */
+interface Seen {
+  readonly location: string;
+  readonly stat: Deno.FileInfo;
+}
+
+/** A directory, and what must be seen of it again. */
+interface Guard {
+  readonly location: string;
+  readonly state: string;
+}
+
 /**
  * The looks at a tree, one folder at a time. Every directory that leads to a file must stay as it
- * was: a folder that was replaced by a symlink, even for an instant, changes the directory that it
- * is in.
+ * was: a folder that was replaced by a symlink, even for an instant, shows in the times of the
+ * directory that it is in, and in its own.
  */
 class Walk {
   readonly #root: string;
   readonly #selection: DiskSelection;
-  readonly #guards: { readonly location: string; readonly state: string }[] = [];
+  readonly #strict: boolean;
+  readonly #timeless: boolean;
+  /** Of each group, one directory must still be as it was. */
+  readonly #guards: Guard[][] = [];
 
-  constructor(root: string, selection: DiskSelection) {
+  constructor({ root, selection, strict = false, timeless = false }: WalkOptions) {
     this.#root = root;
     this.#selection = selection;
+    this.#strict = strict;
+    this.#timeless = timeless;
+  }
+
+  /** Remembers a directory as it was at a time before anything in it was looked at. */
+  guard(location: string, stat: Deno.FileInfo, now: number) {
+    this.#guardAny([{ location, stat }].filter((seen) => this.#wouldShow(seen, now)));
   }
 
   /**
-   * Remembers a directory as it was at a time before anything in it was looked at. One that changed
-   * a moment before that could change again under the same time stamp.
+   * Remembers the archive's own folder. If it is replaced, that shows in the photos folder, and also
+   * in its own time of change, so that a busy photos folder is no reason to refuse it.
    */
-  guard(location: string, stat: Deno.FileInfo, now: number) {
-    const age = Math.abs(now - mtimeOf(stat));
-    if (age < SETTLING_MS) throw changing();
-    this.#guards.push({ location, state: directoryState(stat) });
+  guardEntry(own: Seen, root: Seen, now: number) {
+    const proofs = [
+      ...(this.#timeless || isLongUnchanged(own.stat, now) ? [own] : []),
+      ...(this.#wouldShow(root, now) ? [root] : []),
+    ];
+    this.#guardAny(proofs);
+  }
+
+  /** Of these directories, one must stay as it is. */
+  #guardAny(directories: readonly Seen[]) {
+    if (directories.length === 0) throw changing();
+    this.#guards.push(directories.map(({ location, stat }) => ({
+      location,
+      state: this.#stateOf(stat),
+    })));
+  }
+
+  #wouldShow({ stat }: Seen, now: number) {
+    return this.#timeless || isAtRest(stat, now, this.#strict);
   }
 
   /** Compares every guarded directory with what it was. */
   assertUnchanged() {
-    for (const { location, state } of this.#guards) {
-      const stat = statDirectory(this.#fileOf(location));
-      if (!stat || directoryState(stat) !== state) throw changing();
+    for (const group of this.#guards) {
+      if (!group.some((guard) => this.#isUnchanged(guard))) throw changing();
     }
+  }
+
+  #isUnchanged({ location, state }: Guard) {
+    const path = this.#fileOf(location);
+    const stat = statDirectory(path);
+    if (!stat || this.#stateOf(stat) !== state) return false;
+    return !this.#timeless || Deno.realPathSync(path) === path;
+  }
+
+  #stateOf(stat: Deno.FileInfo) {
+    return this.#timeless ? `${stat.dev}:${stat.ino}` : directoryState(stat);
   }
 
   /** Reads one folder. Errors name it by its path in the archive's folder. */
@@ -201,6 +295,56 @@ class Walk {
 export function fileOf(root: string, location: string): string {
   if (location === "") return root;
   return root + sep + (sep === "/" ? location : location.replaceAll("/", sep));
+}
+
+/** The photos folder's own state. Without it nothing can be said of any archive. */
+function statRoot(root: string): Deno.FileInfo {
+  try {
+    const stat = Deno.lstatSync(root);
+    if (stat.isDirectory) return stat;
+  } catch (error) {
+    throw new StorageError(NO_ROOT, `photos folder: ${codeOf(error)}`);
+  }
+  throw new StorageError(NO_ROOT, "photos folder: ENOTDIR");
+}
+
+/** An empty folder on another disk than before is what a disk leaves behind that was taken away. */
+async function assertInUse(root: string) {
+  for await (const _ of Deno.readDir(root)) return;
+  throw new StorageError(NO_ROOT, "photos folder: empty, and on another disk than before");
+}
+
+/**
+ * True if a directory has not changed for so long that a change in it from now on shows in its times.
+ * Not strict, somebody who sets its times back within a second may hide the change. A time of change
+ * that is missing, or is yet to come, tells nothing.
+ */
+function isAtRest(stat: Deno.FileInfo, now: number, strict: boolean) {
+  if (Math.abs(now - mtimeOf(stat)) < SETTLING_MS) return false;
+  const changed = stat.ctime?.getTime();
+  return !strict || changed === undefined || changed > now + 1000 || isLongUnchanged(stat, now);
+}
+
+/**
+ * True if a directory has kept its time of change for so long that a change from now on gives it
+ * another one. Nobody can set it back; the runtime tells it in whole seconds.
+ */
+function isLongUnchanged({ ctime }: Deno.FileInfo, now: number) {
+  return ctime != null && now >= ctime.getTime() + 1000 + SETTLING_MS;
+}
+
+/**
+ * True if the disk tells the present as a directory's time, whenever it is asked: at each of several
+ * looks the time is that of the look.
+ */
+async function tellsNow(path: string): Promise<boolean> {
+  for (let look = 0; look < NOW_LOOKS; look++) {
+    const before = Date.now();
+    const stat = statDirectory(path);
+    if (!stat || mtimeOf(stat) < before - 1 || mtimeOf(stat) > Date.now() + 1) return false;
+    await sleep(NOW_PAUSE_MS + look);
+  }
+  return true;
 }
 
 function stateOf(stat: Deno.FileInfo): EntryState {

@@ -11,10 +11,10 @@
 import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { codeOf, StorageError } from "../errors.ts";
-import { identityOf, type PackedListing } from "../listing.ts";
 import type { FileSlice, FilledBuffer, PlacedSlice } from "../source.ts";
 import { ChecksumIndex, type IndexKey, type IndexRow } from "./checksum_index.ts";
-import { type DiskSelection, fileOf, listDirectories, walkArchive } from "./walk.ts";
+import { assertSame, changed } from "./same_file.ts";
+import { fileOf, listDirectories, walkArchive, type Walked, type WalkOptions } from "./walk.ts";
 
 /** A scan goes through a file by this many bytes, in one buffer that is used again and again. */
 const SCAN_BUFFER_BYTES = 1 << 20;
@@ -30,11 +30,7 @@ export interface Tasks {
   /** The directories in the photos folder. */
   directories(request: { readonly root: string }): string[];
   /** The files of one archive. */
-  list(request: {
-    readonly root: string;
-    readonly hash: string;
-    readonly selection: DiskSelection;
-  }): PackedListing | null;
+  list(request: WalkOptions): Walked;
   /** A new buffer of `length` bytes with slices read in. */
   fill(request: {
     readonly root: string;
@@ -76,7 +72,7 @@ type Implementation = {
 
 const tasks: Implementation = {
   directories: ({ root }) => listDirectories(root),
-  list: ({ root, hash, selection }) => walkArchive(root, hash, selection),
+  list: walkArchive,
   fill: ({ root, length, slices }) => {
     const buffer = new Uint8Array(length);
     const checksums = slices.map((slice) => fillSlice(root, buffer, slice));
@@ -132,9 +128,10 @@ function withIndex<T>(path: string, use: (index: ChecksumIndex) => T): T {
 function withFile(root: string, slice: FileSlice, use: (fd: number) => number) {
   let fd: number | undefined;
   try {
-    fd = openSync(fileOf(root, slice.location), OPEN_FLAGS);
+    const file = fileOf(root, slice.location);
+    fd = openSync(file, OPEN_FLAGS);
     const result = use(fd);
-    if (identityOf(fstatSync(fd)) !== slice.identity) throw changed();
+    assertSame(fstatSync(fd), { file, identity: slice.identity });
     return result;
   } catch (error) {
     const why = error instanceof StorageError ? error.message : codeOf(error);
@@ -152,10 +149,6 @@ function readFully(fd: number, target: Uint8Array, offset: number) {
   }
 }
 
-function changed() {
-  return new StorageError("ESTALE", "changed since it was listed");
-}
-
 async function answer({ task, request }: Call): Promise<Answer> {
   try {
     return { result: await (tasks[task] as (request: unknown) => unknown)(request) };
@@ -169,8 +162,8 @@ async function answer({ task, request }: Call): Promise<Answer> {
 /** What of a result is handed over instead of copied. */
 function buffersOf(task: keyof Tasks, result: unknown): ArrayBuffer[] {
   if (task === "fill") return [(result as FilledBuffer).buffer.buffer];
-  if (task !== "list" || result === null) return [];
-  return [(result as PackedListing).numbers.buffer];
+  const listing = task === "list" ? (result as Walked).listing : null;
+  return listing ? [listing.numbers.buffer] : [];
 }
 
 /**
