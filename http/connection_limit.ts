@@ -11,6 +11,7 @@ export class ConnectionLimit {
   readonly #underWay = new Map<string, number>();
 
   /** @param most requests at a time on one connection */
+  /** Nothing is under way yet. */
   constructor(most: number) {
     this.#most = most;
   }
