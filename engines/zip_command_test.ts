@@ -119,7 +119,7 @@ const TREES: Record<string, Files> = {
       "a": "1",
       "b": "2",
       "a\nb": "3",
-      "Icon\r": "4",
+      "Ikone\r": "4",
       "\n": "5",
       "d\r\n/-x": "6",
       "d\r\n/e/\n\n": "7",
@@ -154,6 +154,43 @@ testWith(["zip", "python3"], "backslashes stay what they are", async () => {
   const path = setup.tree.join("a.zip");
   await Deno.writeFile(path, await bytesOf(setup.archive));
   assert.deepEqual((await listWithPython(path)).map(({ name }) => name), ["a\\b"]);
+});
+
+testWith(
+  ["zip"],
+  "entries of zip have no extra fields: owners and times of access stay here",
+  async () => {
+    await using setup = await setUp({ "a.jpg": "1" });
+    const bytes = await bytesOf(setup.archive);
+    const view = new DataView(bytes.buffer);
+    assert.equal(view.getUint32(0, true), 0x04034b50);
+    assert.equal(view.getUint16(28, true), 0, "of the local file header");
+    const central = bytes.findLastIndex((_, i) =>
+      i + 4 <= bytes.length && view.getUint32(i, true) === 0x02014b50
+    );
+    assert.equal(view.getUint16(central + 30, true), 0, "of the central directory header");
+  },
+);
+
+testWith(["zip"], "zip follows no link that took the place of a file", async () => {
+  for (const target of ["../../secret", "../../other", `../${HASH}/b`]) {
+    await using setup = await setUp({ "a": "1", "b": "canary", "c": "2" });
+    const { tree, options } = setup;
+    await Deno.writeTextFile(tree.join("secret"), "canary");
+    await Deno.mkdir(tree.join("other"));
+    await Deno.writeTextFile(tree.join("other", "file"), "canary");
+    const engine = createZipCommandEngine({ ...options, level: 0 });
+    const listing = { ...setup.listing };
+    listing.entries = listing.entries.filter(({ name }) => name !== "b");
+    const archive = engine.prepare(listing);
+    await Deno.remove(tree.join("photos", HASH, "c"));
+    await Deno.symlink(target, tree.join("photos", HASH, "c"));
+    let received = "";
+    await assert.rejects(async () => {
+      for await (const chunk of await archive.open()) received += new TextDecoder().decode(chunk);
+    });
+    assert.ok(!received.includes("canary"), target);
+  }
 });
 
 testWith(["zip"], "the level of compression", async () => {
@@ -237,7 +274,7 @@ testWith(["zip"], "a file that changes meanwhile fails the download", async (t) 
     ["gone", (file) => Deno.remove(file)],
     ["a symlink", async (file) => {
       await Deno.remove(file);
-      await Deno.symlink("../../secret", file);
+      await Deno.symlink("../../../secret", file);
     }],
     [
       "the whole folder gone",

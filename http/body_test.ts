@@ -208,6 +208,48 @@ Deno.test("watchBody() leaves no listener behind on the signal", async () => {
   assert.equal(listeners, 0);
 });
 
+Deno.test("watchBody(): a client that has every byte may leave during the last delay", async () => {
+  const cases: [number | null | undefined, number, Outcome["kind"]][] = [
+    [10, 2, "complete"],
+    [10, 1, "cancelled"],
+    [11, 2, "cancelled"],
+    [null, 2, "cancelled"],
+    [undefined, 2, "cancelled"],
+  ];
+  for (const [length, reads, kind] of cases) {
+    const options = { delay: 20, length, chunkSize: 5 };
+    const { reader, outcomes } = watched(sourceOf([10], "hang").stream, options);
+    for (let i = 0; i < reads; i++) await reader.read();
+    await reader.cancel("resource closed");
+    assert.deepEqual(outcomes.map((outcome) => outcome.kind), [kind], `${length}, ${reads} reads`);
+  }
+});
+
+Deno.test("watchBody(): a source that cannot be cancelled is no failure that nobody hears", async () => {
+  const unheard: unknown[] = [];
+  const note = (event: PromiseRejectionEvent) => {
+    event.preventDefault();
+    unheard.push(event.reason);
+  };
+  globalThis.addEventListener("unhandledrejection", note);
+  try {
+    const cancel = () => Promise.reject(new Error("stuck"));
+    const source = () => new ReadableStream<Chunk>({ cancel }, { highWaterMark: 0 });
+    const stopped = new Error("stopped");
+    const { reader } = watched(source(), { signal: AbortSignal.abort(stopped) });
+    await assert.rejects(reader.read(), stopped);
+    const stopping = new AbortController();
+    const later = watched(source(), { signal: stopping.signal }).reader;
+    stopping.abort(stopped);
+    await assert.rejects(later.read(), stopped);
+    await quiet();
+    await quiet();
+  } finally {
+    globalThis.removeEventListener("unhandledrejection", note);
+  }
+  assert.deepEqual(unheard, []);
+});
+
 Deno.test("onProgress is called at most once a second", async () => {
   const now = performance.now;
   let time = 0;

@@ -55,6 +55,7 @@ Deno.test("archiveHeaders() writes Last-Modified as RFC 9110 wants it", () => {
   for (const [lastModified, expected] of cases) {
     assert.equal(archiveHeaders({ ...FIELDS, lastModified }).get("last-modified"), expected);
   }
+  assert.equal(archiveHeaders({ ...FIELDS, lastModified: null }).has("last-modified"), false);
 });
 
 Deno.test("archiveHeaders() refuses file names that it cannot write, and writes all others", () => {

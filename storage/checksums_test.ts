@@ -1,11 +1,12 @@
 import assert from "node:assert/strict";
 import { crc32 } from "node:zlib";
+import { until } from "../testing/process.ts";
 import { makeTree } from "../testing/tree.ts";
 import { countTasks, MemorySource } from "../testing/memory_source.ts";
 import { Checksums } from "./checksums.ts";
 import { DiskSource } from "./disk/disk.ts";
 import { StorageError } from "./errors.ts";
-import type { FileSlice, ListedFile } from "./source.ts";
+import type { FileSlice, KeptChecksum, ListedFile } from "./source.ts";
 
 const MIB = 1 << 20;
 const NEVER = new AbortController().signal;
@@ -196,4 +197,139 @@ Deno.test("a source that cannot keep values is told of no more, and that is said
   await checksums.flush();
   assert.deepEqual([asked, failures], [1, [failure]]);
   assert.equal(checksums.get(a), 1);
+});
+
+/** A source that keeps what it is told to; each call of it, and what it holds */
+function keepingSource() {
+  const calls: KeptChecksum[][] = [];
+  const recalled: ListedFile[][] = [];
+  const source = {
+    ...countTasks(new MemorySource(), { checksum }),
+    keepsChecksums: true,
+    recall: (files: readonly ListedFile[]) => {
+      recalled.push([...files]);
+      return Promise.resolve(files.map(({ location }) => location === "h/known" ? 42 : null));
+    },
+    remember: (values: readonly KeptChecksum[]) => {
+      calls.push([...values]);
+      return Promise.resolve();
+    },
+  };
+  return { source, calls, recalled };
+}
+
+const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
+
+Deno.test("values come together for a second before the source is told, each once", async () => {
+  const { source, calls } = keepingSource();
+  const checksums = new Checksums(source);
+  const b = { ...FILE, location: "h/b" };
+  checksums.set(FILE, 1);
+  checksums.set(FILE, 1); // nothing new
+  await wait(100);
+  checksums.set(b, 2);
+  assert.deepEqual(calls, []);
+  await until(() => calls.length > 0, "the source is told");
+  assert.deepEqual(calls, [[{ file: FILE, crc32: 1 }, { file: b, crc32: 2 }]]);
+  await checksums.flush();
+  assert.equal(calls.length, 1);
+
+  checksums.set(FILE, 3);
+  await wait(20);
+  assert.equal(calls.length, 1, "after a flush they come together again");
+  await checksums.flush();
+  assert.deepEqual(calls[1], [{ file: FILE, crc32: 3 }]);
+});
+
+Deno.test("the source is told 5,000 values at a time, and only what a file is known by", async () => {
+  const { source, calls, recalled } = keepingSource();
+  const checksums = new Checksums(source);
+  const files = Array.from(
+    { length: 12_000 },
+    (_, i) => ({ ...FILE, location: `h/${i}`, more: i }),
+  );
+  await checksums.recall(files);
+  assert.deepEqual(recalled.map(({ length }) => length), [5000, 5000, 2000]);
+  for (const file of files) checksums.set(file, 1);
+  await checksums.flush();
+  assert.deepEqual(calls.map(({ length }) => length), [5000, 5000, 2000]);
+  assert.deepEqual(calls[2][0], { file: { ...FILE, location: "h/10000" }, crc32: 1 });
+});
+
+Deno.test("recall() asks for files that have content and no known value", async () => {
+  const { source, calls, recalled } = keepingSource();
+  const checksums = new Checksums(source);
+  const [known, told] = ["h/known", "h/told"].map((location) => ({ ...FILE, location }));
+  checksums.set(told, 7);
+  await checksums.recall([FILE, { ...FILE, size: 0, location: "h/empty" }, told, known]);
+  assert.deepEqual(recalled, [[FILE, known]]);
+  assert.deepEqual([FILE, known, told].map((file) => checksums.get(file)), [undefined, 42, 7]);
+  await checksums.flush();
+  assert.deepEqual(calls, [[{ file: told, crc32: 7 }]], "what the source keeps it is not told");
+});
+
+Deno.test("a source that keeps nothing is neither asked nor told", async () => {
+  const { source, calls, recalled } = keepingSource();
+  const checksums = new Checksums({ ...source, keepsChecksums: false });
+  await checksums.recall([FILE]);
+  checksums.set(FILE, 1);
+  checksums.forget(FILE);
+  await checksums.flush();
+  assert.deepEqual([calls, recalled], [[], []]);
+});
+
+Deno.test("the content of an empty file is not told", async () => {
+  const { source, calls } = keepingSource();
+  const checksums = new Checksums(source);
+  await checksums.scan({ ...FILE, size: 0 }, NEVER);
+  await checksums.flush();
+  assert.deepEqual(calls, []);
+});
+
+Deno.test("forget() also forgets how far a scan came", async () => {
+  const { source, slices } = fakeSource();
+  const checksums = new Checksums(source);
+  const file = { ...FILE, size: 130 * MIB };
+  const leaving = new AbortController();
+  const scan = checksums.scan(file, leaving.signal);
+  leaving.abort();
+  await assert.rejects(scan);
+  checksums.forget(file);
+  await checksums.scan(file, NEVER);
+  assert.deepEqual(slices.map(({ offset }) => offset / MIB), [0, 0, 64, 128]);
+});
+
+Deno.test("a failure to tell the source is told once, and what waits is dropped", async () => {
+  const failures: unknown[] = [];
+  let told = 0;
+  const { source } = keepingSource();
+  const broken = { ...source, remember: () => Promise.reject(new Error(`${++told}`)) };
+  const onKeepFailure = (error: unknown) => failures.push(String(error));
+  const checksums = new Checksums(broken, { onKeepFailure });
+  for (let i = 0; i < 6000; i++) checksums.set({ ...FILE, location: `h/${i}` }, 1);
+  await checksums.flush();
+  checksums.set(FILE, 9);
+  await checksums.flush();
+  assert.deepEqual(failures, ["Error: 1"]);
+
+  const silent = new Checksums(broken);
+  silent.set(FILE, 1);
+  await silent.flush();
+  assert.equal(silent.get(FILE), 1, "nobody has to listen");
+});
+
+Deno.test("scan() leaves no listener behind on the signal", async () => {
+  const { signal } = new AbortController();
+  let listeners = 0;
+  const add = signal.addEventListener.bind(signal);
+  const remove = signal.removeEventListener.bind(signal);
+  signal.addEventListener = (...args: Parameters<typeof add>) => (listeners++, add(...args));
+  signal.removeEventListener = (...args: Parameters<typeof remove>) => (
+    listeners--, remove(...args)
+  );
+  const checksums = new Checksums(fakeSource().source);
+  const scan = checksums.scan(FILE, signal);
+  assert.equal(listeners, 1);
+  await scan;
+  assert.equal(listeners, 0);
 });

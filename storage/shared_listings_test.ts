@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { MemorySource } from "../testing/memory_source.ts";
-import type { Listing } from "./listing.ts";
-import { PendingListings } from "./shared_listings.ts";
+import { EntryColumns, type Listing, type PackedListing } from "./listing.ts";
+import { PendingListings, SharedListings } from "./shared_listings.ts";
 
 /** Listings that end when they are told to; each knows how many were begun before it */
 function countedListings() {
@@ -61,4 +61,55 @@ Deno.test("folders are listed beside each other", () => {
   const { begun, list } = countedListings();
   for (const hash of ["a", "b", "c"]) pending.get(hash, list);
   assert.equal(begun.length, 3);
+});
+
+/** A packed listing of one file, new each time */
+function packed(change: Partial<PackedListing> = {}, place?: string): PackedListing {
+  const columns = new EntryColumns();
+  const state = { size: 1, mtimeMs: 2, mode: 3, dev: 4, ino: 5 };
+  columns.push("a", state, place ? { path: "a", location: place } : undefined);
+  const about = {
+    hash: "h",
+    fingerprint: "f",
+    lastModified: 6,
+    changed: 7,
+    settled: true,
+    steady: true,
+    leftOut: ["link"],
+  };
+  return { ...columns.pack(), ...about, ...change };
+}
+
+Deno.test("SharedListings: a listing is shared only by those that are the same in everything", () => {
+  const shared = new SharedListings();
+  const first = shared.unpack("h", packed());
+  assert.equal(shared.unpack("h", packed()), first);
+  assert.notEqual(shared.unpack("other", packed()), first);
+  const numbers = [0, 1, 2, 3, 4].map((field) => {
+    const { numbers } = packed();
+    numbers[field]++;
+    return { numbers };
+  });
+  const changes = [
+    ...[
+      { names: "b" },
+      { settled: false },
+      { steady: false },
+      { changed: 9 },
+      { lastModified: 7 },
+      { leftOut: [] },
+      ...numbers,
+    ]
+      .map((change) => packed(change)),
+    packed({ leftOut: ["other"] }),
+    packed({}, "elsewhere/a"),
+  ];
+  for (const other of changes) {
+    const shared = new SharedListings();
+    const before = shared.unpack("h", packed());
+    const after = shared.unpack("h", other);
+    assert.notEqual(after, before, JSON.stringify(other));
+    assert.equal(shared.unpack("h", other), after, "the newest one is shared from then on");
+    assert.notEqual(shared.unpack("h", packed()), before);
+  }
 });

@@ -22,6 +22,41 @@ export type PluralForms =
   & Partial<Readonly<Record<Intl.LDMLPluralRule, string>>>
   & { readonly other: string };
 
+/** What is said of folders that no link reaches. */
+export interface UnreachableText {
+  /** Heading. */
+  readonly title: string;
+  /** Why nobody can download them. */
+  readonly lead: string;
+  /** What stands before the command that gives a folder a link; code between backticks. */
+  readonly how: string;
+  /** What stands after the names if there are more; `{count}` is their number. */
+  readonly more: string;
+}
+
+/** What a visitor who may not see the list can open, in case it is the owner. */
+export interface OwnerText {
+  /** What is always shown. */
+  readonly question: string;
+  /** What is shown when it is opened; code between backticks. */
+  readonly answer: string;
+}
+
+/** Words around the links to other pages of the list. */
+export interface PagingText {
+  /** What the links are, for screen readers. */
+  readonly label: string;
+  /** The link to newer archives. */
+  readonly previous: string;
+  /** The link to older archives. */
+  readonly next: string;
+  /** Which archives of how many: `{first}`, `{last}`, `{total}`. */
+  readonly range: string;
+}
+
+/** Why a folder in the list has no link. */
+export type Problem = "empty" | "names" | "changing" | "slow" | "other";
+
 /** All words of the pages in one language. */
 export interface Messages {
   /** `/` with a list of archives. */
@@ -32,6 +67,18 @@ export interface Messages {
   readonly hiddenList: PageText;
   /** An archive to which photos are still being added. */
   readonly unsettled: PageText;
+  /** For an archive that cannot be made until the owner of the photos puts something right. */
+  readonly ownerMustAct: PageText;
+  /** `/` when the only folders are such that no link reaches. */
+  readonly onlyUnreachable: PageText;
+  /** On `/` for a visitor who may not see the list, unless nobody may. */
+  readonly owner: OwnerText;
+  /** Folders that no link reaches. */
+  readonly unreachable: UnreachableText;
+  /** In the place of an archive's size. */
+  readonly problems: Readonly<Record<Problem, string>>;
+  /** The list's other pages. */
+  readonly paging: PagingText;
   /** Pages of errors, by status. */
   readonly errors: Readonly<Record<ErrorStatus, PageText>>;
   /** "file" after a number. */
@@ -43,7 +90,7 @@ export interface Messages {
 }
 
 /** Statuses that have a page of their own. */
-export type ErrorStatus = 400 | 404 | 405 | 500 | 503 | 504;
+export type ErrorStatus = 400 | 404 | 405 | 429 | 500 | 502 | 503 | 504;
 
 /** The words in every language. */
 export const messages: Readonly<Record<Language, Messages>> = {
@@ -56,7 +103,7 @@ export const messages: Readonly<Record<Language, Messages>> = {
       title: "No archives yet",
       lead: "The service is running, but there is nothing to download yet.",
       hint: "Put a folder of photos into the photos folder and reload this page: " +
-        "the name of your folder becomes part of its link.",
+        "if its name consists of Latin letters, digits, - and _, it becomes part of the link.",
     },
     hiddenList: {
       title: "Photo downloads",
@@ -67,6 +114,43 @@ export const messages: Readonly<Record<Language, Messages>> = {
       title: "Photos are still being added",
       lead: "The download will be ready once all photos have arrived.",
       hint: "This page reloads by itself.",
+    },
+    ownerMustAct: {
+      title: "These photos need their owner",
+      lead: "A name or a permission in this folder keeps the server from sending it.",
+      hint: "Trying again will not help. Please tell the person who gave you the link: " +
+        "the log of the server says what has to be changed.",
+    },
+    onlyUnreachable: {
+      title: "No archives yet",
+      lead: "The service is running, but no folder has a link yet.",
+    },
+    owner: {
+      question: "Is this your service?",
+      answer: "The list of archives is shown only to a browser on the machine that runs the " +
+        "service. If it runs in a container or on a server without a browser, start it with " +
+        "`--listing on`, but only where no stranger can open this page.",
+    },
+    unreachable: {
+      title: "Folders without a link",
+      lead: "A link can contain only Latin letters, digits, - and _, " +
+        "so these folders cannot be downloaded:",
+      how: "To give one a link, run this command on the server, with the same `--folder` as the " +
+        "service. It renames the folder: 32 random letters and digits become its name.",
+      more: "and {count} more",
+    },
+    problems: {
+      empty: "Nothing to download: the folder is empty, or the service is not allowed to read it.",
+      names: "Cannot be downloaded: the names of some files are not UTF-8. The log names them.",
+      changing: "Files are being added right now. Reload the page in a moment.",
+      slow: "Could not be listed in time. Reload the page in a moment.",
+      other: "Cannot be listed. The log says why.",
+    },
+    paging: {
+      label: "Pages",
+      previous: "Previous",
+      next: "Next",
+      range: "{first}–{last} of {total}",
     },
     errors: {
       400: {
@@ -85,10 +169,21 @@ export const messages: Readonly<Record<Language, Messages>> = {
         lead: "You can download archives from this address, but you cannot send anything to it.",
         hint: "Open the link in a browser.",
       },
+      429: {
+        title: "Too many at once",
+        lead: "There are too many downloads or requests from your address.",
+        hint: "Wait until one of your downloads has finished, or try again in a minute.",
+      },
       500: {
         title: "Something went wrong",
         lead: "The server could not prepare an answer.",
         hint: "Try again later. If it keeps failing, tell the person who gave you the link.",
+      },
+      502: {
+        title: "Not available right now",
+        lead: "The service that sends the photos does not answer.",
+        hint:
+          "It may be restarting. Try again in a minute. An interrupted download can continue then.",
       },
       503: {
         title: "Busy at the moment",
@@ -114,7 +209,7 @@ export const messages: Readonly<Record<Language, Messages>> = {
       title: "Архивов пока нет",
       lead: "Сервис работает, но скачивать пока нечего.",
       hint: "Положите папку со снимками в папку с фотографиями и обновите страницу: " +
-        "имя вашей папки станет частью ссылки на неё.",
+        "если её имя состоит из латинских букв, цифр, - и _, оно станет частью ссылки.",
     },
     hiddenList: {
       title: "Скачивание фотографий",
@@ -125,6 +220,44 @@ export const messages: Readonly<Record<Language, Messages>> = {
       title: "Фотографии ещё загружаются",
       lead: "Скачать архив можно будет, когда загрузятся все фотографии.",
       hint: "Страница обновится сама.",
+    },
+    ownerMustAct: {
+      title: "Нужна помощь владельца",
+      lead: "Имя файла или права доступа в этой папке не дают серверу её отправить.",
+      hint: "Повторять попытку бесполезно. Сообщите тому, кто дал вам ссылку: " +
+        "в журнале сервера сказано, что нужно исправить.",
+    },
+    onlyUnreachable: {
+      title: "Архивов пока нет",
+      lead: "Сервис работает, но ни у одной папки ещё нет ссылки.",
+    },
+    owner: {
+      question: "Это ваш сервис?",
+      answer: "Список архивов виден только в браузере на той машине, где работает сервис. " +
+        "Если он работает в контейнере или на сервере без браузера, запустите его с " +
+        "`--listing on`, но только там, где эту страницу не откроют посторонние.",
+    },
+    unreachable: {
+      title: "Папки без ссылки",
+      lead: "В ссылке могут быть только латинские буквы, цифры, - и _, " +
+        "поэтому скачать эти папки нельзя:",
+      how:
+        "Чтобы папка получила ссылку, выполните на сервере эту команду с тем же `--folder`, что " +
+        "и у сервиса. Папка будет переименована: её именем станут 32 случайные буквы и цифры.",
+      more: "и ещё {count}",
+    },
+    problems: {
+      empty: "Скачивать нечего: папка пуста, или сервису не разрешено её читать.",
+      names: "Скачать нельзя: имена некоторых файлов не в UTF-8. Они названы в журнале.",
+      changing: "В папку как раз добавляют файлы. Обновите страницу чуть позже.",
+      slow: "Не удалось вовремя получить список файлов. Обновите страницу чуть позже.",
+      other: "Не удалось получить список файлов. Причина указана в журнале.",
+    },
+    paging: {
+      label: "Страницы",
+      previous: "Назад",
+      next: "Вперёд",
+      range: "{first}–{last} из {total}",
     },
     errors: {
       400: {
@@ -143,10 +276,21 @@ export const messages: Readonly<Record<Language, Messages>> = {
         lead: "По этому адресу архивы можно только скачать, отправить сюда ничего нельзя.",
         hint: "Откройте ссылку в браузере.",
       },
+      429: {
+        title: "Слишком много сразу",
+        lead: "С вашего адреса идёт слишком много скачиваний или запросов.",
+        hint: "Дождитесь, пока одно из скачиваний закончится, или попробуйте ещё раз через минуту.",
+      },
       500: {
         title: "Что-то пошло не так",
         lead: "Серверу не удалось подготовить ответ.",
         hint: "Попробуйте позже. Если не поможет, сообщите тому, кто дал вам ссылку.",
+      },
+      502: {
+        title: "Временно недоступно",
+        lead: "Сервис, который отдаёт фотографии, не отвечает.",
+        hint: "Возможно, он перезапускается. Попробуйте ещё раз через минуту. " +
+          "Прерванное скачивание можно будет продолжить.",
       },
       503: {
         title: "Сервис занят",

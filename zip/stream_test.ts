@@ -435,6 +435,209 @@ Deno.test("next() with `ahead` reports the failure of a buffer when its turn com
   await assert.rejects(stream.next(600, { ahead: true }), /changed/);
 });
 
+/** Does something, lets everything go on that can, and tells which failures nobody has listened to */
+async function unheard(action: () => Promise<void>): Promise<string[]> {
+  const reasons: string[] = [];
+  const note = (event: PromiseRejectionEvent) => {
+    event.preventDefault();
+    reasons.push(String(event.reason));
+  };
+  globalThis.addEventListener("unhandledrejection", note);
+  try {
+    await action();
+    for (let turn = 0; turn < 3; turn++) await new Promise((resolve) => setTimeout(resolve, 0));
+  } finally {
+    globalThis.removeEventListener("unhandledrejection", note);
+  }
+  return reasons;
+}
+
+Deno.test("ArchiveStream: what fails while its client stalls is heard, and told in its turn", async (t) => {
+  const fail = () => Promise.reject(new Error("renamed away"));
+  const large = randomBytes(WHOLE_BYTES + 1000);
+  const cases: [
+    string,
+    Files,
+    (source: FakeSource) => void,
+    { start?: number; ahead?: boolean },
+  ][] = [
+    [
+      "scans of what a range skips",
+      Object.fromEntries(Array.from({ length: 9 }, (_, i) => [`${i}`, randomBytes(100, i)])),
+      (source) => source.checksum = fail,
+      { start: 9 * 140 - 10 },
+    ],
+    [
+      "the scan of the next large entry",
+      { "small": "1", "large": randomBytes(3000) },
+      (source) => source.checksum = fail,
+      {},
+    ],
+    [
+      "a buffer that is filled ahead",
+      { "1": randomBytes(500, 1), "2": randomBytes(500, 2), "3": randomBytes(500, 3) },
+      (source) => {
+        const fill = source.fill.bind(source);
+        source.fill = (length, slices) => slices[0].index === 0 ? fill(length, slices) : fail();
+      },
+      { ahead: true },
+    ],
+    [
+      "a buffer ahead that waits for a scan",
+      { "small": randomBytes(900), "large": large },
+      (source) => source.checksum = fail,
+      { ahead: true },
+    ],
+  ];
+  for (const [name, files, spoil, { start, ahead }] of cases) {
+    await t.step(name, async () => {
+      const { plan, source } = archiveOf(files);
+      spoil(source);
+      const stream = new ArchiveStream(plan, source, { start });
+      const reasons = await unheard(async () => {
+        assert.ok((await stream.next(1000, { ahead }))?.length, "what needs none of it goes out");
+      });
+      assert.deepEqual(reasons, []);
+      await assert.rejects(async () => {
+        while (await stream.next(1000, { ahead }));
+      }, /^Error: renamed away$/);
+      assert.deepEqual(await unheard(() => Promise.resolve()), []);
+    });
+  }
+});
+
+/**
+ * What is begun for each buffer of an archive with these sizes, and the buffer's length. A header of
+ * the archive is 40 bytes long, the directory and the end are not read.
+ */
+const SCHEDULES: Readonly<Record<string, readonly string[]>> = {
+  "buffers of 1,000 bytes": [
+    "read 0-10 of 0, 0-900 of 1; 990",
+    "scan 3; read 0-0 of 2; 40",
+    "scan 3; read 0-960 of 3; 1000",
+    "read 960-1000 of 3; 40",
+    "read 0-960 of 4; 1000",
+    "scan 6; read 0-50 of 5; 90",
+    "scan 6; scan 7; read 0-960 of 6; 1000",
+    "read 960-1960 of 6; 1000",
+    "read 1960-2960 of 6; 1000",
+    "read 2960-3000 of 6; 40",
+    "scan 7; read 0-960 of 7; 1000",
+    "read 960-1960 of 7; 1000",
+    "read 1960-2500 of 7, 0-7 of 9; 1000",
+    "211",
+  ],
+  "all known": [
+    "read 0-10 of 0, 0-900 of 1; 990",
+    "read 0-0 of 2, 0-920 of 3; 1000",
+    "read 920-1000 of 3; 80",
+    "read 0-960 of 4; 1000",
+    "read 0-50 of 5, 0-870 of 6; 1000",
+    "read 870-1870 of 6; 1000",
+    "read 1870-2870 of 6; 1000",
+    "read 2870-3000 of 6, 0-830 of 7; 1000",
+    "read 830-1830 of 7; 1000",
+    "read 1830-2500 of 7, 0-7 of 9; 1000",
+    "341",
+  ],
+  "ahead": [
+    "read 0-10 of 0, 0-900 of 1; 990",
+    "read 0-0 of 2; read 0-1000 of 3; 40",
+    "read 0-960 of 4; 1040",
+    "1000",
+    "read 0-50 of 5; read 0-3000 of 6; 90",
+    "read 0-2500 of 7; 3040",
+    "2540",
+    "read 0-7 of 9; 671",
+  ],
+  "a range to the end": [
+    "scan 0; scan 1; scan 3; read 430-1000 of 3; 570",
+    "read 0-960 of 4; 1000",
+    "scan 6; read 0-50 of 5; 90",
+    "scan 6; scan 7; read 0-960 of 6; 1000",
+    "read 960-1960 of 6; 1000",
+    "read 1960-2960 of 6; 1000",
+    "read 2960-3000 of 6; 40",
+    "scan 7; read 0-960 of 7; 1000",
+    "read 960-1960 of 7; 1000",
+    "read 1960-2500 of 7, 0-7 of 9; 1000",
+    "211",
+  ],
+  "a range to the end, ahead": [
+    "scan 0; scan 1; scan 3; read 430-1000 of 3; read 0-960 of 4; 570",
+    "1000",
+    "read 0-50 of 5; read 0-3000 of 6; 90",
+    "read 0-2500 of 7; 3040",
+    "2540",
+    "read 0-7 of 9; 671",
+  ],
+  "a range in the directory": [
+    "scan 3; scan 4; scan 5; scan 6; scan 3; scan 7; scan 9; scan 4; 100",
+    "100",
+    "100",
+    "100",
+    "11",
+  ],
+  "a range without the directory": [
+    "read 5-10 of 0, 0-900 of 1, 0-0 of 2; 985",
+    "read 0-1000 of 3; 1040",
+    "scan 6; read 0-960 of 4, 0-50 of 5; 1090",
+    "scan 6; scan 7; read 0-800 of 6; 840",
+  ],
+};
+
+/** For each buffer what was begun since the one before, and its length */
+async function schedule(
+  { plan, source }: { plan: Plan; source: FakeSource },
+  { length, ahead, start, end }: { length: number; ahead?: boolean; start?: number; end?: number },
+): Promise<string[]> {
+  const buffers: string[] = [];
+  let events: string[] = [];
+  const fill = source.fill.bind(source);
+  const checksum = source.checksum.bind(source);
+  source.fill = (length, slices) => {
+    const parts = slices.map((slice) =>
+      `${slice.offset}-${slice.offset + slice.length} of ${slice.index}`
+    );
+    events.push(`read ${parts.join(", ")}`);
+    return fill(length, slices);
+  };
+  source.checksum = (index) => {
+    events.push(`scan ${index}`);
+    return checksum(index);
+  };
+  const stream = new ArchiveStream(plan, source, { start, end });
+  for (let chunk; (chunk = await stream.next(length, { ahead }));) {
+    buffers.push([...events, chunk.length].join("; "));
+    events = [];
+    for (let turn = 0; turn < 50; turn++) await Promise.resolve(); // what was begun goes on
+  }
+  return buffers;
+}
+
+Deno.test("next() reads and scans in this order", async (t) => {
+  const sizes = [10, 900, 0, 1000, 960, 50, 3000, 2500, 0, 7];
+  const files = Object.fromEntries(
+    sizes.map((size, i) => [i === 8 ? "i/" : "abcdefghij"[i], randomBytes(size, i)]),
+  );
+  const cases: Record<string, Parameters<typeof schedule>[1] & { known?: boolean }> = {
+    "buffers of 1,000 bytes": { length: 1000 },
+    "all known": { length: 1000, known: true },
+    "ahead": { length: 1000, ahead: true },
+    "a range to the end": { length: 1000, start: 1500 },
+    "a range to the end, ahead": { length: 1000, start: 1500, ahead: true },
+    "a range in the directory": { length: 100, start: 9000 },
+    "a range without the directory": { length: 1500, start: 45, end: 4000 },
+  };
+  for (const [name, { known, ...options }] of Object.entries(cases)) {
+    await t.step(name, async () => {
+      const archive = archiveOf(files);
+      if (known) archive.source.knowAll();
+      assert.deepEqual(await schedule(archive, options), SCHEDULES[name]);
+    });
+  }
+});
+
 Deno.test("learnChecksum() is not called for a part of an entry", async () => {
   const { plan, source } = archiveOf({ "1": randomBytes(3000, 1), "2": randomBytes(3000, 2) });
   const [start, end] = [dataOffset(plan, 0) + 1, plan.headerOffsets[2] - 1];

@@ -5,12 +5,13 @@
  * @module
  */
 
-import { join, relative, sep } from "node:path";
+import { basename, join, relative, sep } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Child, type Folder, type FolderContent, gatherEntries } from "../entries.ts";
 import { codeOf, StorageError } from "../errors.ts";
 import type { EntryState, PackedListing } from "../listing.ts";
 import { isDamaged, isHash, isSelected, type Selection } from "../names.ts";
+import { compareFolders, type SourceFolder } from "../source.ts";
 
 /** A directory that changed more recently, in milliseconds, may change again under the same time. */
 const SETTLING_MS = 25;
@@ -19,7 +20,10 @@ const SETTLING_MS = 25;
 const NOW_LOOKS = 8;
 const NOW_PAUSE_MS = 5;
 
-/** Where the system has no permission bits. */
+/** At most this many names that are not valid UTF-8 are in an error. */
+const NAMED_BAD = 3;
+
+/** Where the system has no permission bits: on Windows, of which the runtime tells 0666 or 0444. */
 const FILE_MODE = 0o644;
 const DIRECTORY_MODE = 0o755;
 
@@ -73,6 +77,22 @@ export interface Walked {
 /** The code of the error for a photos folder that is gone. */
 const NO_ROOT = "ENOROOT";
 
+/** Directories of the photos folder with their own times, newest first; without those that are gone. */
+export function datedFolders(root: string, names: readonly string[]): SourceFolder[] {
+  return names.flatMap((name) => datedFolder(root, name)).sort(compareFolders);
+}
+
+function datedFolder(root: string, name: string): SourceFolder | [] {
+  try {
+    const stat = Deno.lstatSync(join(root, name));
+    return stat.isDirectory ? { name, mtimeMs: mtimeOf(stat) } : [];
+  } catch (error) {
+    // It fails alone: a damaged name can be listed and not be looked at.
+    const gone = error instanceof Deno.errors.NotFound && !isDamaged(name);
+    return gone ? [] : { name, mtimeMs: -Infinity };
+  }
+}
+
 /**
  * Lists a direct child directory of the photos folder. There is no listing if there is no such
  * directory, or it is another thing, or a symlink, or must not be read, or is spelled otherwise, or
@@ -97,6 +117,7 @@ export async function walkArchive(options: WalkOptions): Promise<Walked> {
   try {
     const packed = await gatherEntries({ hash, read: (folder) => walk.read(folder) });
     walk.assertUnchanged();
+    walk.assertNames();
     const steady = !timeless;
     const listing = packed && { ...packed, steady, settled: packed.settled && steady };
     return { listing, device };
@@ -133,6 +154,7 @@ class Walk {
   readonly #timeless: boolean;
   /** Of each group, one directory must still be as it was. */
   readonly #guards: Guard[][] = [];
+  readonly #badNames = new BadNames();
 
   constructor({ root, selection, strict = false, timeless = false }: WalkOptions) {
     this.#root = root;
@@ -189,6 +211,11 @@ class Walk {
     return this.#timeless ? `${stat.dev}:${stat.ino}` : directoryState(stat);
   }
 
+  /** Every name could be opened. Last of all, so that the error counts the whole archive. */
+  assertNames() {
+    this.#badNames.assertNone();
+  }
+
   /** Reads one folder. Errors name it by its path in the archive's folder. */
   async read(folder: Folder): Promise<FolderContent> {
     try {
@@ -229,10 +256,11 @@ class Walk {
     // https://github.com/denoland/deno/blob/v2.9.5/ext/fs/std_fs.rs (fn read_dir: `entry.ok()?`)
     for await (const { name } of Deno.readDir(this.#fileOf(folder.location))) {
       if (!isSelected(name, this.#selection)) continue;
-      if (isDamaged(name)) {
-        if (damaged.has(name)) throw badName(folder.path + name);
-        damaged.add(name);
+      if (damaged.has(name)) {
+        this.#badNames.add(folder.path + name);
+        continue;
       }
+      if (isDamaged(name)) damaged.add(name);
       names.push(name);
     }
     return names;
@@ -242,7 +270,7 @@ class Walk {
   #child(folder: Folder, original: string, file: string): Child | "left out" | null {
     let stat = statEntry(file);
     if (!stat) {
-      if (isDamaged(original)) throw badName(folder.path + original);
+      if (isDamaged(original)) this.#badNames.add(folder.path + original);
       return null;
     }
     let target: string | null = null;
@@ -262,7 +290,9 @@ class Walk {
       path = Deno.realPathSync(link);
     } catch (error) {
       if (isExpected(error)) return null;
-      throw error;
+      if (!(error instanceof Deno.errors.InvalidData)) throw error;
+      this.#badNames.add(folder.path + basename(link)); // it leads to one
+      return null;
     }
     const inside = relative(this.#root, path);
     if (inside === "" || inside === ".." || inside.startsWith(`..${sep}`)) return null;
@@ -288,6 +318,29 @@ class Walk {
 
   #fileOf(location: string) {
     return fileOf(this.#root, location);
+  }
+}
+
+/**
+ * Names that are not valid UTF-8. The runtime puts U+FFFD in place of what it cannot show, and opens
+ * nothing by a name like that: so there is no such file, or it is another one.
+ */
+class BadNames {
+  readonly #first: string[] = [];
+  #count = 0;
+
+  add(path: string) {
+    if (this.#count++ < NAMED_BAD) this.#first.push(JSON.stringify(path));
+  }
+
+  assertNone() {
+    if (this.#count === 0) return;
+    const are = this.#count === 1 ? "name is" : `${this.#count} names are`;
+    const more = this.#count > NAMED_BAD ? ", …" : "";
+    throw new StorageError(
+      "EILSEQ",
+      `list folder: ${are} not valid UTF-8: ${this.#first.join(", ")}${more}`,
+    );
   }
 }
 
@@ -349,8 +402,16 @@ async function tellsNow(path: string): Promise<boolean> {
 
 function stateOf(stat: Deno.FileInfo): EntryState {
   const { isDirectory, size, dev, ino } = stat;
-  const mode = (stat.mode ?? (isDirectory ? DIRECTORY_MODE : FILE_MODE)) & 0o777;
-  return { size: isDirectory ? 0 : size, mtimeMs: mtimeOf(stat), mode, dev, ino };
+  return { size: isDirectory ? 0 : size, mtimeMs: mtimeOf(stat), mode: modeOf(stat), dev, ino };
+}
+
+/** Permission bits: on Windows those that a Linux replica would have, most likely. */
+export function modeOf(
+  { mode, isDirectory }: Pick<Deno.FileInfo, "mode" | "isDirectory">,
+  system: typeof Deno.build.os = Deno.build.os,
+): number {
+  const known = system === "windows" ? null : mode;
+  return (known ?? (isDirectory ? DIRECTORY_MODE : FILE_MODE)) & 0o777;
 }
 
 /** Milliseconds since 1970; 1970 itself where the system does not tell. */
@@ -397,13 +458,6 @@ async function isSpelledSo(root: string, hash: string) {
 
 function changing() {
   return new StorageError("EAGAIN", "list folder: files are being added or renamed just now");
-}
-
-function badName(path: string) {
-  return new StorageError(
-    "EILSEQ",
-    `list folder: name is not valid UTF-8: ${JSON.stringify(path)}`,
-  );
 }
 
 function isExpected(error: unknown) {

@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { ConfigError } from "../../lib/config.ts";
+import { makeTree } from "../../testing/tree.ts";
+import { openRoot } from "./root.ts";
+
+Deno.test("openRoot() is the folder itself, without links on the way", async () => {
+  await using tree = await makeTree({ "a/b/photo.jpg": "1" });
+  assert.equal(await openRoot(tree.join("a/b")), tree.join("a/b"));
+  assert.equal(await openRoot(`${tree.join("a")}/./b/../b/`), tree.join("a/b"));
+  if (Deno.build.os === "windows") return;
+  await Deno.symlink("a/b", tree.join("link"));
+  assert.equal(await openRoot(tree.join("link")), tree.join("a/b"));
+});
+
+Deno.test("openRoot() refuses what is no folder, and a whole disk, and says why", async () => {
+  await using tree = await makeTree({ "file": "1", "folder": { directory: true } });
+  const cases: [string, RegExp][] = [
+    [tree.join("missing"), /^--folder: .*missing.* cannot be read as a folder: there is none/],
+    [tree.join("file"), /^--folder: .*file.* cannot be read as a folder: it is a file/],
+  ];
+  if (Deno.build.os !== "windows") {
+    cases.push(["/", /^--folder: "\/" is a whole disk, give a folder in it$/]);
+    cases.push([`${tree.path}/folder/../../../../../../..`, /is a whole disk/]);
+  }
+  for (const [folder, message] of cases) {
+    await assert.rejects(openRoot(folder), (error) => {
+      assert.ok(error instanceof ConfigError);
+      assert.match(error.message, message);
+      return true;
+    });
+  }
+});
+
+Deno.test("openRoot() looks into the folder: one that cannot be listed is refused", async () => {
+  await using tree = await makeTree();
+  const { readDir } = Deno;
+  Deno.readDir = () => {
+    throw new Deno.errors.PermissionDenied("EACCES: no");
+  };
+  try {
+    await assert.rejects(openRoot(tree.path), /cannot be read as a folder: EACCES: no$/);
+  } finally {
+    Deno.readDir = readDir;
+  }
+});
