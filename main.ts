@@ -8,6 +8,7 @@
  * @module
  */
 
+import { existsSync } from "node:fs";
 import { delimiter, isAbsolute, join, resolve } from "node:path";
 import { checkConfigCommand } from "./commands/check_config.ts";
 import { newCommand } from "./commands/new.ts";
@@ -21,7 +22,8 @@ import { createZipCommandEngine, findProgram, warnOfLocale } from "./engines/zip
 import { DELAYED_CHUNK_BYTES } from "./handlers/archive.ts";
 import { type Config, ConfigError, type Invocation, readConfig } from "./lib/config.ts";
 import { configureLog, describeError, log, redact } from "./lib/log.ts";
-import { readCommit, readDotenv, readVariable } from "./process/environment.ts";
+import { DescriptorReserve } from "./process/descriptors.ts";
+import { misspeltVariables, readCommit, readDotenv, readVariable } from "./process/environment.ts";
 import { StartError } from "./process/listen.ts";
 import {
   dropPermissions,
@@ -41,11 +43,13 @@ type Command = Exclude<Invocation, { action: "print" | "new" }>;
 
 /** Does what the command line asks for; the exit code of the process. */
 async function main(): Promise<number> {
+  const warnings: string[] = [];
   const invocation = readConfig({
     args: Deno.args,
     env: readVariable,
     dotenv: await readDotenv(),
     version: await describeVersion(),
+    onWarning: (text) => warnings.push(text),
   });
   if (invocation.action === "print") {
     console.log(invocation.text.trimEnd());
@@ -59,32 +63,46 @@ async function main(): Promise<number> {
   await assertPermitted(invocation.config);
   await dropPermissions(invocation.config);
   const folder = await openRoot(invocation.config.folder);
+  configureLog({ downloads: invocation.action === "serve" && invocation.config.log, folder });
+  for (const text of [...warnings, ...await misspeltVariables()]) log.warn("{text}", { text });
   return await runCommand({ ...invocation, config: { ...invocation.config, folder } });
 }
 
 async function runCommand(command: Command): Promise<number> {
   const { config } = command;
-  if (command.action === "check") {
-    checkConfigCommand(config);
-    return 0;
-  }
-  const isServing = command.action === "serve";
-  configureLog({ downloads: isServing && config.log });
+  using descriptors = new DescriptorReserve();
   const index = config.checksums && resolve(config.checksums);
   const onUnsteady = (hash: string) =>
     log.warn("an archive cannot be resumed: its disk tells no times to go by", {
       archive: redact(hash),
     });
   const strict = config.settle > 0;
-  using source = new DiskSource({ ...config, root: config.folder, index, strict, onUnsteady });
+  using source = new DiskSource({
+    ...config,
+    root: config.folder,
+    index,
+    descriptors,
+    strict,
+    onUnsteady,
+  });
+  if (index !== undefined) await assertUsable(index, { source, keep: command.action !== "check" });
   switch (command.action) {
+    case "check":
+      checkConfigCommand(config);
+      return 0;
     case "serve":
-      return await serveCommand({ config, source, engine: await createEngine(config, source) });
+      return await serve(config, source, descriptors);
     case "warm":
       return await warmCommand({ config, source, hashes: command.hashes });
     case "verify":
       return await verifyCommand({ config, source, hashes: command.hashes });
   }
+}
+
+async function serve(config: Config, source: DiskSource, descriptors: DescriptorReserve) {
+  const engine = await createEngine(config, source);
+  await source.start();
+  return await serveCommand({ config, source, engine, descriptors });
 }
 
 async function createEngine(config: Config, source: DiskSource): Promise<Engine> {
@@ -119,6 +137,27 @@ async function assertPermitted(config: Config) {
   await findZip(); // Deno drops its permission for a program that is not there
   const run: Deno.PermissionDescriptor = { name: "run", command: "zip" };
   await requirePermissions([{ descriptor: run, flag: "--allow-run=zip" }]);
+}
+
+/**
+ * Opens the file of `--checksums`, which is made if there is none.
+ *
+ * @throws {ConfigError} if it is something else, or cannot be read and written
+ */
+async function assertUsable(
+  index: string,
+  { source, keep }: { readonly source: DiskSource; readonly keep: boolean },
+) {
+  const isThere = existsSync(index);
+  try {
+    await source.recall([]);
+    await source.remember([]);
+  } catch (error) {
+    const why = describeError(error);
+    if (/database is locked/.test(why)) return; // by another process, for a while
+    throw new ConfigError(`--checksums: ${JSON.stringify(index)}: ${why}`);
+  }
+  if (!keep && !isThere) await Deno.remove(index);
 }
 
 /** Threads load their code when they start; in an executable it is inside. */

@@ -89,6 +89,11 @@ export class DiskSource implements FileSource, Disposable {
     this.#pool = new Pool(options);
   }
 
+  /** Starts the threads, which otherwise come with the first tasks: see {@link Pool.start}. */
+  start(): Promise<void> {
+    return this.#pool.start();
+  }
+
   /** Names of the directories in the photos folder. */
   archives({ background, signal }: ListOptions = {}): Promise<string[]> {
     return this.#pool.run("directories", { root: this.#root }, { background, signal });
