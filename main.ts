@@ -56,9 +56,10 @@ async function main(): Promise<number> {
     return 0;
   }
   if (invocation.action === "new") {
-    const { folder, hidden } = invocation.config;
+    const { folder } = invocation.config;
     await requirePermissions([read(folder)]);
-    return await newCommand({ ...invocation, hidden, photos: await openRoot(folder) });
+    const photos = await openRoot(folder);
+    return await newCommand({ ...invocation, selection: invocation.config, photos });
   }
   await assertPermitted(invocation.config);
   await dropPermissions(invocation.config);

@@ -30,8 +30,8 @@ const REASONS: Readonly<Record<string, string>> = {
 export interface NewOptions extends Omit<NewArchive, "action"> {
   /** Absolute path of the photos folder, without symlinks in it. */
   readonly photos: string;
-  /** Whether archives include hidden files. @default false */
-  readonly hidden?: boolean;
+  /** Which files archives have besides plain visible ones. @default none */
+  readonly selection?: Selection;
 }
 
 /** How an album gets its new name. */
@@ -62,10 +62,10 @@ export async function newCommand({ baseUrl = "", ...options }: NewOptions): Prom
  * @throws {StorageError} if it cannot be read or written; nothing is left behind then
  */
 export async function publish(
-  { photos, album, method, hidden, name = randomName(), signal }: PublishOptions,
+  { photos, album, method, selection = {}, name = randomName(), signal }: PublishOptions,
 ): Promise<{ readonly name: string; readonly leftOut: number }> {
   const source = await findAlbum(album, photos, method);
-  if (!await hasFile(source, { hidden })) {
+  if (!await hasFile(source, selection)) {
     throw new ConfigError(`new: ${quote(album)} has no file in it that an archive would have`);
   }
   const target = join(photos, name);

@@ -5,6 +5,7 @@
  * @module
  */
 
+import { watchClient } from "../http/client.ts";
 import { pageResponse } from "../http/headers.ts";
 import { isLocalHost, isLoopback } from "../http/target.ts";
 import { log, redact } from "../lib/log.ts";
@@ -59,16 +60,12 @@ export function createHome({ source, listing }: HomeOptions): Home {
   return async (request, { query, peer }) => {
     const language = chooseLanguage(request.headers.get("accept-language"));
     const visible = listing === "on" || listing === "auto" && isLocal(request, peer);
-    try {
-      const shown = visible
-        ? await shownArchives(pages, pageNumber(query), request.signal)
-        : { archives: null, ownerHint: listing === "auto" ? ownerHint(request) : undefined };
-      const html = homePage({ language, command: NEW_COMMAND, ...shown });
-      return pageResponse(html, { language, csp: contentSecurityPolicy });
-    } catch (error) {
-      if (!request.signal.aborted) throw error;
-      return new Response(null, { status: 503 }); // the visitor left: nobody sees it, nothing failed
-    }
+    using client = watchClient(request);
+    const shown = visible
+      ? await shownArchives(pages, pageNumber(query), client.signal)
+      : { archives: null, ownerHint: listing === "auto" ? ownerHint(request) : undefined };
+    const html = homePage({ language, command: NEW_COMMAND, ...shown });
+    return pageResponse(html, { language, csp: contentSecurityPolicy });
   };
 }
 

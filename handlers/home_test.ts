@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { ClientLeftError } from "../http/client.ts";
 import { StorageError } from "../storage/errors.ts";
 import type { FileSource } from "../storage/source.ts";
 import { captureLog } from "../testing/log.ts";
@@ -163,7 +164,7 @@ Deno.test("GET / is given up when the visitor leaves, which is no failure", asyn
   const leaving = new AbortController();
   const answer = homeOf(counting)("", leaving);
   leaving.abort();
-  assert.equal((await answer).body, null);
+  await assert.rejects(answer, ClientLeftError);
   assert.deepEqual(log.lines, []);
 });
 
@@ -171,7 +172,8 @@ Deno.test("GET /: more than a hundred who wait are told to come again", async ()
   const ask = homeOf(countTasks(archives(1), { folders: () => new Promise(() => {}) }));
   const leaving = new AbortController();
   const waiting = Array.from({ length: 100 }, () => ask("", leaving));
+  await new Promise((resolve) => setTimeout(resolve)); // all of them have asked
   await assert.rejects(ask(), (error) => error instanceof StorageError && error.code === "EBUSY");
   leaving.abort();
-  await Promise.all(waiting);
+  for (const answer of waiting) await assert.rejects(answer, ClientLeftError);
 });

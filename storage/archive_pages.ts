@@ -5,10 +5,10 @@
  * @module
  */
 
+import { unlessAborted } from "../lib/abort.ts";
 import { mapAtMost } from "../lib/concurrency.ts";
 import { codeOf, StorageError } from "./errors.ts";
 import { filesOf } from "./listing.ts";
-import { unlessAborted } from "../lib/abort.ts";
 import { isJunk, isUnfinished } from "./junk.ts";
 import { isHash, isHidden } from "./names.ts";
 import type { FileSource, SourceFolder } from "./source.ts";
@@ -165,7 +165,6 @@ export class ArchivePages {
 
   #enqueue(number: number): Job {
     const result = Promise.withResolvers<ArchivePage>();
-    result.promise.catch(() => {}); // everybody may have left
     const job = { number, end: new AbortController(), result, waiting: 0 };
     this.#queue.push(job);
     this.#work();

@@ -218,6 +218,24 @@ Deno.test("ArchivePages: those who wait are bounded, and who left is gone", asyn
   assert.equal(source.counts.list, 200, "nothing is listed for the first page, which all had left");
 });
 
+Deno.test("ArchivePages: who comes after all others have left gets a page of its own", async () => {
+  const memory = archives(101);
+  const go = Promise.withResolvers<void>();
+  const folders: FileSource["folders"] = async (options) => {
+    await go.promise;
+    return await memory.folders(options);
+  };
+  const pages = new ArchivePages({ source: countTasks(memory, { folders }) });
+  const leaving = new AbortController();
+  const running = pages.get(1);
+  const queued = pages.get(2, leaving.signal);
+  leaving.abort();
+  await assert.rejects(queued);
+  const later = pages.get(2);
+  go.resolve();
+  assert.deepEqual([(await running).number, (await later).number], [1, 2]);
+});
+
 Deno.test("ArchivePages: a page that nobody waits for any longer is given up", async () => {
   const memory = archives(100);
   const go = Promise.withResolvers<void>();

@@ -27,6 +27,12 @@ Deno.test("DiskSource.folders() has the folders' own times, the newest first", a
   assert.deepEqual((await source.archives()).sort(), names);
 });
 
+Deno.test("DiskSource.folders() of an empty photos folder are none", async () => {
+  await using tree = await makeTree();
+  using source = new DiskSource({ root: tree.path });
+  assert.deepEqual(await source.folders(), []);
+});
+
 testWith(
   ["python3"],
   "DiskSource.folders() has a folder whose name is not UTF-8, last",
