@@ -151,14 +151,14 @@ Deno.test("the version tells what is in it", async () => {
 Deno.test("clients of one archive share its plan", async () => {
   await using setup = await setUp({ "a": "1", "b": "2" });
   let looks = 0;
-  const entries = setup.listing.entries.map((entry) => ({
-    ...{ hash: entry.hash, path: entry.path, location: entry.location, identity: entry.identity },
-    ...{ size: entry.size, mtime: entry.mtime, mode: entry.mode },
-    get name() {
-      looks++;
-      return entry.name;
-    },
-  }));
+  const entries = setup.listing.entries.map((entry) =>
+    new Proxy(entry, {
+      get(target, key) {
+        if (key === "name") looks++;
+        return Reflect.get(target, key, target);
+      },
+    })
+  );
   const engine = createStoreEngine({
     source: setup.source,
     checksums: new Checksums(setup.source),
