@@ -23,7 +23,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
 const SIDE_BY_SIDE: Readonly<
   Record<string, { readonly shared?: readonly string[]; readonly over?: string }>
 > = {
-  commands: { shared: ["commands/archives.ts", "commands/terminal.ts"] },
+  commands: {
+    shared: ["commands/archives.ts", "commands/broken_archives.ts", "commands/terminal.ts"],
+  },
   handlers: { over: "handlers/mod.ts" },
   engines: { shared: ["engines/engine.ts", "engines/pace.ts"] },
 };

@@ -13,7 +13,9 @@ import { tellAll } from "../observe/observer.ts";
 import { listen } from "../process/listen.ts";
 import { onStopSignal } from "../process/signals.ts";
 import { isGuessable, isHash } from "../storage/names.ts";
+import { isJunk, isUnfinished } from "../storage/junk.ts";
 import type { FileSource } from "../storage/source.ts";
+import { warnOfBrokenArchives } from "./broken_archives.ts";
 
 /** At most this many folders are named in a warning. */
 const NAMED_FOLDERS = 3;
@@ -31,6 +33,7 @@ export interface ServeOptions {
 /** Serves until a signal says to stop. The exit code is 1 if a second one said to stop at once. */
 export async function serveCommand({ config, source, engine }: ServeOptions): Promise<number> {
   const stopping = new AbortController();
+  const search = new AbortController();
   const cut = () => stopping.abort(new Error("the service is stopping"));
   const handler = createHandler({
     ...config,
@@ -46,6 +49,7 @@ export async function serveCommand({ config, source, engine }: ServeOptions): Pr
   onStopSignal({
     first: async () => {
       log.info("stopping");
+      search.abort();
       await listening.stop({ grace: config.shutdownTimeout * 1000, cut });
       await engine.close();
       end(0);
@@ -57,13 +61,15 @@ export async function serveCommand({ config, source, engine }: ServeOptions): Pr
     },
   });
   console.log(`Listening on ${listening.url}`); // last: whoever waits for it may send signals too
+  warnOfBrokenArchives({ source, signal: search.signal });
   return await ended;
 }
 
 /** A folder that no link reaches is a mistake; a name that can be guessed is no secret. */
 async function warnOfNames(source: FileSource) {
   const folders = await source.archives();
-  const unreachable = folders.filter((name) => !isHash(name));
+  const isMeant = (name: string) => !isJunk(name) && !isUnfinished(name);
+  const unreachable = folders.filter((name) => !isHash(name) && isMeant(name));
   if (unreachable.length > 0) {
     log.warn("folders that no link can reach: use letters, digits, - and _ for their names", {
       count: unreachable.length,

@@ -119,7 +119,7 @@ const TREES: Record<string, Files> = {
       "a": "1",
       "b": "2",
       "a\nb": "3",
-      "Icon\r": "4",
+      "Ikone\r": "4",
       "\n": "5",
       "d\r\n/-x": "6",
       "d\r\n/e/\n\n": "7",

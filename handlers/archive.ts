@@ -96,11 +96,13 @@ function observedBody(stream: ArchiveBody, download: Download, options: ArchiveO
 /** What the state of the archive is called: in a tag, and by a date. */
 function validatorsOf(listing: Listing, { version }: Archive): Validators {
   const now = Math.floor(Date.now() / 1000);
+  const { settled, lastModified } = listing;
   return {
-    etag: entityTag({ version, settled: listing.settled }),
-    // Never in the future (RFC 9110 section 8.8.2.1).
-    lastModified: Math.min(listing.lastModified, now),
-    dateIsStrong: listing.settled && listing.lastModified + STRONG_DATE_SECONDS < now,
+    etag: entityTag({ version, settled }),
+    // Never in the future (RFC 9110 section 8.8.2.1); the present instead would be another one with
+    // every request.
+    lastModified: lastModified <= now ? lastModified : null,
+    dateIsStrong: settled && lastModified + STRONG_DATE_SECONDS < now,
   };
 }
 

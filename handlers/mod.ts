@@ -7,10 +7,11 @@
 
 import { ClientLeftError } from "../http/client.ts";
 import { EngineUnavailableError } from "../engines/engine.ts";
-import { pageResponse, redirectResponse, withoutBody } from "../http/headers.ts";
+import { ConnectionLimit } from "../http/connection_limit.ts";
+import { pageResponse, redirectResponse, tooManyResponse, withoutBody } from "../http/headers.ts";
 import { hasParameter, rawTarget, type Target } from "../http/target.ts";
 import { describeError, log, redact } from "../lib/log.ts";
-import { isPassing, StorageError } from "../storage/errors.ts";
+import { isLasting, isPassing, StorageError } from "../storage/errors.ts";
 import { isHash } from "../storage/names.ts";
 import { Settling, UNSETTLED } from "../storage/settling.ts";
 import type { FileSource } from "../storage/source.ts";
@@ -52,14 +53,48 @@ const EXTRA_HEADERS: Readonly<Record<number, Readonly<Record<string, string>>>> 
   503: { "retry-after": "5" },
 };
 
+/**
+ * Requests that one connection may have under way at a time. HTTP/1.1 has one. With HTTP/2, which the
+ * runtime always offers, a connection has up to 200, each with the memory of a download, and there is
+ * no option for less.
+ *
+ * @see {@link https://github.com/denoland/deno/blob/v2.9.5/ext/http/http_next.rs#L4845-L4869}
+ */
+const REQUESTS_PER_CONNECTION = 8;
+
+/** The warning about refused requests is not repeated for so long, in milliseconds. */
+const QUIET_MS = 60_000;
+
 /** Makes the function that answers all requests. */
 export function createHandler(options: HandlerOptions): Handler {
   const { source, settle = 0 } = options;
   const site: Site = { ...options, settling: new Settling(source, { quiet: settle }) };
+  const isWithinLimit = limitConnections();
   return async (request, info) => {
+    if (!isWithinLimit(info)) return tooManyResponse();
     const peer = "hostname" in info.remoteAddr ? info.remoteAddr.hostname : "";
     const response = await answer(request, peer, site);
     return request.method === "HEAD" ? withoutBody(response) : response;
+  };
+}
+
+/** Asked once a request: whether its connection may have another one under way. */
+function limitConnections(): (info: Deno.ServeHandlerInfo) => boolean {
+  const limit = new ConnectionLimit(REQUESTS_PER_CONNECTION);
+  let quietUntil = -Infinity;
+  return ({ remoteAddr, completed }) => {
+    // A Unix socket tells no connection from another; but only those who may open it are there.
+    if (!("hostname" in remoteAddr)) return true;
+    if (limit.admit(`${remoteAddr.hostname} ${remoteAddr.port}`, completed)) return true;
+    if (performance.now() < quietUntil) return false;
+    quietUntil = performance.now() + QUIET_MS;
+    const most = REQUESTS_PER_CONNECTION;
+    log.warn(
+      "refused with 429: one connection has {most} requests under way; " +
+        "a proxy should speak HTTP/1.1 to the service",
+      { most },
+    );
+    return false;
   };
 }
 
@@ -80,7 +115,7 @@ async function answer(request: Request, peer: string, site: Site) {
       ...(archive && { archive }),
       why: describeError(error),
     });
-    return errorResponse(request, status);
+    return errorResponse(request, status, isLasting(error));
   }
 }
 
@@ -116,9 +151,9 @@ function statusOf(error: unknown) {
   return error instanceof EngineUnavailableError || isPassing(error) ? 503 : 500;
 }
 
-function errorResponse(request: Request, status: number) {
+function errorResponse(request: Request, status: number, lasting = false) {
   const language = chooseLanguage(request.headers.get("accept-language"));
-  const html = errorPage({ language, status });
+  const html = errorPage({ language, status, lasting });
   const headers = EXTRA_HEADERS[status];
   return pageResponse(html, { status, language, csp: contentSecurityPolicy, headers });
 }

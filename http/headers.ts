@@ -15,6 +15,14 @@ const DISCREET = {
   "x-robots-tag": "noindex, nofollow",
 } as const;
 
+/**
+ * A longer body is handed to the runtime in pieces of so many bytes. One that is handed over at once
+ * waits in the runtime's memory for a client that does not read, and there counts as sent.
+ *
+ * @see {@link https://github.com/denoland/deno/blob/v2.9.5/ext/http/00_serve.ts#L654-L669}
+ */
+const PIECE_BYTES = 16 << 10;
+
 /** Hexadecimal digits of a hash that become an entity tag: 128 bits, for no two states alike. */
 const TAG_DIGITS = 32;
 
@@ -25,7 +33,7 @@ const DESCRIBES_CONTENT = ["content-type", "content-disposition", "content-lengt
 export interface ArchiveFields {
   /** Name under which the client saves it. Letters, digits, `-`, `_` and `.` only. */
   readonly filename: string;
-  /** Newest modification time, in whole seconds since 1970; null to leave it out. */
+  /** Newest modification time, in whole seconds since 1970; null if it is not known. */
   readonly lastModified: number | null;
   /** Entity tag with its quotes; null if the bytes differ each time, which rules out ranges. */
   readonly etag: string | null;
@@ -82,7 +90,7 @@ export function pageResponse(html: string, fields: PageFields): Response {
     "vary": "accept-language",
     ...fields.headers,
   };
-  return new Response(body, { status: fields.status ?? 200, headers });
+  return new Response(inPieces(body), { status: fields.status ?? 200, headers });
 }
 
 /** A short text for programs as a response. */
@@ -109,7 +117,7 @@ export function jsonResponse(data: unknown): Response {
     "cache-control": "private, no-cache",
     "etag": `"${createHash("sha256").update(body).digest("hex").slice(0, TAG_DIGITS)}"`,
   };
-  return new Response(body, { headers });
+  return new Response(inPieces(body), { headers });
 }
 
 /**
@@ -120,6 +128,14 @@ export function stateResponse(status: 304 | 412 | 416, fields: Headers): Respons
   const headers = new Headers(fields);
   for (const name of DESCRIBES_CONTENT) headers.delete(name);
   return new Response(null, { status, headers });
+}
+
+/**
+ * A refusal of a request that came while too many others were under way (RFC 6585 section 4). It has
+ * no body: with HTTP/2 that would have to wait behind those of the others.
+ */
+export function tooManyResponse(): Response {
+  return new Response(null, { status: 429, headers: { ...DISCREET, "retry-after": "5" } });
 }
 
 /**
@@ -155,6 +171,18 @@ export function withoutBody({ status, headers, body }: Response): Response {
  */
 export function emptyBody(): ReadableStream<Uint8Array<ArrayBuffer>> {
   return new ReadableStream({ start: (controller) => controller.close() });
+}
+
+/** Bytes as a body of which no more is taken over at a time than one piece. */
+function inPieces(bytes: Uint8Array<ArrayBuffer>): BodyInit {
+  if (bytes.length <= PIECE_BYTES) return bytes;
+  let at = 0;
+  return new ReadableStream({
+    pull(controller) {
+      controller.enqueue(bytes.subarray(at, at += PIECE_BYTES));
+      if (at >= bytes.length) controller.close();
+    },
+  }, { highWaterMark: 0 });
 }
 
 /** Both forms of the name (RFC 6266 section 4.3), since some clients know only one. */

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { Buffer } from "node:buffer";
 import fc from "fast-check";
 import {
   archiveHeaders,
@@ -54,6 +55,7 @@ Deno.test("archiveHeaders() writes Last-Modified as RFC 9110 wants it", () => {
   for (const [lastModified, expected] of cases) {
     assert.equal(archiveHeaders({ ...FIELDS, lastModified }).get("last-modified"), expected);
   }
+  assert.equal(archiveHeaders({ ...FIELDS, lastModified: null }).has("last-modified"), false);
 });
 
 Deno.test("archiveHeaders() refuses file names that it cannot write, and writes all others", () => {
@@ -132,6 +134,26 @@ Deno.test("jsonResponse() has a tag that follows each byte of the text", () => {
   const states = [{}, { a: 1 }, { a: "1" }, { a: 1, b: 2 }, { b: 2, a: 1 }, [], null, "ё", "е"];
   assert.equal(new Set(states.map(tagOf)).size, states.length);
   for (const state of states) assert.equal(tagOf(state), tagOf(structuredClone(state)));
+});
+
+Deno.test("jsonResponse() and pageResponse() hand a long body over piece by piece", async () => {
+  const page = { language: "en", csp: "default-src 'none'" };
+  for (const length of [1, 16_383, 16_384, 16_385, 32_768, 32_769, 100_000]) {
+    const text = "x".repeat(length);
+    const bodies = [
+      [jsonResponse(text).body, `"${text}"\n`],
+      [pageResponse(text, page).body, text],
+    ] as const;
+    for (const [body, expected] of bodies) {
+      const chunks = await Array.fromAsync(body!);
+      assert.equal(Buffer.concat(chunks).toString(), expected);
+      assert.ok(chunks.every((chunk) => chunk.length > 0 && chunk.length <= 16_384));
+    }
+  }
+  const { body } = pageResponse("x".repeat(100_000), page);
+  const reader = body!.getReader();
+  await reader.read();
+  await reader.cancel();
 });
 
 Deno.test("stateResponse() has what names the state, nothing that describes a content", () => {

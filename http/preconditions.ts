@@ -23,20 +23,22 @@ const ASCTIME_DATE = /^[A-Z][a-z]{2} ([A-Z][a-z]{2}) ([ \d]\d) (\d\d):(\d\d):(\d
 
 /**
  * The status that ends a GET or HEAD early: 304 (not modified), 412 (precondition failed), or null
- * to continue. Conditions are evaluated in the order of section 13.2.2.
+ * to continue. Conditions are evaluated in the order of section 13.2.2; those about a date do not
+ * count where the resource has none (13.1.3, 13.1.4).
  */
 export function evaluatePreconditions(headers: Headers, validators: Validators): 304 | 412 | null {
-  const { etag, lastModified } = validators;
+  const { lastModified } = validators;
   const ifMatch = headers.get("if-match");
   const unmodifiedSince = parseHttpDate(headers.get("if-unmodified-since"));
   if (ifMatch !== null) {
-    if (!matches(ifMatch, etag, isSameStrong)) return 412;
-  } else if (isAfter(lastModified, unmodifiedSince)) return 412;
+    if (!matches(ifMatch, validators.etag, isSameStrong)) return 412;
+  } else if (isLater(lastModified, unmodifiedSince)) return 412;
 
   const ifNoneMatch = headers.get("if-none-match");
   const modifiedSince = parseHttpDate(headers.get("if-modified-since"));
-  if (ifNoneMatch !== null) return matches(ifNoneMatch, etag, isSameWeak) ? 304 : null;
-  return isAfter(lastModified, modifiedSince) === false ? 304 : null;
+  if (ifNoneMatch !== null) return matches(ifNoneMatch, validators.etag, isSameWeak) ? 304 : null;
+  if (lastModified === null || modifiedSince === null) return null;
+  return isLater(lastModified, modifiedSince) ? null : 304;
 }
 
 /**
@@ -47,8 +49,8 @@ export function isRangeWanted(headers: Headers, validators: Validators): boolean
   const ifRange = headers.get("if-range");
   if (ifRange === null) return true;
   if (validators.etag !== null && isSameStrong(ifRange, validators.etag)) return true;
-  const { dateIsStrong, lastModified } = validators;
-  return dateIsStrong && lastModified !== null && parseHttpDate(ifRange) === lastModified;
+  const date = validators.dateIsStrong ? validators.lastModified : null;
+  return date !== null && parseHttpDate(ifRange) === date;
 }
 
 /**
@@ -64,15 +66,15 @@ export function parseHttpDate(text: string | null): number | null {
   return asctime ? toSeconds(asctime[6], asctime[1], asctime[2], asctime.slice(3, 6)) : null;
 }
 
-/** Null if there is nothing to compare: conditions on dates do not count then (section 13.1). */
-function isAfter(lastModified: number | null, date: number | null): boolean | null {
-  return lastModified === null || date === null ? null : lastModified > date;
-}
-
 /** `*` matches any state; otherwise one tag of the list must match. */
 function matches(list: string, etag: string | null, same: (a: string, b: string) => boolean) {
   if (list.trim() === "*") return true;
   return etag !== null && (list.match(ENTITY_TAG) ?? []).some((tag) => same(tag, etag));
+}
+
+/** True if both dates are known, and the first is the later one. */
+function isLater(date: number | null, other: number | null) {
+  return date !== null && other !== null && date > other;
 }
 
 /** Strong comparison: neither is weak (section 8.8.3.2). */

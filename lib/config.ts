@@ -37,6 +37,8 @@ export interface Config {
   readonly listing: ListingMode;
   /** Whether names with a leading dot are included. */
   readonly hidden: boolean;
+  /** Whether what systems and network disks leave in folders is included. */
+  readonly includeJunk: boolean;
   /** Whether symlinks are followed as long as they stay inside the photos folder. */
   readonly followSymlinks: boolean;
   /** Milliseconds that a folder must have been left alone before it is sent, 0 for none. */
@@ -187,6 +189,14 @@ const OPTIONS = {
     variable: "ZIPFERRY_HIDDEN",
     default: "false",
     description: "include files and folders whose names start with a dot",
+    allowed: "true or false",
+    parse: parseBoolean,
+  },
+  includeJunk: {
+    flags: "--include-junk [true|false]",
+    variable: "ZIPFERRY_INCLUDE_JUNK",
+    default: "false",
+    description: "include what systems and network disks leave in folders, as in Thumbs.db",
     allowed: "true or false",
     parse: parseBoolean,
   },

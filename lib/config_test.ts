@@ -21,6 +21,7 @@ const DEFAULTS: Config = {
   level: 6,
   listing: "auto",
   hidden: false,
+  includeJunk: false,
   followSymlinks: false,
   checksums: undefined,
   shutdownTimeout: 30,
@@ -73,6 +74,12 @@ Deno.test("a flag wins over a variable, a variable over .env, .env over the defa
     ["level", "--level", "ZIPFERRY_LEVEL", [["0", 0], ["9", 9], ["1", 1]]],
     ["listing", "--listing", "ZIPFERRY_LISTING", [["on", "on"], ["off", "off"], ["auto", "auto"]]],
     ["hidden", "--hidden", "ZIPFERRY_HIDDEN", [["1", true], ["0", false], ["yes", true]]],
+    [
+      "includeJunk",
+      "--include-junk",
+      "ZIPFERRY_INCLUDE_JUNK",
+      [["on", true], ["0", false], ["yes", true]],
+    ],
     [
       "followSymlinks",
       "--follow-symlinks",
@@ -179,6 +186,7 @@ Deno.test("a value that is not allowed is named, with its option and what is all
     ["", "ENABLE_RESPONSE_DELAY", ["2", "-1", "truth", "0.5", "ja"], boolean],
     ["--log", "ENABLE_LOGGING", ["2", "y", "debug", "t"], boolean],
     ["--hidden", "ZIPFERRY_HIDDEN", ["2", "none"], boolean],
+    ["--include-junk", "ZIPFERRY_INCLUDE_JUNK", ["2", "all"], boolean],
     ["--follow-symlinks", "ZIPFERRY_FOLLOW_SYMLINKS", ["2", "inside"], boolean],
     ["--engine", "ZIPFERRY_ENGINE", ["tar", "ZIP", "store,zip"], "store or zip"],
     ["--listing", "ZIPFERRY_LISTING", ["yes", "ON", "true"], "auto, on or off"],

@@ -7,7 +7,13 @@
 
 import { createHash } from "node:crypto";
 import { StorageError } from "./errors.ts";
-import { EntryColumns, type EntryPlace, type EntryState, type PackedListing } from "./listing.ts";
+import {
+  EntryColumns,
+  type EntryPlace,
+  type EntryState,
+  type PackedListing,
+  secondsOf,
+} from "./listing.ts";
 import { compareUtf8, safeName, UniqueNames } from "./names.ts";
 
 /** A file that is younger than this, in milliseconds, may change again under the same time. */
@@ -15,6 +21,9 @@ const RECENT_MS = 2000;
 
 /** More entries are no folder of photos, but a tangle of symlinks. */
 const MAX_ENTRIES = 1_000_000;
+
+/** Whoever unpacks a file or folder can open it, whoever may do so on the server. */
+const OWNER_MAY = { file: 0o600, folder: 0o700 };
 
 /** A folder whose content is to be found. */
 export interface Folder {
@@ -34,7 +43,7 @@ export interface Child {
   readonly original: string;
   /** Whether it is a folder. */
   readonly isDirectory: boolean;
-  /** What the source says of it. */
+  /** What the source says of it. A folder's time may be -Infinity, if the source knows none. */
   readonly state: EntryState;
   /** Where it is, if not in this folder under its name: the end of a symlink. */
   readonly target: string | null;
@@ -135,6 +144,7 @@ class Gathered {
   readonly #fingerprint = createHash("sha256");
   readonly #leftOut: string[] = [];
   readonly #started = Date.now();
+  /** In seconds. */
   #newest = -Infinity;
   #changed = -Infinity;
   #settled = true;
@@ -149,7 +159,7 @@ class Gathered {
 
   /** Files tell where their folders are; only an empty folder is an entry of its own. */
   addFolder(folder: Folder, { state, children, leftOut }: FolderContent) {
-    this.#seeTime(state.mtimeMs);
+    this.#see(state);
     for (const name of leftOut) this.#leftOut.push(folder.path + name);
     const { name, path, location } = folder;
     if (children.length > 0 || name === "") return;
@@ -162,17 +172,19 @@ class Gathered {
   }
 
   #add(name: string, state: EntryState, place: EntryPlace) {
-    const { size, mtimeMs, mode } = state;
+    const { size, mtimeMs } = state;
+    const mode = state.mode | (name.endsWith("/") ? OWNER_MAY.folder : OWNER_MAY.file);
     const isTold = place.path === name && place.location === `${this.#hash}/${name}`;
-    this.#entries.push(name, state, isTold ? undefined : place);
+    this.#entries.push(name, { ...state, mode }, isTold ? undefined : place);
     // Each entry ends in a byte that no name can hold.
     this.#fingerprint.update(`${name}\0${size} ${mtimeMs} ${mode}\0`);
-    this.#seeTime(mtimeMs);
-    this.#settled &&= Math.abs(this.#started - mtimeMs) >= RECENT_MS;
+    this.#see(state);
+    if (Math.abs(this.#started - mtimeMs) < RECENT_MS) this.#settled = false;
   }
 
-  #seeTime(mtimeMs: number) {
-    this.#newest = Math.max(this.#newest, mtimeMs);
+  #see({ mtimeMs }: EntryState) {
+    if (mtimeMs === -Infinity) return;
+    this.#newest = Math.max(this.#newest, secondsOf(mtimeMs));
     if (mtimeMs < this.#started + RECENT_MS) this.#changed = Math.max(this.#changed, mtimeMs);
   }
 
@@ -182,7 +194,7 @@ class Gathered {
       ...this.#entries.pack(),
       hash: this.#hash,
       fingerprint: this.#fingerprint.digest("hex").slice(0, 32), // SHA-256, cut to 128 bits
-      lastModified: Math.floor(this.#newest / 1000),
+      lastModified: this.#newest === -Infinity ? 0 : this.#newest,
       settled: this.#settled,
       changed: this.#changed,
       steady: true,

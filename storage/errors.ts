@@ -32,9 +32,14 @@ export class StorageError extends Error {
  */
 const LASTING = ["EILSEQ", "ENAMETOOLONG", "EACCES", "EPERM", "ELOOP", "EFBIG"];
 
+/** True if the same request fails until the owner of the files puts something right. */
+export function isLasting(error: unknown): error is StorageError {
+  return error instanceof StorageError && LASTING.includes(error.code);
+}
+
 /** True if the same request may well succeed later: memory ran out, a disk failed or is away, … */
 export function isPassing(error: unknown): boolean {
-  return error instanceof StorageError && !LASTING.includes(error.code);
+  return error instanceof StorageError && !isLasting(error);
 }
 
 /**

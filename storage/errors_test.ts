@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { codeOf, isPassing, StorageError } from "./errors.ts";
+import { codeOf, isLasting, isPassing, StorageError } from "./errors.ts";
 
 Deno.test("codeOf() tells the system's code, whether the runtime has a name for it or not", () => {
   const windows = Deno.build.os === "windows";
@@ -19,6 +19,9 @@ Deno.test("isPassing() is true for what may be right at the next request", () =>
   for (const code of ["EIO", "ENOTCONN", "ESTALE", "ENOMEM", "EMFILE", "EAGAIN", "EBUSY"]) {
     assert.ok(isPassing(new StorageError(code, "")), code);
   }
+  assert.equal(isLasting(new StorageError("EILSEQ", "")), true);
+  assert.equal(isLasting(new StorageError("EAGAIN", "")), false);
+  assert.equal(isLasting(new RangeError("EILSEQ")), false);
   for (const code of ["EILSEQ", "EACCES", "EPERM", "ENAMETOOLONG", "EFBIG", "ELOOP"]) {
     assert.ok(!isPassing(new StorageError(code, "")), code);
   }

@@ -13,6 +13,10 @@ const NUMBERS = 5;
 
 const CHUNK_ROWS = 1024;
 
+/** The years that every program can read: from the first that Windows knows to the last of four digits. */
+const EARLIEST = Date.UTC(1601, 0) / 1000;
+const LATEST = Date.UTC(10_000, 0) / 1000 - 1;
+
 /** Stands between two names; no name can hold it. */
 const SEPARATOR = "\0";
 
@@ -24,7 +28,10 @@ export interface FileState {
   readonly ino: number | null;
   /** Bytes. */
   readonly size: number;
-  /** Modification time in milliseconds since 1970, which is as fine as Deno tells it. */
+  /**
+   * Modification time in milliseconds since 1970, which is as fine as Deno tells it; NaN beyond what
+   * a `Date` can hold.
+   */
   readonly mtimeMs: number;
 }
 
@@ -46,7 +53,7 @@ export interface EntryPlace {
 export interface ListedEntry extends ListedFile {
   /** Path in the archive, joined by `/`; a folder's ends in `/`. */
   readonly name: string;
-  /** Modification time, whole seconds since 1970. */
+  /** Modification time, whole seconds since 1970: see {@link secondsOf}. */
   readonly mtime: number;
   /** Unix permission bits. */
   readonly mode: number;
@@ -79,7 +86,7 @@ class PackedEntry implements ListedEntry, EntryState {
   }
 
   get mtime(): number {
-    return Math.floor(this.mtimeMs / 1000);
+    return secondsOf(this.mtimeMs);
   }
 
   get mode(): number {
@@ -124,7 +131,8 @@ export interface Listing {
   readonly fingerprint: string;
   /**
    * Newest modification time in whole seconds since 1970, of the files and of the folders that they
-   * are in, since it is in those that a file which was removed or renamed shows.
+   * are in, since it is in those that a file which was removed or renamed shows. Within the years
+   * that {@link secondsOf} tells; 0 where the source knows no time.
    */
   readonly lastModified: number;
   /** False while a file is so new that its content could change again under the same time. */
@@ -209,6 +217,15 @@ export function unpackListing(packed: PackedListing): Listing {
     new PackedEntry(name, packed, row)
   );
   return { hash, entries, fingerprint, lastModified, settled, changed, steady, leftOut };
+}
+
+/**
+ * A time in whole seconds since 1970, clamped to the years 1601 to 9999. NaN, which the runtime tells
+ * of a time that a `Date` cannot hold, is the last second of them.
+ */
+export function secondsOf(mtimeMs: number): number {
+  const seconds = Math.floor(mtimeMs / 1000);
+  return seconds < LATEST ? Math.max(seconds, EARLIEST) : LATEST;
 }
 
 /** The entries that are files, and not empty folders. */

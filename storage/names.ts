@@ -5,6 +5,7 @@
  */
 
 import { Buffer } from "node:buffer";
+import { isJunk, isUnfinished } from "./junk.ts";
 
 /** What a folder's name must look like to be reached by a link: the alphabet of a hash. */
 const HASH = /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/;
@@ -12,12 +13,18 @@ const HASH = /^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/;
 /** Windows keeps these for devices, in any case, with spaces after them and any extension. */
 const DEVICE = /^(?:con|prn|aux|nul|conin\$|conout\$|com[0-9¹²³]|lpt[0-9¹²³]) *(?:\.|$)/i;
 
-/** Characters that Windows refuses in a name; also all that could be a separator somewhere. */
+/**
+ * Characters that Windows refuses in a name; also all that could be a separator somewhere, and the
+ * controls that turn text around, with which `gpj.exe` looks like `exe.jpg`. Not the marks U+061C,
+ * U+200E and U+200F: names in Arabic and Hebrew need them, and they turn no letters around.
+ *
+ * @see {@link https://www.unicode.org/reports/tr36/#Bidirectional_Text_Spoofing}
+ */
 // deno-lint-ignore no-control-regex
-const REFUSED = /[\u0000-\u001f\u007f-\u009f<>:"/\\|?*]/g;
+const REFUSED = /[\u0000-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069<>:"/\\|?*]/g;
 
-/** Files that systems leave behind in folders, and nobody wants to download. */
-const JUNK = new Set(["thumbs.db", "desktop.ini", "__macosx", "@eadir"]);
+/** Linux, macOS and their readers of archives can create no longer name, in UTF-8. */
+const MAX_NAME_BYTES = 255;
 
 /** Fewer characters than this can be guessed. */
 const SHORTEST_SAFE_HASH = 16;
@@ -26,11 +33,16 @@ const SHORTEST_SAFE_HASH = 16;
 export interface Selection {
   /** Let in names that start with a dot. @default false */
   readonly hidden?: boolean;
+  /** Let in what systems and network disks leave behind. @default false */
+  readonly includeJunk?: boolean;
 }
 
-/** True if a link can name this folder. Windows' device names never: opening one hangs there. */
+/**
+ * True if a link can name this folder. Windows' device names never: opening one hangs there. Junk
+ * neither: a `RECYCLER` in the photos folder holds what was deleted.
+ */
 export function isHash(name: string): boolean {
-  return HASH.test(name) && !DEVICE.test(name);
+  return HASH.test(name) && !DEVICE.test(name) && !isJunk(name);
 }
 
 /** True if a folder's name is short enough to be guessed. */
@@ -43,14 +55,13 @@ export function isHidden(name: string): boolean {
   return name.startsWith(".");
 }
 
-/** True for what Windows, macOS and Synology leave behind in folders. */
-export function isJunk(name: string): boolean {
-  return JUNK.has(name.toLowerCase());
-}
-
-/** True if a file or folder of this name goes in. */
-export function isSelected(name: string, { hidden = false }: Selection): boolean {
-  return !isJunk(name) && (hidden || !isHidden(name));
+/** True if a file or folder of this name goes in. What is still being written never does. */
+export function isSelected(
+  name: string,
+  { hidden = false, includeJunk = false }: Selection,
+): boolean {
+  if (!hidden && isHidden(name)) return false;
+  return !isUnfinished(name) && (includeJunk || !isJunk(name));
 }
 
 /** True for a name that may not be valid UTF-8: the runtime shows such bytes as U+FFFD. */
@@ -61,14 +72,21 @@ export function isDamaged(name: string): boolean {
 /**
  * The name that a file or folder gets in the archive: one that every system can create.
  * NFC; characters that Windows refuses become `_`, as do dots and spaces at the end; a device name
- * gets a `_` in front. Never empty, never `.` or `..`, never with a `/` or `\`.
+ * gets a `_` in front; at most 255 bytes of UTF-8. Never empty, never `.` or `..`, never with a `/`
+ * or `\`.
  */
 export function safeName(name: string): string {
-  const safe = name
-    .normalize("NFC")
-    .replace(REFUSED, "_")
-    .replace(/[. ]+$/, (tail) => "_".repeat(tail.length));
-  return DEVICE.test(safe) ? `_${safe}` : safe;
+  const safe = name.normalize("NFC").replace(REFUSED, "_");
+  return fitNoDevice(fitNoDevice(trim(safe))); // twice, since what was cut may be the name of a device
+}
+
+function fitNoDevice(name: string) {
+  return fit(DEVICE.test(name) ? `_${name}` : name);
+}
+
+/** Windows drops dots and spaces at the end. */
+function trim(name: string) {
+  return name.replace(/[. ]+$/, (tail) => "_".repeat(tail.length));
 }
 
 /**
@@ -77,12 +95,25 @@ export function safeName(name: string): string {
  */
 export class UniqueNames {
   readonly #taken = new Set<string>();
+  /** The number to try next for a name that was claimed before; all below are taken. */
+  readonly #numbers = new Map<string, number>();
 
-  /** The name itself where it is free, else the first numbered one that is. */
+  /** The name itself where it is free, else the first numbered one that is. At most 255 bytes. */
   claim(name: string): string {
-    let free = name;
-    for (let n = 2; this.#taken.has(fold(free)); n++) free = numbered(name, n);
-    this.#taken.add(fold(free));
+    let key = fold(name);
+    if (!this.#taken.has(key)) {
+      this.#taken.add(key);
+      return name;
+    }
+    const original = key;
+    let n = this.#numbers.get(original) ?? 2;
+    let free;
+    do {
+      free = fit(name, ` (${n++})`);
+      key = fold(free);
+    } while (this.#taken.has(key));
+    this.#numbers.set(original, n);
+    this.#taken.add(key);
     return free;
   }
 }
@@ -95,12 +126,50 @@ export function compareUtf8(a: string, b: string): number {
 
 const SURROGATE = /[\ud800-\udfff]/;
 
-function numbered(name: string, n: number) {
+/** What the user sees as one character: a name is never cut inside of it. */
+const graphemes = new Intl.Segmenter("und");
+
+/** A name with an addition before its extension, and as much before that as 255 bytes allow. */
+function fit(name: string, addition = "") {
   const dot = name.lastIndexOf(".");
-  return dot > 0 ? `${name.slice(0, dot)} (${n})${name.slice(dot)}` : `${name} (${n})`;
+  const stem = dot > 0 ? name.slice(0, dot) : name;
+  const tail = addition + name.slice(stem.length);
+  if (3 * (stem.length + tail.length) <= MAX_NAME_BYTES) return stem + tail;
+  const short = cut(stem, MAX_NAME_BYTES - Buffer.byteLength(tail));
+  if (short !== "") return trim(short + tail);
+  // What follows the last dot is no extension: it takes up the whole name.
+  return trim(cut(name, MAX_NAME_BYTES - Buffer.byteLength(addition)) + addition);
 }
 
-/** Names that are one on a disk that ignores case. */
+/** The longest beginning of a text that has at most this many bytes of UTF-8. */
+function cut(text: string, bytes: number) {
+  if (Buffer.byteLength(text) <= bytes) return text;
+  const characters = [...graphemes.segment(text)].map(({ segment }) => segment);
+  // One character may be longer than a name, by hundreds of accents.
+  return takeBytes(characters, bytes) || takeBytes([...text], bytes);
+}
+
+/** As many of the parts as have at most this many bytes together. */
+function takeBytes(parts: readonly string[], bytes: number) {
+  let left = bytes;
+  const end = parts.findIndex((part) => (left -= Buffer.byteLength(part)) < 0);
+  return parts.slice(0, end).join("");
+}
+
+/** Characters that some disks leave out of account when they compare names. */
+const IGNORED = /\p{Default_Ignorable_Code_Point}/gu;
+
+/**
+ * Names that are one on some disk that ignores case: with Unicode's full case folding, in which `ß`,
+ * `ẞ` and `SS` are one, `ﬁ` and `FI` too, and all forms of sigma. JavaScript has no such function;
+ * what folds to the same has the same capitals once it is in small letters. The test goes through all
+ * of Unicode. That `ı` and `i` are one here as well does no harm.
+ *
+ * @see {@link https://www.unicode.org/Public/UCD/latest/ucd/CaseFolding.txt}
+ */
 function fold(name: string) {
-  return name.toUpperCase().toLowerCase();
+  // deno-lint-ignore no-control-regex
+  if (/^[\x00-\x7f]*$/.test(name)) return name.toUpperCase();
+  const bare = name.normalize("NFD").replace(IGNORED, "");
+  return bare.toLowerCase().toUpperCase().normalize("NFD");
 }

@@ -32,6 +32,8 @@ export interface Messages {
   readonly hiddenList: PageText;
   /** An archive to which photos are still being added. */
   readonly unsettled: PageText;
+  /** For an archive that cannot be made until the owner of the photos puts something right. */
+  readonly ownerMustAct: PageText;
   /** Pages of errors, by status. */
   readonly errors: Readonly<Record<ErrorStatus, PageText>>;
   /** "file" after a number. */
@@ -43,7 +45,7 @@ export interface Messages {
 }
 
 /** Statuses that have a page of their own. */
-export type ErrorStatus = 400 | 404 | 405 | 500 | 503 | 504;
+export type ErrorStatus = 400 | 404 | 405 | 429 | 500 | 502 | 503 | 504;
 
 /** The words in every language. */
 export const messages: Readonly<Record<Language, Messages>> = {
@@ -68,6 +70,12 @@ export const messages: Readonly<Record<Language, Messages>> = {
       lead: "The download will be ready once all photos have arrived.",
       hint: "This page reloads by itself.",
     },
+    ownerMustAct: {
+      title: "These photos need their owner",
+      lead: "A name or a permission in this folder keeps the server from sending it.",
+      hint: "Trying again will not help. Please tell the person who gave you the link: " +
+        "the log of the server says what has to be changed.",
+    },
     errors: {
       400: {
         title: "Request not understood",
@@ -85,10 +93,21 @@ export const messages: Readonly<Record<Language, Messages>> = {
         lead: "You can download archives from this address, but you cannot send anything to it.",
         hint: "Open the link in a browser.",
       },
+      429: {
+        title: "Too many at once",
+        lead: "There are too many downloads or requests from your address.",
+        hint: "Wait until one of your downloads has finished, or try again in a minute.",
+      },
       500: {
         title: "Something went wrong",
         lead: "The server could not prepare an answer.",
         hint: "Try again later. If it keeps failing, tell the person who gave you the link.",
+      },
+      502: {
+        title: "Not available right now",
+        lead: "The service that sends the photos does not answer.",
+        hint:
+          "It may be restarting. Try again in a minute. An interrupted download can continue then.",
       },
       503: {
         title: "Busy at the moment",
@@ -126,6 +145,12 @@ export const messages: Readonly<Record<Language, Messages>> = {
       lead: "Скачать архив можно будет, когда загрузятся все фотографии.",
       hint: "Страница обновится сама.",
     },
+    ownerMustAct: {
+      title: "Нужна помощь владельца",
+      lead: "Имя файла или права доступа в этой папке не дают серверу её отправить.",
+      hint: "Повторять попытку бесполезно. Сообщите тому, кто дал вам ссылку: " +
+        "в журнале сервера сказано, что нужно исправить.",
+    },
     errors: {
       400: {
         title: "Непонятный запрос",
@@ -143,10 +168,21 @@ export const messages: Readonly<Record<Language, Messages>> = {
         lead: "По этому адресу архивы можно только скачать, отправить сюда ничего нельзя.",
         hint: "Откройте ссылку в браузере.",
       },
+      429: {
+        title: "Слишком много сразу",
+        lead: "С вашего адреса идёт слишком много скачиваний или запросов.",
+        hint: "Дождитесь, пока одно из скачиваний закончится, или попробуйте ещё раз через минуту.",
+      },
       500: {
         title: "Что-то пошло не так",
         lead: "Серверу не удалось подготовить ответ.",
         hint: "Попробуйте позже. Если не поможет, сообщите тому, кто дал вам ссылку.",
+      },
+      502: {
+        title: "Временно недоступно",
+        lead: "Сервис, который отдаёт фотографии, не отвечает.",
+        hint: "Возможно, он перезапускается. Попробуйте ещё раз через минуту. " +
+          "Прерванное скачивание можно будет продолжить.",
       },
       503: {
         title: "Сервис занят",

@@ -17,9 +17,10 @@ import { type ErrorStatus, type Language, messages, type PageText } from "./mess
 import errorTemplate from "./error.html" with { type: "text" };
 import homeTemplate from "./home.html" with { type: "text" };
 import layout from "./layout.html" with { type: "text" };
+import proxyErrorTemplate from "./proxy_error.html" with { type: "text" };
 import styleSheet from "./style.css" with { type: "text" };
 
-export type { Language } from "./messages.ts";
+export type { ErrorStatus, Language } from "./messages.ts";
 
 /** Languages of the pages, the default first. */
 const LANGUAGES: readonly Language[] = ["en", "ru"];
@@ -74,8 +75,10 @@ export interface HomePageOptions {
 export interface ErrorPageOptions {
   /** Language of the page. */
   readonly language: Language;
-  /** Status of the response: 400, 404, 405, 500, 503 or 504. Any other has the text of 500. */
+  /** Status of the response: any other than `ErrorStatus` has the text of 500. */
   readonly status: number;
+  /** It stays so until the owner of the photos puts something right. @default false */
+  readonly lasting?: boolean;
 }
 
 /**
@@ -103,10 +106,22 @@ export function homePage(options: HomePageOptions): string {
 
 /** The page for an error as HTML. It contains nothing from the request. */
 export function errorPage(options: ErrorPageOptions): string {
-  const { language, status } = options;
-  const { errors } = messages[language];
-  const text = status in errors ? errors[status as ErrorStatus] : errors[500];
+  const { language, status, lasting = false } = options;
+  const { errors, ownerMustAct } = messages[language];
+  const usual = status in errors ? errors[status as ErrorStatus] : errors[500];
+  const text = lasting ? ownerMustAct : usual;
   return render(errorTemplate, { language, text, values: { status } });
+}
+
+/**
+ * The page for an error that a proxy answers with, in every language: a proxy cannot choose one.
+ *
+ * @see `tools/write_error_pages.ts`, which writes them into `deploy/errors/`
+ */
+export function proxyErrorPage(status: ErrorStatus): string {
+  const texts = LANGUAGES.map((language) => ({ language, ...messages[language].errors[status] }));
+  const text = { ...texts[0], title: texts.map(({ title }) => title).join(" · ") };
+  return render(proxyErrorTemplate, { language: LANGUAGES[0], text, values: { status, texts } });
 }
 
 /** When a page asks for itself again. */

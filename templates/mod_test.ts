@@ -8,10 +8,11 @@ import {
   errorPage,
   homePage,
   type Language,
+  proxyErrorPage,
 } from "./mod.ts";
 
 const LANGUAGES: readonly Language[] = ["en", "ru"];
-const STATUSES = [400, 404, 405, 500, 503, 504] as const;
+const STATUSES = [400, 404, 405, 429, 500, 502, 503, 504] as const;
 
 const ARCHIVE: ArchiveSummary = {
   hash: "9f2c41d7e8ab05364c1e7f90d2b8635a",
@@ -41,6 +42,18 @@ Deno.test("chooseLanguage() picks Russian only for those who prefer it", () => {
   ];
   for (const [header, language] of table) {
     assert.equal(chooseLanguage(header), language, `Accept-Language: ${header?.slice(0, 60)}`);
+  }
+});
+
+Deno.test("errorPage() says that the owner must act where trying again is of no use", () => {
+  for (const language of ["en", "ru"] as const) {
+    const page = visibleText(errorPage({ language, status: 500, lasting: true }));
+    const { lead, hint, title } = messages[language].ownerMustAct;
+    for (const text of [title, lead, hint!]) assert.ok(page.includes(text));
+    assert.ok(!page.includes(messages[language].errors[500].hint!));
+    const usual = visibleText(errorPage({ language, status: 500 }));
+    assert.ok(usual.includes(messages[language].errors[500].hint!));
+    assert.ok(!usual.includes(hint!));
   }
 });
 
@@ -114,6 +127,15 @@ Deno.test("errorPage() has its own text for every status, in both languages", ()
   assert.equal(titles.size, LANGUAGES.length * STATUSES.length);
 });
 
+Deno.test("proxyErrorPage() has the texts of errorPage() in every language", () => {
+  for (const status of STATUSES) {
+    const text = visibleText(proxyErrorPage(status));
+    const parts = LANGUAGES.flatMap((language) => Object.values(messages[language].errors[status]));
+    assert.ok(parts.length >= 4);
+    for (const part of [String(status), ...parts]) assert.ok(text.includes(part), part);
+  }
+});
+
 Deno.test("errorPage() of a status without a text keeps the number", () => {
   const text = visibleText(errorPage({ language: "en", status: 507 }));
   assert.ok(text.includes("507"));
@@ -155,7 +177,7 @@ function everyPage(): string[] {
     homePage({ language, archives: [] }),
     homePage({ language, archives: null }),
     ...STATUSES.map((status) => errorPage({ language, status })),
-  ]);
+  ]).concat(STATUSES.map(proxyErrorPage));
 }
 
 /** What a reader sees of a page: no style sheet, no tags, one space where there was any. */

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePort } from "./free_port.ts";
 import { until } from "./process.ts";
@@ -26,6 +27,14 @@ export interface ProxyOptions {
   readonly socket?: string;
   /** Changes the sample, to see what a line in it is good for */
   readonly edit?: (sample: string) => string;
+  /** nginx only: lines for the `http` block around the sample, with paths below its own folder */
+  readonly http?: string;
+  /**
+   * The folder with the pages for errors is where the sample looks for it
+   *
+   * @default true
+   */
+  readonly errorPages?: boolean;
   /**
    * Put in the sample's lines for TLS and HTTP/2; makes a certificate with `openssl`
    *
@@ -61,10 +70,36 @@ export function startNginx(options: ProxyOptions): Promise<Proxy> {
       ["error_log /var/log/nginx/error.log", `error_log ${logs[1]}`],
       ...options.tls ? await nginxWithTls(tree, port) : nginxWithoutTls(port),
     ]);
-    Deno.writeTextFileSync(tree.join("main.conf"), nginxMain());
+    Deno.writeTextFileSync(tree.join("main.conf"), nginxMain(options.http));
     Deno.mkdirSync(tree.join("temp"));
-    const args = ["-p", tree.path, "-c", "main.conf", "-e", "stderr", "-g", "daemon off;"];
-    return { command: "nginx", args, scheme: schemeOf(options), logs };
+    return {
+      command: "nginx",
+      args: nginxArgs(tree, "main.conf"),
+      scheme: schemeOf(options),
+      logs,
+    };
+  });
+}
+
+/**
+ * Starts nginx with `deploy/compose/nginx.conf`, which is a whole configuration, and waits until it
+ * listens.
+ *
+ * @throws {Error} With what nginx said, when it ends first
+ */
+export function startComposeNginx(options: ProxyOptions): Promise<Proxy> {
+  const { upstreams: [first], http = "", edit = (text) => text } = options;
+  const inFolder = (text: string) => edit(text).replaceAll("/tmp/", "");
+  return startProxy(async (tree, port) => {
+    await writeSample(tree, "compose/nginx.conf", { ...options, edit: inFolder }, [
+      ["pid nginx.pid;", `pid nginx.pid; ${asRoot("user root;")}`],
+      ["error_log /dev/stderr", "error_log stderr"],
+      ["http {", `http { ${http}`],
+      ["server zipferry:8080;", `server 127.0.0.1:${first};`],
+      ["listen 8080;", `listen 127.0.0.1:${port};`],
+      ["root /etc/nginx;", "root /usr/local/share;"],
+    ]);
+    return { command: "nginx", args: nginxArgs(tree, "nginx.conf"), scheme: "http" };
   });
 }
 
@@ -135,9 +170,10 @@ export async function checkSample(proxy: "nginx" | "haproxy" | "caddy"): Promise
   await using tree = await makeTree({ "temp": { directory: true } });
   const [command, ...args] = {
     nginx: ["nginx", "-t", "-q", "-p", tree.path, "-c", "main.conf", "-e", "stderr"],
-    haproxy: ["haproxy", "-c", "-q", "-dW", "-f", sampleOf("haproxy.cfg")],
+    haproxy: ["haproxy", "-c", "-q", "-dW", "-f", tree.join("haproxy.cfg")],
     caddy: ["caddy", "validate", "--adapter", "caddyfile", "--config", sampleOf("Caddyfile")],
   }[proxy];
+  await writeSample(tree, "haproxy.cfg", { upstreams: [] }, []);
   // Whoever is not root may not have port 80 or write to /var/log, which nginx tries even now
   const pairs = [
     ...nginxWithoutTls(freePort()),
@@ -150,19 +186,26 @@ export async function checkSample(proxy: "nginx" | "haproxy" | "caddy"): Promise
   return code === 0 ? warningsIn(stderr) : `exit code ${code}: ${stderr}`;
 }
 
-interface Start {
+/** What a proxy is started with */
+export interface Start {
   readonly command: string;
   readonly args: readonly string[];
-  readonly scheme: string;
+  readonly scheme: "http" | "https";
   /** Files that it logs to, besides its output */
   readonly logs?: readonly string[];
 }
 
-type Prepare = (tree: Tree, port: number) => Promise<Start>;
+/** Writes the files of a proxy that is to listen on this port of 127.0.0.1 */
+export type Prepare = (tree: Tree, port: number) => Start | Promise<Start>;
 
 type Pairs = readonly (readonly [from: string, to: string])[];
 
-async function startProxy(prepare: Prepare): Promise<Proxy> {
+/**
+ * Starts a proxy on a free port, with a folder of its own, and waits until it listens.
+ *
+ * @throws {Error} With what it said, when it ends first
+ */
+export async function startProxy(prepare: Prepare): Promise<Proxy> {
   for (let attempt = 1;; attempt++) {
     const tree = await makeTree();
     const port = freePort();
@@ -223,7 +266,7 @@ function homeIn({ path }: Tree): Record<string, string> {
   return { HOME: path, XDG_DATA_HOME: path, XDG_CONFIG_HOME: path };
 }
 
-function schemeOf({ tls }: ProxyOptions): string {
+function schemeOf({ tls }: ProxyOptions): Start["scheme"] {
   return tls ? "https" : "http";
 }
 
@@ -236,16 +279,34 @@ function warningsIn(text: string): string {
   return text.split("\n").filter((line) => /warn|alert|emerg|error/i.test(line)).join("\n");
 }
 
-/** Writes a sample, with texts replaced of which each has to be there, once */
+/**
+ * Writes a sample, with texts replaced of which each has to be there, once; and the pages for errors
+ * that it takes from /usr/local/share
+ */
 async function writeSample(tree: Tree, name: string, options: ProxyOptions, pairs: Pairs) {
-  const { edit = (text) => text } = options;
+  const { edit = (text) => text, errorPages = true } = options;
   let text = edit(await Deno.readTextFile(sampleOf(name)));
   for (const [from, to] of pairs) {
     const parts = text.split(from);
     if (parts.length !== 2) throw new Error(`read sample: ${parts.length - 1} times: ${from}`);
     text = parts.join(to);
   }
-  await Deno.writeTextFile(tree.join(name), text);
+  text = text.replaceAll("/usr/local/share", tree.path);
+  await Deno.writeTextFile(tree.join(basename(name)), text);
+  const errors = tree.join("zipferry-errors");
+  await Deno.mkdir(errors, { recursive: true });
+  for (const { name } of errorPages ? Deno.readDirSync(sampleOf("errors")) : []) {
+    await Deno.copyFile(join(sampleOf("errors"), name), join(errors, name));
+  }
+}
+
+function nginxArgs(tree: Tree, config: string): string[] {
+  return ["-p", tree.path, "-c", config, "-e", "stderr", "-g", "daemon off;"];
+}
+
+/** A line that nginx wants of root only: else its workers become nobody */
+function asRoot(line: string): string {
+  return Deno.build.os !== "windows" && Deno.uid() === 0 ? line : "";
 }
 
 function nginxUpstreams({ upstreams: [first, second], socket }: ProxyOptions): Pairs {
@@ -297,16 +358,16 @@ async function makeCertificate(tree: Tree) {
 }
 
 /** What the system's own main file has around the sample, with all files in one folder */
-function nginxMain(): string {
-  const root = Deno.build.os !== "windows" && Deno.uid() === 0; // else its workers become nobody
+function nginxMain(http = ""): string {
   const kinds = ["client_body", "proxy", "fastcgi", "uwsgi", "scgi"];
   return `
-    ${root ? "user root;" : ""}
+    ${asRoot("user root;")}
     pid nginx.pid;
     events {}
     http {
       ${kinds.map((kind) => `${kind}_temp_path temp/${kind};`).join("\n")}
       access_log off;
+      ${http}
       include nginx.conf;
     }
   `;

@@ -57,6 +57,9 @@ export function testSource(
       "Ёлка.txt": "6",
       ".hidden": "7",
       "Thumbs.db": "8",
+      "lost+found/x": "8",
+      "a.jpg.filepart": "cut",
+      "a.jpg.download/a.jpg": "cut",
       "e\u0301": "9",
     }));
     const { entries, fingerprint, settled, leftOut } = await listed(setup.source);

@@ -200,10 +200,13 @@ function writeZip64Extra(target: Uint8Array, start: number, values: readonly num
 
 /**
  * Extended timestamp in UTC (Info-ZIP's `proginfo/extrafld.txt`). Its value is a signed 32-bit
- * number: a time outside 1901-12-13 to 2038-01-19 has none, and only the DOS date remains.
+ * number, but 7-Zip, bsdtar and Go read it as unsigned and show 2091 for 1955. So a time outside of
+ * 1970-01-01 to 2038-01-19 has none, and only the DOS date remains.
+ *
+ * @see {@link https://github.com/golang/go/blob/go1.25.0/src/archive/zip/reader.go}
  */
 function writeTimestampExtra(target: Uint8Array, start: number, mtime: number) {
-  if (mtime !== (mtime | 0)) return start;
+  if (mtime !== (mtime | 0) || mtime < 0) return start;
   let at = u16(target, start, 0x5455); // tag
   at = u16(target, at, 5); // size
   target[at++] = 1; // flags: modification time is here

@@ -78,10 +78,10 @@ export class DiskSource implements FileSource, Disposable {
 
   /** Touches nothing yet. */
   constructor(options: DiskOptions) {
-    const { hidden = false, followSymlinks = false } = options;
+    const { hidden = false, includeJunk = false, followSymlinks = false } = options;
     this.#root = options.root;
     this.#index = options.index;
-    this.#selection = { hidden, followSymlinks };
+    this.#selection = { hidden, includeJunk, followSymlinks };
     this.#strict = options.strict ?? false;
     this.#onUnsteady = options.onUnsteady;
     this.#pool = new Pool(options);

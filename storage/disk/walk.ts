@@ -5,7 +5,7 @@
  * @module
  */
 
-import { join, relative, sep } from "node:path";
+import { basename, join, relative, sep } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Child, type Folder, type FolderContent, gatherEntries } from "../entries.ts";
 import { codeOf, StorageError } from "../errors.ts";
@@ -19,7 +19,10 @@ const SETTLING_MS = 25;
 const NOW_LOOKS = 8;
 const NOW_PAUSE_MS = 5;
 
-/** Where the system has no permission bits. */
+/** At most this many names that are not valid UTF-8 are in an error. */
+const NAMED_BAD = 3;
+
+/** Where the system has no permission bits: on Windows, of which the runtime tells 0666 or 0444. */
 const FILE_MODE = 0o644;
 const DIRECTORY_MODE = 0o755;
 
@@ -97,6 +100,7 @@ export async function walkArchive(options: WalkOptions): Promise<Walked> {
   try {
     const packed = await gatherEntries({ hash, read: (folder) => walk.read(folder) });
     walk.assertUnchanged();
+    walk.assertNames();
     const steady = !timeless;
     const listing = packed && { ...packed, steady, settled: packed.settled && steady };
     return { listing, device };
@@ -133,6 +137,7 @@ class Walk {
   readonly #timeless: boolean;
   /** Of each group, one directory must still be as it was. */
   readonly #guards: Guard[][] = [];
+  readonly #badNames = new BadNames();
 
   constructor({ root, selection, strict = false, timeless = false }: WalkOptions) {
     this.#root = root;
@@ -189,6 +194,11 @@ class Walk {
     return this.#timeless ? `${stat.dev}:${stat.ino}` : directoryState(stat);
   }
 
+  /** Every name could be opened. Last of all, so that the error counts the whole archive. */
+  assertNames() {
+    this.#badNames.assertNone();
+  }
+
   /** Reads one folder. Errors name it by its path in the archive's folder. */
   async read(folder: Folder): Promise<FolderContent> {
     try {
@@ -229,10 +239,11 @@ class Walk {
     // https://github.com/denoland/deno/blob/v2.9.5/ext/fs/std_fs.rs (fn read_dir: `entry.ok()?`)
     for await (const { name } of Deno.readDir(this.#fileOf(folder.location))) {
       if (!isSelected(name, this.#selection)) continue;
-      if (isDamaged(name)) {
-        if (damaged.has(name)) throw badName(folder.path + name);
-        damaged.add(name);
+      if (damaged.has(name)) {
+        this.#badNames.add(folder.path + name);
+        continue;
       }
+      if (isDamaged(name)) damaged.add(name);
       names.push(name);
     }
     return names;
@@ -242,7 +253,7 @@ class Walk {
   #child(folder: Folder, original: string, file: string): Child | "left out" | null {
     let stat = statEntry(file);
     if (!stat) {
-      if (isDamaged(original)) throw badName(folder.path + original);
+      if (isDamaged(original)) this.#badNames.add(folder.path + original);
       return null;
     }
     let target: string | null = null;
@@ -262,7 +273,9 @@ class Walk {
       path = Deno.realPathSync(link);
     } catch (error) {
       if (isExpected(error)) return null;
-      throw error;
+      if (!(error instanceof Deno.errors.InvalidData)) throw error;
+      this.#badNames.add(folder.path + basename(link)); // it leads to one
+      return null;
     }
     const inside = relative(this.#root, path);
     if (inside === "" || inside === ".." || inside.startsWith(`..${sep}`)) return null;
@@ -288,6 +301,29 @@ class Walk {
 
   #fileOf(location: string) {
     return fileOf(this.#root, location);
+  }
+}
+
+/**
+ * Names that are not valid UTF-8. The runtime puts U+FFFD in place of what it cannot show, and opens
+ * nothing by a name like that: so there is no such file, or it is another one.
+ */
+class BadNames {
+  readonly #first: string[] = [];
+  #count = 0;
+
+  add(path: string) {
+    if (this.#count++ < NAMED_BAD) this.#first.push(JSON.stringify(path));
+  }
+
+  assertNone() {
+    if (this.#count === 0) return;
+    const are = this.#count === 1 ? "name is" : `${this.#count} names are`;
+    const more = this.#count > NAMED_BAD ? ", …" : "";
+    throw new StorageError(
+      "EILSEQ",
+      `list folder: ${are} not valid UTF-8: ${this.#first.join(", ")}${more}`,
+    );
   }
 }
 
@@ -349,8 +385,16 @@ async function tellsNow(path: string): Promise<boolean> {
 
 function stateOf(stat: Deno.FileInfo): EntryState {
   const { isDirectory, size, dev, ino } = stat;
-  const mode = (stat.mode ?? (isDirectory ? DIRECTORY_MODE : FILE_MODE)) & 0o777;
-  return { size: isDirectory ? 0 : size, mtimeMs: mtimeOf(stat), mode, dev, ino };
+  return { size: isDirectory ? 0 : size, mtimeMs: mtimeOf(stat), mode: modeOf(stat), dev, ino };
+}
+
+/** Permission bits: on Windows those that a Linux replica would have, most likely. */
+export function modeOf(
+  { mode, isDirectory }: Pick<Deno.FileInfo, "mode" | "isDirectory">,
+  system: typeof Deno.build.os = Deno.build.os,
+): number {
+  const known = system === "windows" ? null : mode;
+  return (known ?? (isDirectory ? DIRECTORY_MODE : FILE_MODE)) & 0o777;
 }
 
 /** Milliseconds since 1970; 1970 itself where the system does not tell. */
@@ -397,13 +441,6 @@ async function isSpelledSo(root: string, hash: string) {
 
 function changing() {
   return new StorageError("EAGAIN", "list folder: files are being added or renamed just now");
-}
-
-function badName(path: string) {
-  return new StorageError(
-    "EILSEQ",
-    `list folder: name is not valid UTF-8: ${JSON.stringify(path)}`,
-  );
 }
 
 function isExpected(error: unknown) {

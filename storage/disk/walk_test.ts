@@ -9,7 +9,7 @@ import { StorageError } from "../errors.ts";
 import { identityOf, type Listing, unpackListing } from "../listing.ts";
 import { sliceOf } from "../source.ts";
 import { DiskSource } from "./disk.ts";
-import { type DiskSelection, listDirectories, walkArchive } from "./walk.ts";
+import { type DiskSelection, listDirectories, modeOf, walkArchive } from "./walk.ts";
 
 const HASH = "0123456789abcdef";
 const windows = Deno.build.os === "windows";
@@ -173,7 +173,7 @@ Deno.test("what goes into an archive", { ignore: windows }, async () => {
     ],
     [
       "hidden names where they are wanted, junk never",
-      { ".a": "", ".b/c": "", "x/THUMBS.DB": "", "f": "" },
+      { ".a": "", ".b/c": "", "x/THUMBS.DB": "", "f": "", ".DS_Store": "" },
       { hidden: true },
       [".a", ".b/c", "f", "x/"],
       [],
@@ -363,6 +363,78 @@ testWith(
     assert.deepEqual(await names(tree.path), ["good\ufffd.jpg"]);
   },
 );
+
+testWith(["python3"], "the error counts all names that are not valid UTF-8", async () => {
+  if (!linux) return; // others refuse such names
+  const cases: [string, string][] = [ // what Python makes of names, and what the error says
+    ["b'1\\xd4', b'2\\xee'", '2 names are not valid UTF-8: "1\ufffd", "2\ufffd"'],
+    [
+      "b'1\\xd4', b'1\\xd5', b'1\\xd6'", // they look the same
+      '3 names are not valid UTF-8: "1\ufffd", "1\ufffd", "1\ufffd"',
+    ],
+    [
+      "b'1\\xd4', b'1\\xd5', '1\\ufffd'.encode()",
+      '2 names are not valid UTF-8: "1\ufffd", "1\ufffd"',
+    ],
+    [
+      "b'1\\xd4', b'2\\xd5', b'3\\xd6', b'4\\xd7'",
+      '4 names are not valid UTF-8: "1\ufffd", "2\ufffd", "3\ufffd", …',
+    ],
+    ["b'in/\\xd4', b'out\\xd4/x'", '2 names are not valid UTF-8: "in/\ufffd", "out\ufffd"'],
+    ["b'.hidden\\xd4', b'a\\xd4.part', b'._a\\xd4'", ""], // which go into no archive
+  ];
+  for (const [made, expected] of cases) {
+    await using tree = await photos({ "a": "", "in": { directory: true } });
+    const script = `import os
+for name in (${made}):
+  if os.path.dirname(name): os.makedirs(os.path.dirname(name), exist_ok=True)
+  open(name, "w")`;
+    assert.equal((await run("python3", ["-c", script], { cwd: tree.join(HASH) })).code, 0);
+    const error = await list(tree.path).then(() => null, (error) => error);
+    if (expected === "") assert.equal(error, null);
+    else {
+      assert.equal(error.code, "EILSEQ");
+      const [, count, paths] = /^list folder: (.+?: )(.+)$/.exec(error.message) ?? [];
+      const [, expectedCount, expectedPaths] = /^(.+?: )(.+)$/.exec(expected) ?? [];
+      assert.equal(count, expectedCount);
+      if (!expected.endsWith("…")) { // the disk has an order of its own
+        assert.deepEqual(paths.split(", ").sort(), expectedPaths.split(", ").sort());
+      }
+    }
+  }
+});
+
+testWith(["python3"], "a symlink to a name that is not valid UTF-8 is an error", async () => {
+  if (!linux) return;
+  await using tree = await photos({ "a": "" });
+  const script = `import os
+os.mkdir(b"../other\\xd4")
+open(b"../other\\xd4/x", "w")
+os.symlink(b"../other\\xd4/x", "link")
+os.symlink(b"../other\\xd4", "folder")`;
+  assert.equal((await run("python3", ["-c", script], { cwd: tree.join(HASH) })).code, 0);
+  assert.deepEqual(await names(tree.path), ["a"], "where links are left out");
+  await assert.rejects(list(tree.path, { followSymlinks: true }), {
+    code: "EILSEQ",
+    message: /^list folder: 2 names are not valid UTF-8: "(link", "folder|folder", "link)"$/,
+  });
+});
+
+Deno.test("modeOf() tells on Windows what copies on Linux have", () => {
+  const cases: [number | null, boolean, number, number][] = [ // mode, folder; on Windows, on Linux
+    [0o100666, false, 0o644, 0o666], // Deno.lstat() on Windows
+    [0o100444, false, 0o644, 0o444], // of a file that is read-only
+    [0o040666, true, 0o755, 0o666],
+    [0o040444, true, 0o755, 0o444],
+    [null, false, 0o644, 0o644],
+    [null, true, 0o755, 0o755],
+    [0o104755, false, 0o644, 0o755],
+  ];
+  for (const [mode, isDirectory, onWindows, onLinux] of cases) {
+    assert.equal(modeOf({ mode, isDirectory }, "windows"), onWindows, `${mode?.toString(8)}`);
+    assert.equal(modeOf({ mode, isDirectory }, "linux"), onLinux, `${mode?.toString(8)}`);
+  }
+});
 
 testWith(["touch"], "sizes, times and modes", async () => {
   await using tree = await photos({

@@ -1,0 +1,78 @@
+import assert from "node:assert/strict";
+import { type Child, type FolderContent, gatherEntries } from "./entries.ts";
+import { type EntryState, type Listing, unpackListing } from "./listing.ts";
+
+const HASH = "0123456789abcdef";
+const OLD = Date.UTC(2020, 0);
+
+function state(values: Partial<EntryState> = {}): EntryState {
+  return { size: 1, mtimeMs: OLD, mode: 0o644, dev: 1, ino: 1, ...values };
+}
+
+function child(original: string, values: Partial<EntryState> = {}): Child {
+  return { original, isDirectory: original.endsWith("/"), state: state(values), target: null };
+}
+
+/** Lists one folder with these in it, and nothing in its folders */
+async function list(children: readonly Child[], folder = state()): Promise<Listing> {
+  const content: FolderContent = { state: folder, children, leftOut: [] };
+  const packed = await gatherEntries({
+    hash: HASH,
+    read: ({ parent }) => parent ? { ...content, children: [] } : content,
+  });
+  assert.ok(packed);
+  return unpackListing(packed);
+}
+
+Deno.test("gatherEntries() lets the owner read and write every file, and enter every folder", async () => {
+  const modes = [0, 0o040, 0o004, 0o111, 0o400, 0o440, 0o600, 0o644, 0o755, 0o777];
+  const files = modes.map((mode, i) => child("abcdefghij"[i], { mode }));
+  const { entries } = await list(files);
+  assert.deepEqual(
+    entries.map(({ mode }) => mode),
+    [0o600, 0o640, 0o604, 0o711, 0o600, 0o640, 0o600, 0o644, 0o755, 0o777],
+  );
+  for (const [mode, expected] of [[0, 0o700], [0o555, 0o755], [0o755, 0o755]]) {
+    const folder = { ...child("a", { mode }), isDirectory: true };
+    assert.equal((await list([folder], state({ mode }))).entries[0].mode, expected);
+  }
+});
+
+Deno.test("gatherEntries() fingerprints the modes that are in the archive", async () => {
+  const of = async (mode: number) => (await list([child("a", { mode })])).fingerprint;
+  assert.equal(await of(0o040), await of(0o640));
+  assert.notEqual(await of(0o640), await of(0o644));
+});
+
+Deno.test("gatherEntries() tells times that every program can read", async () => {
+  const latest = Date.parse("9999-12-31T23:59:59Z") / 1000;
+  const earliest = Date.parse("1601-01-01T00:00:00Z") / 1000;
+  const cases: [number, number][] = [ // as the source tells it, in milliseconds; in seconds
+    [0, 0],
+    [1999, 1],
+    [-1, -1],
+    [Date.UTC(1955, 5), Date.UTC(1955, 5) / 1000],
+    [latest * 1000, latest],
+    [latest * 1000 + 1000, latest],
+    [8.64e15, latest],
+    [Infinity, latest],
+    [NaN, latest], // beyond what a Date can hold
+    [earliest * 1000, earliest],
+    [earliest * 1000 - 1, earliest],
+    [-8.64e15, earliest],
+  ];
+  for (const [mtimeMs, expected] of cases) {
+    const file = await list([child("a", { mtimeMs })], state({ mtimeMs: -Infinity }));
+    assert.equal(file.entries[0].mtime, expected);
+    assert.equal(file.lastModified, expected, `${mtimeMs}`);
+    assert.equal(file.settled, true);
+    const folder = await list([child("a", { mtimeMs: -8.64e15 })], state({ mtimeMs }));
+    assert.equal(folder.lastModified, expected, `${mtimeMs}`);
+    new Date(folder.lastModified * 1000).toISOString();
+  }
+});
+
+Deno.test("gatherEntries() of a source that knows no times at all", async () => {
+  const folder = { ...child("a", { mtimeMs: -Infinity }), isDirectory: true };
+  assert.equal((await list([folder], state({ mtimeMs: -Infinity }))).lastModified, 0);
+});
