@@ -10,6 +10,7 @@
 
 import { delimiter, isAbsolute, join, resolve } from "node:path";
 import { checkConfigCommand } from "./commands/check_config.ts";
+import { newCommand } from "./commands/new.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { verifyCommand } from "./commands/verify.ts";
 import { warmCommand } from "./commands/warm.ts";
@@ -35,8 +36,8 @@ import { DiskSource } from "./storage/disk/disk.ts";
 import { openRoot } from "./storage/disk/root.ts";
 import { StorageError } from "./storage/errors.ts";
 
-/** What the command line can ask for, but for a text to be printed. */
-type Command = Exclude<Invocation, { action: "print" }>;
+/** What the command line can ask for, but for a text to be printed and a link to be made. */
+type Command = Exclude<Invocation, { action: "print" | "new" }>;
 
 /** Does what the command line asks for; the exit code of the process. */
 async function main(): Promise<number> {
@@ -49,6 +50,11 @@ async function main(): Promise<number> {
   if (invocation.action === "print") {
     console.log(invocation.text.trimEnd());
     return 0;
+  }
+  if (invocation.action === "new") {
+    const { folder, hidden } = invocation.config;
+    await requirePermissions([read(folder)]);
+    return await newCommand({ ...invocation, hidden, photos: await openRoot(folder) });
   }
   await assertPermitted(invocation.config);
   await dropPermissions(invocation.config);

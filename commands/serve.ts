@@ -12,8 +12,8 @@ import { logDownloads } from "../observe/log.ts";
 import { tellAll } from "../observe/observer.ts";
 import { listen } from "../process/listen.ts";
 import { onStopSignal } from "../process/signals.ts";
+import { isUnreachable } from "../storage/archive_pages.ts";
 import { isGuessable, isHash } from "../storage/names.ts";
-import { isJunk, isUnfinished } from "../storage/junk.ts";
 import type { FileSource } from "../storage/source.ts";
 import { warnOfBrokenArchives } from "./broken_archives.ts";
 
@@ -65,13 +65,15 @@ export async function serveCommand({ config, source, engine }: ServeOptions): Pr
   return await ended;
 }
 
-/** A folder that no link reaches is a mistake; a name that can be guessed is no secret. */
+/**
+ * A folder that no link reaches by mistake is told of; a hidden one is meant to be so. A name that
+ * can be guessed is no secret.
+ */
 async function warnOfNames(source: FileSource) {
   const folders = await source.archives();
-  const isMeant = (name: string) => !isJunk(name) && !isUnfinished(name);
-  const unreachable = folders.filter((name) => !isHash(name) && isMeant(name));
+  const unreachable = folders.filter(isUnreachable);
   if (unreachable.length > 0) {
-    log.warn("folders that no link can reach: use letters, digits, - and _ for their names", {
+    log.warn("folders that no link can reach: give them one with the command new", {
       count: unreachable.length,
       names: unreachable.slice(0, NAMED_FOLDERS),
     });

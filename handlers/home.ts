@@ -7,15 +7,15 @@
 
 import { pageResponse } from "../http/headers.ts";
 import { isLocalHost, isLoopback } from "../http/target.ts";
-import { mapAtMost } from "../lib/concurrency.ts";
 import { log, redact } from "../lib/log.ts";
-import { filesOf } from "../storage/listing.ts";
+import { ArchivePages, type FailedListing } from "../storage/archive_pages.ts";
+import { codeOf, StorageError } from "../storage/errors.ts";
 import type { FileSource } from "../storage/source.ts";
 import {
-  type ArchiveSummary,
   chooseLanguage,
   contentSecurityPolicy,
   homePage,
+  type HomePageOptions,
 } from "../templates/mod.ts";
 
 /** Any of them means that the request came through another machine or a proxy. */
@@ -28,11 +28,11 @@ const PROXY_HEADERS = [
   "via",
 ];
 
-/** At most this many archives are listed at the same time for one page. */
-const LISTED_AT_ONCE = 4;
-
 /** At most this many archives that cannot be listed are named in the log. */
 const NAMED_FAILED = 3;
+
+/** How this very program is told to give a folder a link. */
+const NEW_COMMAND = Deno.build.standalone ? "zipferry new --move" : "deno task new --move";
 
 /** What the page is made with. */
 export interface HomeOptions {
@@ -42,20 +42,47 @@ export interface HomeOptions {
   readonly listing: "auto" | "on" | "off";
 }
 
-/**
- * The home page.
- *
- * @param peer address of the other end of the connection, empty if it has none
- */
-export async function home(
-  request: Request,
-  peer: string,
-  options: HomeOptions,
-): Promise<Response> {
-  const language = chooseLanguage(request.headers.get("accept-language"));
-  const visible = options.listing === "on" || options.listing === "auto" && isLocal(request, peer);
-  const archives = visible ? await summaries(options.source) : null;
-  return pageResponse(homePage({ language, archives }), { language, csp: contentSecurityPolicy });
+/** Of a request for the page what is not in its header. */
+export interface HomeRequest {
+  /** Query of the target, without the question mark. */
+  readonly query: string;
+  /** Address of the other end of the connection, empty if it has none. */
+  readonly peer: string;
+}
+
+/** Answers requests for the home page. */
+export type Home = (request: Request, target: HomeRequest) => Promise<Response>;
+
+/** Makes the function that answers all requests for the home page: they share the work. */
+export function createHome({ source, listing }: HomeOptions): Home {
+  const pages = new ArchivePages({ source, onFailed: warnOfFailed });
+  return async (request, { query, peer }) => {
+    const language = chooseLanguage(request.headers.get("accept-language"));
+    const visible = listing === "on" || listing === "auto" && isLocal(request, peer);
+    try {
+      const shown = visible
+        ? await shownArchives(pages, pageNumber(query), request.signal)
+        : { archives: null, ownerHint: listing === "auto" ? ownerHint(request) : undefined };
+      const html = homePage({ language, command: NEW_COMMAND, ...shown });
+      return pageResponse(html, { language, csp: contentSecurityPolicy });
+    } catch (error) {
+      if (!request.signal.aborted) throw error;
+      return new Response(null, { status: 503 }); // the visitor left: nobody sees it, nothing failed
+    }
+  };
+}
+
+/** What the page says of the archives. */
+async function shownArchives(pages: ArchivePages, number: number, signal: AbortSignal) {
+  const { rows, unreachable, ...position } = await pages.get(number, signal);
+  const isFirst = position.number === 1;
+  return { archives: rows, position, unreachable: isFirst ? unreachable : [] };
+}
+
+/** The page that a query asks for; the first one if it asks for none, or for nonsense. */
+function pageNumber(query: string) {
+  const page = new URLSearchParams(query).get("page") ?? "";
+  return /^[1-9]\d{0,8}$/.test(page) ? Number(page) : 1;
 }
 
 /** True for a direct request from this machine to itself. */
@@ -64,41 +91,20 @@ function isLocal({ headers }: Request, peer: string) {
   return isLoopback(peer) && isLocalHost(headers.get("host"));
 }
 
-/** All archives, newest first. A few are listed at a time, behind what downloads wait for. */
-async function summaries(source: FileSource): Promise<ArchiveSummary[]> {
-  const hashes = await source.archives({ background: true });
-  const failed: string[] = [];
-  const all = await mapAtMost(hashes, async (hash) => {
-    try {
-      return await summarise(source, hash);
-    } catch {
-      failed.push(hash);
-      return null;
-    }
-  }, { limit: LISTED_AT_ONCE });
-  warnOfFailed(failed);
-  return all
-    .filter((summary) => summary !== null)
-    .sort((a, b) => b.newest.getTime() - a.newest.getTime());
+/** Who asks for this machine, and comes from another one, came through the port of a container. */
+function ownerHint({ headers }: Request): HomePageOptions["ownerHint"] {
+  return isLocalHost(headers.get("host")) ? "open" : "closed";
 }
 
-/** Null for a folder that gives no archive: it would be a dead link. */
-async function summarise(source: FileSource, hash: string): Promise<ArchiveSummary | null> {
-  const listing = await source.list(hash, { background: true });
-  if (!listing) return null;
-  const files = filesOf(listing);
-  return {
-    hash,
-    files: files.length,
-    bytes: files.reduce((sum, { size }) => sum + size, 0),
-    newest: new Date(listing.lastModified * 1000),
-  };
-}
-
-function warnOfFailed(failed: readonly string[]) {
-  if (failed.length === 0) return;
-  log.warn("archives that cannot be listed are missing from the page", {
+function warnOfFailed(failed: readonly FailedListing[]) {
+  log.warn("archives that cannot be listed are on the page without a link", {
     count: failed.length,
-    archives: failed.slice(0, NAMED_FAILED).map(redact),
+    archives: failed.slice(0, NAMED_FAILED).map(({ hash }) => redact(hash)),
+    why: failed.slice(0, NAMED_FAILED).map(({ error }) => reasonOf(error)),
   });
+}
+
+/** Only the messages of a source are sure to be without the hash. */
+function reasonOf(error: unknown) {
+  return error instanceof StorageError ? error.message : codeOf(error);
 }

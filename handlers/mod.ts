@@ -23,7 +23,7 @@ import {
 } from "../templates/mod.ts";
 import { archive, type ArchiveOptions } from "./archive.ts";
 import { health } from "./health.ts";
-import { home, type HomeOptions } from "./home.ts";
+import { createHome, type Home, type HomeOptions } from "./home.ts";
 import { manifest } from "./manifest.ts";
 
 /** What all routes together need. */
@@ -35,7 +35,9 @@ export interface HandlerOptions extends Omit<ArchiveOptions, "settling">, HomeOp
 }
 
 /** The same, with what is made of them once for all requests. */
-interface Site extends ArchiveOptions, HomeOptions {}
+interface Site extends ArchiveOptions {
+  readonly home: Home;
+}
 
 /** The signature that `Deno.serve` wants. */
 export type Handler = (request: Request, info: Deno.ServeHandlerInfo) => Promise<Response>;
@@ -68,7 +70,11 @@ const QUIET_MS = 60_000;
 /** Makes the function that answers all requests. */
 export function createHandler(options: HandlerOptions): Handler {
   const { source, settle = 0 } = options;
-  const site: Site = { ...options, settling: new Settling(source, { quiet: settle }) };
+  const site: Site = {
+    ...options,
+    settling: new Settling(source, { quiet: settle }),
+    home: createHome(options),
+  };
   const isWithinLimit = limitConnections();
   return async (request, info) => {
     if (!isWithinLimit(info)) return tooManyResponse();
@@ -125,7 +131,7 @@ function route(
   { path, query, peer }: Target & { readonly peer: string },
   site: Site,
 ): Response | null | Promise<Response | null> {
-  if (path === "/") return home(request, peer, site);
+  if (path === "/") return site.home(request, { query, peer });
   if (path === "/healthz") return health();
   const [, hash = "", slash] = ARCHIVE.exec(path) ?? [];
   if (!isHash(hash)) return null;

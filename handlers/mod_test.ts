@@ -493,7 +493,12 @@ Deno.test("the list links archives that can be had, the newest first", async () 
     "/archive/newer-a1b2c3d4e5f60718/",
     "/archive/older-a1b2c3d4e5f60718/",
   ]);
-  assert.doesNotMatch(text, /alert|javascript|<img|<script|&lt;|CON|Фото/);
+  const names = [...text.matchAll(/<bdi>(.*?)<\/bdi>/g)].map(([, name]) => name);
+  assert.ok(names.includes("Фото"));
+  assert.equal(names.length, 1 + Object.keys(hostile).length);
+  const beside = text.replaceAll(/<bdi>.*?<\/bdi>/g, "").replaceAll(/<code>.*?<\/code>/g, "");
+  assert.doesNotMatch(beside, /alert|javascript|<img|<script|&lt;|CON|Фото/);
+  assert.doesNotMatch(text, /<img|<script|"javascript/);
   assert.match(text, /2\sfiles<[^]*1\sfile</);
 });
 

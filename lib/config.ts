@@ -57,10 +57,23 @@ export interface Maintenance {
   readonly hashes: readonly string[];
 }
 
+/** A folder that is to get a link. */
+export interface NewArchive {
+  /** Give it one. */
+  readonly action: "new";
+  /** Path of the folder, or its name in the photos folder. */
+  readonly album: string;
+  /** What becomes of the folder: it stays, it gets the new name, or the archive is hard links. */
+  readonly method: "copy" | "move" | "link";
+  /** What stands before the path of the link, without a slash at its end. @default nothing */
+  readonly baseUrl?: string;
+}
+
 /** What the command line asks for: serve, work through some archives, or print something and exit. */
 export type Invocation =
   | { readonly action: "serve" | "check"; readonly config: Config }
   | Maintenance & { readonly config: Config }
+  | NewArchive & { readonly config: Config }
   | { readonly action: "print"; readonly text: string };
 
 /** Where options come from. */
@@ -266,16 +279,56 @@ export function readConfig(sources: Sources): Invocation {
   }
   const config = toConfig(readValues(command.opts(), sources));
   const [action, hashes] = command.processedArgs;
+  if (action === "new") return { ...readNewArchive(hashes, command.opts()), config };
+  const misplaced = NEW_FLAGS.find(({ name }) => command.opts()[name] !== undefined);
+  if (misplaced) throw new ConfigError(`--${misplaced.flag}: only for the command new`);
   if (action === "warm" || action === "verify") {
     if (config.checksums) return { action, config, hashes };
     throw new ConfigError(`${action}: needs --checksums <file>, the file that stores the values`);
   }
   if (action !== undefined) {
     throw new ConfigError(
-      `${JSON.stringify(action)}: no such command; the commands are warm and verify`,
+      `${JSON.stringify(action)}: no such command; the commands are warm, verify and new`,
     );
   }
   return { action: command.opts().checkConfig ? "check" : "serve", config };
+}
+
+/** Flags of the command new alone: no variable sets them. */
+const NEW_FLAGS = [
+  { name: "copy", flag: "copy", text: "copy the folder (default)" },
+  {
+    name: "move",
+    flag: "move",
+    text: "rename the folder; it must be on the disk of the photos folder",
+  },
+  { name: "link", flag: "link", text: "make hard links to its files, which take no space" },
+  { name: "baseUrl", flag: "base-url", value: " <url>", text: "print the link with this in front" },
+] as const;
+
+function readNewArchive(albums: readonly string[], flags: Record<string, unknown>): NewArchive {
+  if (albums.length !== 1) {
+    const given = albums.length === 0 ? "none is given" : `${albums.length} are given`;
+    throw new ConfigError(`new: needs one folder, ${given}; put a name with spaces in quotes`);
+  }
+  const methods = (["copy", "move", "link"] as const).filter((method) => flags[method]);
+  if (methods.length > 1) {
+    throw new ConfigError(`new: only one of ${methods.map((method) => `--${method}`).join(", ")}`);
+  }
+  const [method = "copy"] = methods;
+  const [album] = albums;
+  if (album === "") throw new ConfigError('new: "" is no folder');
+  return { action: "new", album, method, baseUrl: readBaseUrl(flags.baseUrl) };
+}
+
+function readBaseUrl(value: unknown): string | undefined {
+  if (typeof value !== "string") return undefined;
+  const allowed = /^https?:\/\/[^\s/?#@][^\s?#@]*$/i.test(value) && URL.canParse(value);
+  if (allowed) return value.replace(/\/+$/, "");
+  const text = JSON.stringify(value);
+  throw new ConfigError(
+    `--base-url: ${text} is not allowed; use an address such as https://photos.example.org`,
+  );
 }
 
 /** The table of options for the README, in Markdown. */
@@ -296,9 +349,14 @@ function buildCommand(version: string) {
     .description("Serves each folder of photos as one ZIP file, created while it is being sent.")
     .argument(
       "[command]",
-      "warm: compute and store CRC-32 values; verify: compute them again and compare",
+      "warm: compute and store CRC-32 values; verify: compute them again and compare; " +
+        "new: give a folder a random name in the photos folder, and print its link",
     )
-    .argument("[hashes...]", "archives to work on; all of them if none is given")
+    .argument(
+      "[hashes...]",
+      "archives to work on, all of them if none is given; for new: the folder, " +
+        "by its path or by its name in the photos folder",
+    )
     .exitOverride()
     .configureOutput({
       writeErr: () => {},
@@ -321,6 +379,11 @@ function buildCommand(version: string) {
     command.addOption(option);
   }
   command.option("--check-config", "print the settings and exit");
+  for (const { name, flag, text, ...rest } of NEW_FLAGS) {
+    const option = new Option(`--${flag}${"value" in rest ? rest.value : ""}`, text);
+    option.attributeName = () => name;
+    command.addOption(option.helpGroup("Options of the command new:"));
+  }
   command.addHelpText("after", `\nVariables without a flag:\n${variablesWithoutFlag()}`);
   return command;
 }

@@ -65,6 +65,17 @@ export interface ListOptions extends TaskOptions {
   readonly background?: boolean;
 }
 
+/** A folder that could be an archive, before anyone looked into it. */
+export interface SourceFolder {
+  /** Its name. */
+  readonly name: string;
+  /**
+   * When something in it was last added, renamed or removed, in milliseconds since 1970; `-Infinity`
+   * where the source cannot tell.
+   */
+  readonly mtimeMs: number;
+}
+
 /**
  * A folder of archives. Every method may reject with a `StorageError`, which has the code of the
  * system: `ESTALE` for a file that is not what it was when it was listed.
@@ -72,6 +83,11 @@ export interface ListOptions extends TaskOptions {
 export interface FileSource {
   /** Names of the folders that could be archives, in no order. */
   archives(options?: ListOptions): Promise<readonly string[]>;
+  /**
+   * The same folders with their times, the one that changed last first, those of one time by name.
+   * Costs a look at each folder, and none into it.
+   */
+  folders(options?: ListOptions): Promise<readonly SourceFolder[]>;
   /**
    * What an archive holds; null if there is none, whatever the reason. Never a part of it: a listing
    * that met an error rejects.
@@ -91,6 +107,12 @@ export interface FileSource {
   recall(files: readonly ListedFile[]): Promise<readonly (number | null)[]>;
   /** Tells the source CRC-32 values to keep, or to forget. */
   remember(values: readonly KeptChecksum[]): Promise<void>;
+}
+
+/** The order of {@link FileSource.folders}. */
+export function compareFolders(a: SourceFolder, b: SourceFolder): number {
+  if (a.mtimeMs !== b.mtimeMs) return a.mtimeMs > b.mtimeMs ? -1 : 1;
+  return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }
 
 /** A run of bytes of a file, from byte `offset` on; `crc32` is that of the bytes before it. */

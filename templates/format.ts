@@ -10,6 +10,15 @@ import { type Language, messages } from "./messages.ts";
 /** Goes between a number and its unit, so that no line breaks there. */
 const NO_BREAK_SPACE = "\u00a0";
 
+/** What formats numbers, days and plurals of one language: it is slow to make and quick to use. */
+interface Formats {
+  readonly number: Intl.NumberFormat;
+  readonly day: Intl.DateTimeFormat;
+  readonly plural: Intl.PluralRules;
+}
+
+const made = new Map<Language, Formats>();
+
 /**
  * A number of files with the noun in the right form: `1 file`, `5 файлов`.
  *
@@ -17,8 +26,19 @@ const NO_BREAK_SPACE = "\u00a0";
  */
 export function formatFileCount(count: number, language: Language): string {
   const forms = messages[language].files;
-  const noun = forms[new Intl.PluralRules(language).select(count)] ?? forms.other;
-  return new Intl.NumberFormat(language).format(count) + NO_BREAK_SPACE + noun;
+  const { plural, number } = formatsOf(language);
+  const noun = forms[plural.select(count)] ?? forms.other;
+  return number.format(count) + NO_BREAK_SPACE + noun;
+}
+
+/** A text with numbers in the place of `{name}`: `101–200 of 10,000`. */
+export function formatNumbers(
+  text: string,
+  numbers: Readonly<Record<string, number>>,
+  language: Language,
+): string {
+  const { number } = formatsOf(language);
+  return text.replace(/\{(\w+)\}/g, (_, name) => number.format(numbers[name]));
 }
 
 /**
@@ -33,10 +53,22 @@ export function formatBytes(bytes: number, language: Language): string {
     value /= 1000;
     unit++;
   }
-  return new Intl.NumberFormat(language).format(value) + NO_BREAK_SPACE + units[unit];
+  return formatsOf(language).number.format(value) + NO_BREAK_SPACE + units[unit];
 }
 
 /** The day of a date in UTC: `November 21, 2025`, `21 ноября 2025 г.` */
 export function formatDate(date: Date, language: Language): string {
-  return new Intl.DateTimeFormat(language, { dateStyle: "long", timeZone: "UTC" }).format(date);
+  return formatsOf(language).day.format(date);
+}
+
+function formatsOf(language: Language): Formats {
+  const known = made.get(language);
+  if (known) return known;
+  const formats = {
+    number: new Intl.NumberFormat(language),
+    day: new Intl.DateTimeFormat(language, { dateStyle: "long", timeZone: "UTC" }),
+    plural: new Intl.PluralRules(language),
+  };
+  made.set(language, formats);
+  return formats;
 }

@@ -22,6 +22,41 @@ export type PluralForms =
   & Partial<Readonly<Record<Intl.LDMLPluralRule, string>>>
   & { readonly other: string };
 
+/** What is said of folders that no link reaches. */
+export interface UnreachableText {
+  /** Heading. */
+  readonly title: string;
+  /** Why nobody can download them. */
+  readonly lead: string;
+  /** What stands before the command that gives a folder a link; code between backticks. */
+  readonly how: string;
+  /** What stands after the names if there are more; `{count}` is their number. */
+  readonly more: string;
+}
+
+/** What a visitor who may not see the list can open, in case it is the owner. */
+export interface OwnerText {
+  /** What is always shown. */
+  readonly question: string;
+  /** What is shown when it is opened; code between backticks. */
+  readonly answer: string;
+}
+
+/** Words around the links to other pages of the list. */
+export interface PagingText {
+  /** What the links are, for screen readers. */
+  readonly label: string;
+  /** The link to newer archives. */
+  readonly previous: string;
+  /** The link to older archives. */
+  readonly next: string;
+  /** Which archives of how many: `{first}`, `{last}`, `{total}`. */
+  readonly range: string;
+}
+
+/** Why a folder in the list has no link. */
+export type Problem = "empty" | "names" | "changing" | "slow" | "other";
+
 /** All words of the pages in one language. */
 export interface Messages {
   /** `/` with a list of archives. */
@@ -34,6 +69,16 @@ export interface Messages {
   readonly unsettled: PageText;
   /** For an archive that cannot be made until the owner of the photos puts something right. */
   readonly ownerMustAct: PageText;
+  /** `/` when the only folders are such that no link reaches. */
+  readonly onlyUnreachable: PageText;
+  /** On `/` for a visitor who may not see the list, unless nobody may. */
+  readonly owner: OwnerText;
+  /** Folders that no link reaches. */
+  readonly unreachable: UnreachableText;
+  /** In the place of an archive's size. */
+  readonly problems: Readonly<Record<Problem, string>>;
+  /** The list's other pages. */
+  readonly paging: PagingText;
   /** Pages of errors, by status. */
   readonly errors: Readonly<Record<ErrorStatus, PageText>>;
   /** "file" after a number. */
@@ -58,7 +103,7 @@ export const messages: Readonly<Record<Language, Messages>> = {
       title: "No archives yet",
       lead: "The service is running, but there is nothing to download yet.",
       hint: "Put a folder of photos into the photos folder and reload this page: " +
-        "the name of your folder becomes part of its link.",
+        "if its name consists of Latin letters, digits, - and _, it becomes part of the link.",
     },
     hiddenList: {
       title: "Photo downloads",
@@ -75,6 +120,37 @@ export const messages: Readonly<Record<Language, Messages>> = {
       lead: "A name or a permission in this folder keeps the server from sending it.",
       hint: "Trying again will not help. Please tell the person who gave you the link: " +
         "the log of the server says what has to be changed.",
+    },
+    onlyUnreachable: {
+      title: "No archives yet",
+      lead: "The service is running, but no folder has a link yet.",
+    },
+    owner: {
+      question: "Is this your service?",
+      answer: "The list of archives is shown only to a browser on the machine that runs the " +
+        "service. If it runs in a container or on a server without a browser, start it with " +
+        "`--listing on`, but only where no stranger can open this page.",
+    },
+    unreachable: {
+      title: "Folders without a link",
+      lead: "A link can contain only Latin letters, digits, - and _, " +
+        "so these folders cannot be downloaded:",
+      how: "To give one a link, run this command on the server, with the same `--folder` as the " +
+        "service. It renames the folder: 32 random letters and digits become its name.",
+      more: "and {count} more",
+    },
+    problems: {
+      empty: "Nothing to download: the folder is empty, or the service is not allowed to read it.",
+      names: "Cannot be downloaded: the names of some files are not UTF-8. The log names them.",
+      changing: "Files are being added right now. Reload the page in a moment.",
+      slow: "Could not be listed in time. Reload the page in a moment.",
+      other: "Cannot be listed. The log says why.",
+    },
+    paging: {
+      label: "Pages",
+      previous: "Previous",
+      next: "Next",
+      range: "{first}–{last} of {total}",
     },
     errors: {
       400: {
@@ -133,7 +209,7 @@ export const messages: Readonly<Record<Language, Messages>> = {
       title: "Архивов пока нет",
       lead: "Сервис работает, но скачивать пока нечего.",
       hint: "Положите папку со снимками в папку с фотографиями и обновите страницу: " +
-        "имя вашей папки станет частью ссылки на неё.",
+        "если её имя состоит из латинских букв, цифр, - и _, оно станет частью ссылки.",
     },
     hiddenList: {
       title: "Скачивание фотографий",
@@ -150,6 +226,38 @@ export const messages: Readonly<Record<Language, Messages>> = {
       lead: "Имя файла или права доступа в этой папке не дают серверу её отправить.",
       hint: "Повторять попытку бесполезно. Сообщите тому, кто дал вам ссылку: " +
         "в журнале сервера сказано, что нужно исправить.",
+    },
+    onlyUnreachable: {
+      title: "Архивов пока нет",
+      lead: "Сервис работает, но ни у одной папки ещё нет ссылки.",
+    },
+    owner: {
+      question: "Это ваш сервис?",
+      answer: "Список архивов виден только в браузере на той машине, где работает сервис. " +
+        "Если он работает в контейнере или на сервере без браузера, запустите его с " +
+        "`--listing on`, но только там, где эту страницу не откроют посторонние.",
+    },
+    unreachable: {
+      title: "Папки без ссылки",
+      lead: "В ссылке могут быть только латинские буквы, цифры, - и _, " +
+        "поэтому скачать эти папки нельзя:",
+      how:
+        "Чтобы папка получила ссылку, выполните на сервере эту команду с тем же `--folder`, что " +
+        "и у сервиса. Папка будет переименована: её именем станут 32 случайные буквы и цифры.",
+      more: "и ещё {count}",
+    },
+    problems: {
+      empty: "Скачивать нечего: папка пуста, или сервису не разрешено её читать.",
+      names: "Скачать нельзя: имена некоторых файлов не в UTF-8. Они названы в журнале.",
+      changing: "В папку как раз добавляют файлы. Обновите страницу чуть позже.",
+      slow: "Не удалось вовремя получить список файлов. Обновите страницу чуть позже.",
+      other: "Не удалось получить список файлов. Причина указана в журнале.",
+    },
+    paging: {
+      label: "Страницы",
+      previous: "Назад",
+      next: "Вперёд",
+      range: "{first}–{last} из {total}",
     },
     errors: {
       400: {

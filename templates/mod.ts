@@ -12,15 +12,24 @@ import { createHash } from "node:crypto";
 import Mustache from "mustache";
 // @ts-types="npm:@types/negotiator@0.6.5"
 import Negotiator from "negotiator";
-import { formatBytes, formatDate, formatFileCount } from "./format.ts";
-import { type ErrorStatus, type Language, messages, type PageText } from "./messages.ts";
+import { formatBytes, formatDate, formatFileCount, formatNumbers } from "./format.ts";
+import {
+  type ErrorStatus,
+  type Language,
+  messages,
+  type PageText,
+  type Problem,
+} from "./messages.ts";
 import errorTemplate from "./error.html" with { type: "text" };
 import homeTemplate from "./home.html" with { type: "text" };
 import layout from "./layout.html" with { type: "text" };
 import proxyErrorTemplate from "./proxy_error.html" with { type: "text" };
 import styleSheet from "./style.css" with { type: "text" };
 
-export type { ErrorStatus, Language } from "./messages.ts";
+export type { ErrorStatus, Language, Problem } from "./messages.ts";
+
+/** At most this many folders that no link reaches are named. */
+const NAMED_UNREACHABLE = 10;
 
 /** Languages of the pages, the default first. */
 const LANGUAGES: readonly Language[] = ["en", "ru"];
@@ -59,8 +68,30 @@ export interface ArchiveSummary {
   readonly files: number;
   /** Total size of the files in bytes. */
   readonly bytes: number;
-  /** When the newest file was last changed. */
+  /** When the newest file was last changed; an invalid date is not shown. */
   readonly newest: Date;
+}
+
+/** A folder in the list that cannot be downloaded, at least not now. */
+export interface ArchiveProblem {
+  /** Name of the folder. */
+  readonly hash: string;
+  /** Why. */
+  readonly problem: Problem;
+}
+
+/** Where a page is in a list that is too long for one. */
+export interface PagePosition {
+  /** Number of the page, from 1. */
+  readonly number: number;
+  /** How many pages there are. */
+  readonly pages: number;
+  /** Position of its first archive in the list, from 1. */
+  readonly first: number;
+  /** Position of its last archive. */
+  readonly last: number;
+  /** How many archives there are. */
+  readonly total: number;
 }
 
 /** What the home page shows, and to whom. */
@@ -68,7 +99,15 @@ export interface HomePageOptions {
   /** Language of the page. */
   readonly language: Language;
   /** Archives in the order of the list; `null` if this visitor may not see the list. */
-  readonly archives: readonly ArchiveSummary[] | null;
+  readonly archives: readonly (ArchiveSummary | ArchiveProblem)[] | null;
+  /** Which page of the list it is. @default the only one */
+  readonly position?: PagePosition;
+  /** Names of folders that no link reaches. @default none */
+  readonly unreachable?: readonly string[];
+  /** The command that gives a folder a link, up to the folder's name. @default `zipferry new --move` */
+  readonly command?: string;
+  /** Say how the owner can see the list: `open` right away, or on a click. @default not at all */
+  readonly ownerHint?: "open" | "closed";
 }
 
 /** Which error a page is about. */
@@ -97,11 +136,15 @@ export function chooseLanguage(acceptLanguage: string | null): Language {
 
 /** The page at `/` as HTML. */
 export function homePage(options: HomePageOptions): string {
-  const { language, archives } = options;
+  const { language, archives, position } = options;
   const rows = archives?.map((archive) => archiveRow(archive, language)) ?? [];
-  const list = rows.length > 0 ? { archives: rows } : null;
-  const text = homeText(archives, language);
-  return render(homeTemplate, { language, text, values: { list } });
+  const values = {
+    list: rows.length > 0 && { archives: rows },
+    unreachable: unreachableFolders(options),
+    owner: options.ownerHint && ownerText(options.ownerHint, language),
+    paging: position && position.pages > 1 && pagingLinks(position, language),
+  };
+  return render(homeTemplate, { language, text: homeText(options), values });
 }
 
 /** The page for an error as HTML. It contains nothing from the request. */
@@ -139,22 +182,78 @@ export function unsettledPage({ language, reloadAfter }: UnsettledPageOptions): 
 }
 
 /** The text of the home page. */
-function homeText(archives: readonly ArchiveSummary[] | null, language: Language): PageText {
-  const { hiddenList, emptyList, list } = messages[language];
+function homeText({ archives, unreachable = [], language }: HomePageOptions): PageText {
+  const { hiddenList, emptyList, onlyUnreachable, list } = messages[language];
   if (archives === null) return hiddenList;
-  return archives.length === 0 ? emptyList : list;
+  if (archives.length > 0) return list;
+  return unreachable.length > 0 ? onlyUnreachable : emptyList;
 }
 
 /** What the list says about one archive. */
-function archiveRow(archive: ArchiveSummary, language: Language): Record<string, string> {
+function archiveRow(archive: ArchiveSummary | ArchiveProblem, language: Language) {
+  const { hash } = archive;
+  if ("problem" in archive) return { hash, problem: messages[language].problems[archive.problem] };
+  const { newest } = archive;
   return {
-    hash: archive.hash,
-    key: encodeURIComponent(archive.hash),
+    hash,
+    key: encodeURIComponent(hash),
     files: formatFileCount(archive.files, language),
     size: formatBytes(archive.bytes, language),
-    updated: messages[language].updated,
-    iso: archive.newest.toISOString(),
-    date: formatDate(archive.newest, language),
+    updated: !Number.isNaN(newest.getTime()) && {
+      word: messages[language].updated,
+      iso: newest.toISOString(),
+      date: formatDate(newest, language),
+    },
+  };
+}
+
+/** What is said of the folders that no link reaches; null if there are none. */
+function unreachableFolders(
+  { language, unreachable = [], command = "zipferry new --move" }: HomePageOptions,
+) {
+  if (unreachable.length === 0) return null;
+  const { title, lead, how, more } = messages[language].unreachable;
+  const count = unreachable.length - NAMED_UNREACHABLE;
+  const example = unreachable.find((name) => !UNTYPABLE.test(name));
+  return {
+    title,
+    lead,
+    names: unreachable.slice(0, NAMED_UNREACHABLE),
+    more: count > 0 && formatNumbers(more, { count }, language),
+    command: example !== undefined &&
+      { how: codeInText(how), line: `${command} ${quoteForShell(example)}` },
+  };
+}
+
+/** How the owner can see the list. */
+function ownerText(hint: "open" | "closed", language: Language) {
+  const { question, answer } = messages[language].owner;
+  return { question, answer: codeInText(answer), open: hint === "open" };
+}
+
+/** A text in which code stands between backticks, in parts of one kind each. */
+function codeInText(text: string) {
+  return text.split("`").map((part, i) => i % 2 === 0 ? { text: part } : { code: part });
+}
+
+/** Characters that nobody can type, or that the runtime shows in the place of others. */
+// deno-lint-ignore no-control-regex
+const UNTYPABLE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffd]/;
+
+/** A name as an argument: in quotes that shells on Windows know too, unless they change it there. */
+function quoteForShell(name: string) {
+  const quoted = /["$`\\!%]/.test(name) ? `'${name.replaceAll("'", `'\\''`)}'` : `"${name}"`;
+  return name.startsWith("-") ? `-- ${quoted}` : quoted;
+}
+
+/** Which part of the list it is, and links to the pages beside it. */
+function pagingLinks({ number, pages, ...range }: PagePosition, language: Language) {
+  const { label, previous, next, range: text } = messages[language].paging;
+  return {
+    label,
+    range: formatNumbers(text, range, language),
+    previous: number > 1 && { word: previous, page: number > 2 && number - 1 },
+    next: number < pages && { word: next, page: number + 1 },
   };
 }
 

@@ -12,6 +12,7 @@ import {
 } from "./mod.ts";
 
 const LANGUAGES: readonly Language[] = ["en", "ru"];
+const PROBLEMS = ["empty", "names", "changing", "slow", "other"] as const;
 const STATUSES = [400, 404, 405, 429, 500, 502, 503, 504] as const;
 
 const ARCHIVE: ArchiveSummary = {
@@ -112,6 +113,56 @@ Deno.test("homePage() without a list says nothing about the archives", () => {
   }
 });
 
+Deno.test("homePage() says of a folder that gives no archive why, and links it not", () => {
+  for (const language of LANGUAGES) {
+    for (const problem of PROBLEMS) {
+      const page = homePage({ language, archives: [{ hash: "wedding", problem }] });
+      assert.ok(visibleText(page).includes(`wedding ${messages[language].problems[problem]}`));
+      assert.ok(!page.includes("<a "));
+    }
+  }
+});
+
+Deno.test("homePage() shows no date where there is none", () => {
+  const page = homePage({ language: "en", archives: [{ ...ARCHIVE, newest: new Date(NaN) }] });
+  assert.match(visibleText(page), /5 files 1\.5 MB <?/);
+  assert.ok(!page.includes("<time") && !page.includes("updated"));
+});
+
+Deno.test("homePage() names ten folders without a link, and says how many more there are", () => {
+  const unreachable = Array.from({ length: 1011 }, (_, i) => `album ${i}`);
+  const cases: ["en" | "ru", number, string][] = [
+    ["en", 11, "album 9 and 1 more"],
+    ["ru", 1011, "album 9 и ещё 1 001"],
+  ];
+  for (const [language, count, end] of cases) {
+    const page = homePage({ language, archives: [], unreachable: unreachable.slice(0, count) });
+    assert.ok(visibleText(page).includes(end), visibleText(page));
+    assert.ok(visibleText(page).includes(messages[language].onlyUnreachable.lead));
+    assert.ok(!visibleText(page).includes(messages[language].emptyList.hint!));
+  }
+  const ten = homePage({ language: "en", archives: [], unreachable: unreachable.slice(0, 10) });
+  assert.ok(!visibleText(ten).includes("more"));
+});
+
+Deno.test("homePage() gives the command for a folder as a shell takes it", () => {
+  const cases: [readonly string[], string | null][] = [
+    [["Baikal trip"], 'zipferry new --move "Baikal trip"'],
+    [["it's"], `zipferry new --move "it's"`],
+    [['a "b" $c', "x"], `zipferry new --move 'a "b" $c'`],
+    [["'$x`!"], `zipferry new --move ''\\''$x\`!'`],
+    [["-rf"], 'zipferry new --move -- "-rf"'],
+    [["bad \ufffd", "bad\n", "\u202egpj", "good one"], 'zipferry new --move "good one"'],
+    [["bad \ufffd"], null],
+  ];
+  for (const [unreachable, command] of cases) {
+    const page = homePage({ language: "en", archives: [], unreachable });
+    const [, code] = /<pre><code>(.*?)<\/code>/.exec(page) ?? [];
+    const text = code?.replaceAll("&quot;", '"').replaceAll("&#39;", "'").replaceAll("&#x60;", "`");
+    assert.equal(text ?? null, command);
+  }
+});
+
 Deno.test("errorPage() has its own text for every status, in both languages", () => {
   const titles = new Set<string>();
   for (const language of LANGUAGES) {
@@ -176,6 +227,15 @@ function everyPage(): string[] {
     homePage({ language, archives: [ARCHIVE] }),
     homePage({ language, archives: [] }),
     homePage({ language, archives: null }),
+    homePage({ language, archives: null, ownerHint: "open" }),
+    homePage({ language, archives: null, ownerHint: "closed" }),
+    homePage({ language, archives: [], unreachable: ["Свадьба 2026"] }),
+    homePage({
+      language,
+      archives: [ARCHIVE, ...PROBLEMS.map((problem) => ({ hash: "wedding", problem }))],
+      position: { number: 2, pages: 3, first: 101, last: 200, total: 201 },
+      unreachable: Array.from({ length: 12 }, (_, i) => `Baikal trip ${i}`),
+    }),
     ...STATUSES.map((status) => errorPage({ language, status })),
   ]).concat(STATUSES.map(proxyErrorPage));
 }

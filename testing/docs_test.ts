@@ -52,6 +52,7 @@ const SHELF: Readonly<Record<string, string | Uint8Array | TreeFile>> = {
   [`photos/${HASH}/IMG_0001.jpg`]: randomBytes(300_000),
   [`photos/${LINKED}/Байкал/Утро на мысе.jpg`]: randomBytes(28_274),
   "photos/not a hash/IMG_0002.jpg": "x",
+  "photos/Baikal trip/IMG_0003.jpg": "x",
   "photos/link": { symlink: HASH },
   "album/IMG_0003.jpg": "x",
   "upload/php3A1.tmp": { content: randomBytes(1_200_000), mtime: MTIME, mode: 0o600 },

@@ -17,8 +17,10 @@ import type {
   ListedFile,
   ListOptions,
   PlacedSlice,
+  SourceFolder,
   TaskOptions,
 } from "../storage/source.ts";
+import { compareFolders } from "../storage/source.ts";
 import { DEFAULT_MTIME, type TreeFile } from "./tree.ts";
 
 /** A file, or an empty folder where `directory` is set; nothing else of a tree */
@@ -65,6 +67,17 @@ export class MemorySource implements FileSource {
   async archives({ signal }: ListOptions = {}): Promise<string[]> {
     await turn(signal);
     return [...new Set([...this.#files.keys()].map((path) => path.split("/")[0]))];
+  }
+
+  /** A folder has the time of what is newest in it, at any depth */
+  async folders(options: ListOptions = {}): Promise<SourceFolder[]> {
+    await turn(options.signal);
+    const times = new Map<string, number>();
+    for (const [path, { state }] of this.#files) {
+      const [name] = path.split("/");
+      times.set(name, Math.max(times.get(name) ?? -Infinity, state.mtimeMs));
+    }
+    return [...times].map(([name, mtimeMs]) => ({ name, mtimeMs })).sort(compareFolders);
   }
 
   async list(hash: string, { signal }: ListOptions = {}): Promise<Listing | null> {
@@ -133,6 +146,7 @@ export class MemorySource implements FileSource {
 /** How often each task was asked for, and how many of them are not over yet */
 export interface TaskCounts {
   archives: number;
+  folders: number;
   list: number;
   fill: number;
   checksum: number;
@@ -149,7 +163,7 @@ export interface CountingSource extends FileSource {
  * other one's, also where it is set later
  */
 export function countTasks(source: FileSource, instead: Partial<FileSource> = {}): CountingSource {
-  const counts = { archives: 0, list: 0, fill: 0, checksum: 0, running: 0 };
+  const counts = { archives: 0, folders: 0, list: 0, fill: 0, checksum: 0, running: 0 };
   const count = async <T>(task: keyof TaskCounts, work: () => Promise<T>) => {
     counts[task]++;
     counts.running++;
@@ -160,12 +174,14 @@ export function countTasks(source: FileSource, instead: Partial<FileSource> = {}
     }
   };
   const archives = (options?: ListOptions) => source.archives(options);
+  const folders = (options?: ListOptions) => source.folders(options);
   const list = (hash: string, options?: ListOptions) => source.list(hash, options);
   const fill: FileSource["fill"] = (...args) => source.fill(...args);
   const checksum: FileSource["checksum"] = (...args) => source.checksum(...args);
   return {
     counts,
     archives: (...args) => count("archives", () => (instead.archives ?? archives)(...args)),
+    folders: (...args) => count("folders", () => (instead.folders ?? folders)(...args)),
     list: (...args) => count("list", () => (instead.list ?? list)(...args)),
     fill: (...args) => count("fill", () => (instead.fill ?? fill)(...args)),
     checksum: (...args) => count("checksum", () => (instead.checksum ?? checksum)(...args)),

@@ -8,7 +8,7 @@ import assert from "node:assert/strict";
 import { crc32 } from "node:zlib";
 import { StorageError } from "../storage/errors.ts";
 import type { ListedEntry, Listing } from "../storage/listing.ts";
-import { type FileSource, sliceOf } from "../storage/source.ts";
+import { compareFolders, type FileSource, sliceOf } from "../storage/source.ts";
 import { DEFAULT_MTIME } from "./tree.ts";
 
 /** Files by their path from the photos folder; modes are those of every file, 0644 */
@@ -44,6 +44,17 @@ export function testSource(
     ]);
     for (const missing of ["e07b6a1d4c92583f", "..", "", `${HASH}/`, HASH.toUpperCase(), "NUL"]) {
       assert.equal(await source.list(missing), null, missing);
+    }
+  });
+
+  Deno.test(`${name}: folders() are those of archives(), in the order of their times`, async () => {
+    const names = [HASH, OTHER, "an album", ".hidden"];
+    await using setup = await setUp(Object.fromEntries(names.map((name) => [`${name}/a`, "1"])));
+    const folders = await setup.source.folders();
+    assert.deepEqual(folders.map(({ name }) => name).sort(), [...names].sort());
+    assert.deepEqual([...folders].sort(compareFolders), folders);
+    for (const { mtimeMs } of folders) {
+      assert.ok(mtimeMs >= DEFAULT_MTIME.getTime() && mtimeMs <= Date.now());
     }
   });
 
@@ -140,6 +151,7 @@ export function testSource(
       setup.source.fill(2, [slice], leaving),
       setup.source.checksum(slice, leaving),
       setup.source.archives(leaving),
+      setup.source.folders(leaving),
     ];
     leaving.abort(reason);
     for (const task of late) await assert.rejects(task, reason);

@@ -19,9 +19,11 @@ import type {
   ListedFile,
   ListOptions,
   PlacedSlice,
+  SourceFolder,
   TaskOptions,
 } from "../source.ts";
 import type { IndexKey } from "./checksum_index.ts";
+import { unpackFolders } from "./folders.ts";
 import { Pool, type PoolOptions } from "./pool.ts";
 import { TIME_SET_ON_OPEN } from "./same_file.ts";
 import { type DiskSelection, fileOf } from "./walk.ts";
@@ -90,6 +92,12 @@ export class DiskSource implements FileSource, Disposable {
   /** Names of the directories in the photos folder. */
   archives({ background, signal }: ListOptions = {}): Promise<string[]> {
     return this.#pool.run("directories", { root: this.#root }, { background, signal });
+  }
+
+  /** The same, with the times at which they changed, newest first. */
+  async folders({ background, signal }: ListOptions = {}): Promise<SourceFolder[]> {
+    const request = { root: this.#root };
+    return unpackFolders(await this.#pool.run("folders", request, { background, signal }));
   }
 
   /**

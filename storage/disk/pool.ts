@@ -191,7 +191,7 @@ export class Pool implements Disposable {
 }
 
 function isListing(task: keyof Tasks) {
-  return task === "list" || task === "directories";
+  return task === "list" || task === "directories" || task === "folders";
 }
 
 function hasListing({ call }: Job) {

@@ -11,6 +11,7 @@ import { type Child, type Folder, type FolderContent, gatherEntries } from "../e
 import { codeOf, StorageError } from "../errors.ts";
 import type { EntryState, PackedListing } from "../listing.ts";
 import { isDamaged, isHash, isSelected, type Selection } from "../names.ts";
+import { compareFolders, type SourceFolder } from "../source.ts";
 
 /** A directory that changed more recently, in milliseconds, may change again under the same time. */
 const SETTLING_MS = 25;
@@ -75,6 +76,22 @@ export interface Walked {
 
 /** The code of the error for a photos folder that is gone. */
 const NO_ROOT = "ENOROOT";
+
+/** Directories of the photos folder with their own times, newest first; without those that are gone. */
+export function datedFolders(root: string, names: readonly string[]): SourceFolder[] {
+  return names.flatMap((name) => datedFolder(root, name)).sort(compareFolders);
+}
+
+function datedFolder(root: string, name: string): SourceFolder | [] {
+  try {
+    const stat = Deno.lstatSync(join(root, name));
+    return stat.isDirectory ? { name, mtimeMs: mtimeOf(stat) } : [];
+  } catch (error) {
+    // It fails alone: a damaged name can be listed and not be looked at.
+    const gone = error instanceof Deno.errors.NotFound && !isDamaged(name);
+    return gone ? [] : { name, mtimeMs: -Infinity };
+  }
+}
 
 /**
  * Lists a direct child directory of the photos folder. There is no listing if there is no such

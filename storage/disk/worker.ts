@@ -13,8 +13,16 @@ import { crc32 } from "node:zlib";
 import { codeOf, StorageError } from "../errors.ts";
 import type { FileSlice, FilledBuffer, PlacedSlice } from "../source.ts";
 import { ChecksumIndex, type IndexKey, type IndexRow } from "./checksum_index.ts";
+import { type PackedFolders, packFolders } from "./folders.ts";
 import { assertSame, changed } from "./same_file.ts";
-import { fileOf, listDirectories, walkArchive, type Walked, type WalkOptions } from "./walk.ts";
+import {
+  datedFolders,
+  fileOf,
+  listDirectories,
+  walkArchive,
+  type Walked,
+  type WalkOptions,
+} from "./walk.ts";
 
 /** A scan goes through a file by this many bytes, in one buffer that is used again and again. */
 const SCAN_BUFFER_BYTES = 1 << 20;
@@ -26,6 +34,8 @@ const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants
 export interface Tasks {
   /** The directories in the photos folder. */
   directories(request: { readonly root: string }): string[];
+  /** The same with their times, newest first. */
+  folders(request: { readonly root: string }): PackedFolders;
   /** The files of one archive. */
   list(request: WalkOptions): Walked;
   /** A new buffer of `length` bytes with slices read in. */
@@ -66,6 +76,7 @@ type Implementation = {
 
 const tasks: Implementation = {
   directories: ({ root }) => listDirectories(root),
+  folders: async ({ root }) => packFolders(datedFolders(root, await listDirectories(root))),
   list: walkArchive,
   fill: ({ root, length, slices }) => {
     const buffer = new Uint8Array(length);
@@ -156,6 +167,7 @@ async function answer({ task, request }: Call): Promise<Answer> {
 /** What of a result is handed over instead of copied. */
 function buffersOf(task: keyof Tasks, result: unknown): ArrayBuffer[] {
   if (task === "fill") return [(result as FilledBuffer).buffer.buffer];
+  if (task === "folders") return [(result as PackedFolders).times.buffer];
   const listing = task === "list" ? (result as Walked).listing : null;
   return listing ? [listing.numbers.buffer] : [];
 }
