@@ -8,6 +8,7 @@ import { testWith } from "../testing/tools.ts";
 import { makeTree, randomBytes, type Tree, type TreeFile } from "../testing/tree.ts";
 import { Checksums } from "../storage/checksums.ts";
 import type { Listing } from "../storage/listing.ts";
+import type { FileSource } from "../storage/source.ts";
 import { DiskSource } from "../storage/disk/disk.ts";
 import { dataOffset, planArchive } from "../zip/plan.ts";
 import type { Archive } from "./engine.ts";
@@ -23,6 +24,7 @@ interface Setup extends AsyncDisposable {
   readonly tree: Tree;
   readonly listing: Listing;
   readonly archive: Archive;
+  readonly source: FileSource;
   readonly tasks: TaskCounts;
 }
 
@@ -39,6 +41,7 @@ async function setUp(files: Files, options: { readonly maxBuffer?: number } = {}
     tree,
     listing,
     archive: engine.prepare(listing),
+    source,
     tasks: source.counts,
     async [Symbol.asyncDispose]() {
       await engine.close();
@@ -143,6 +146,31 @@ Deno.test("the version tells what is in it", async () => {
   assert.equal(versions[0], versions[1]);
   assert.equal(new Set(versions).size, others.length + 1);
   for (const version of versions) assert.match(version!, /^[\w-]+$/);
+});
+
+Deno.test("clients of one archive share its plan", async () => {
+  await using setup = await setUp({ "a": "1", "b": "2" });
+  let looks = 0;
+  const entries = setup.listing.entries.map((entry) =>
+    new Proxy(entry, {
+      get(target, key) {
+        if (key === "name") looks++;
+        return Reflect.get(target, key, target);
+      },
+    })
+  );
+  const engine = createStoreEngine({
+    source: setup.source,
+    checksums: new Checksums(setup.source),
+  });
+  const listing = { ...setup.listing, entries };
+  const { size } = engine.prepare(listing);
+  assert.equal(size, setup.archive.size);
+  const before = looks;
+  assert.equal(engine.prepare(listing).size, size);
+  assert.equal(looks, before, "it is worked out once");
+  assert.equal(engine.prepare({ ...listing }).size, size);
+  assert.ok(looks > before, "and for another listing anew");
 });
 
 Deno.test("nothing is read before the client asks", async () => {

@@ -92,7 +92,12 @@ Deno.test(
     const engine = createZipCommandEngine(setup.options);
     const archive = engine.prepare(setup.listing);
     for (let i = 0; i < 3; i++) await new Response(await archive.open()).bytes();
+    const { kill } = Deno.ChildProcess.prototype;
+    let kills = 0;
+    Deno.ChildProcess.prototype.kill = () => void kills++;
     await engine.close();
+    Deno.ChildProcess.prototype.kill = kill;
+    assert.equal(kills, 0);
     assert.equal((await new Response(await archive.open()).bytes()).length, 1, "and can go on");
   },
 );

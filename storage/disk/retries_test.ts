@@ -127,12 +127,17 @@ Deno.test("a thread is told how to look, and where the photos folder was when so
     const { hash } = optionsOf(call);
     return hash === HASH ? listingOf(hash) : { result: { listing: null, device: 9 } };
   });
-  using source = new DiskSource({ root: "/nowhere", hidden: true, strict: true });
+  using source = new DiskSource({
+    root: "/nowhere",
+    hidden: true,
+    includeJunk: true,
+    strict: true,
+  });
   assert.equal(await source.list("unknown"), null);
   assert.ok(await source.list(HASH));
   assert.equal(await source.list("unknown"), null);
   await source.list("unknown");
-  const selection = { hidden: true, followSymlinks: false };
+  const selection = { hidden: true, includeJunk: true, followSymlinks: false };
   const request = { root: "/nowhere", selection, strict: true, timeless: false };
   assert.deepEqual(requests, [
     { ...request, hash: "unknown", device: undefined },
@@ -145,7 +150,7 @@ Deno.test("a thread is told how to look, and where the photos folder was when so
   assert.deepEqual(requests.at(-1), {
     ...request,
     ...{ hash: HASH, device: undefined, strict: false },
-    selection: { hidden: false, followSymlinks: false },
+    selection: { hidden: false, includeJunk: false, followSymlinks: false },
   });
 });
 
