@@ -47,7 +47,7 @@ async function serve(options: Partial<HandlerOptions> = {}) {
   };
 }
 
-Deno.test("the observer is told of every answer, and of no path or query", async () => {
+Deno.test("createHandler(): the observer is told of every answer, and of no path or query", async () => {
   await using server = await serve();
   const etag = (await server.ask(`/archive/${HASH}/`, { method: "HEAD" })).headers.get("etag")!;
   const requests: [string, RequestInit][] = [
@@ -83,7 +83,7 @@ Deno.test("the observer is told of every answer, and of no path or query", async
   assert.ok(!JSON.stringify(server.told).includes("secret"));
 });
 
-Deno.test("who is not admitted gets 503 and a closed connection, but for a look at the health", async () => {
+Deno.test("createHandler(): who is not admitted gets 503 and a closed connection, but for a look at the health", async () => {
   let room = false;
   const seen: unknown[] = [];
   const admit = (ended: Promise<void>) => (seen.push(ended), room);
@@ -103,7 +103,7 @@ Deno.test("who is not admitted gets 503 and a closed connection, but for a look 
   assert.deepEqual(server.told.map(({ status }) => status), [503, 503, 503, 200, 200]);
 });
 
-Deno.test("an error that holds the hash is logged without it", async () => {
+Deno.test("createHandler(): an error that holds the hash is logged without it", async () => {
   const fail = () => Promise.reject(new Error(`cannot read ${HASH}/a.jpg`));
   const source = {
     archives: () => Promise.resolve([]),

@@ -51,7 +51,7 @@ Deno.test(".env as Windows editors save it sets the options", async () => {
   assert.deepEqual([code, stderr], [2, "zipferry: .env: is not UTF-8 text; save it as UTF-8\n"]);
 });
 
-Deno.test("a value in .env that is not UTF-8 is named, a comment does no harm", () => {
+Deno.test(".env: a value in .env that is not UTF-8 is named, a comment does no harm", () => {
   const read = (dotenv: string) => readConfig({ args: [], env: () => undefined, dotenv });
   assert.throws(() => read("PHOTOS_DIR=\ufffd\ufffd"), {
     name: "ConfigError",
@@ -60,7 +60,7 @@ Deno.test("a value in .env that is not UTF-8 is named, a comment does no harm", 
   assert.equal(read("# \ufffd\nPORT=81").action, "serve");
 });
 
-Deno.test("a misspelt name in .env is told of, with the right one", () => {
+Deno.test(".env: a misspelt name in .env is told of, with the right one", () => {
   const warningsOf = (dotenv: string) => {
     const warnings: string[] = [];
     const onWarning = (text: string) => warnings.push(text);
@@ -95,7 +95,7 @@ Deno.test("a misspelt name in .env is told of, with the right one", () => {
   assert.deepEqual(warningsOf("PORT=1\nZIPFERRY_LISTING=on\nZIPFERRY_COMMIT=1"), []);
 });
 
-Deno.test("a misspelt variable of ours in the environment is told of", async () => {
+Deno.test(".env: a misspelt variable of ours in the environment is told of", async () => {
   const env = {
     ZIPFERRY_LISTNG: "on",
     ZIPFERRY_SHUTDOWN_TIMEUOT: "1",
