@@ -165,7 +165,6 @@ export class Pool implements Disposable {
   }
 
   #dispatch() {
-    clearTimeout(this.#timer);
     for (let at = this.#nextJob(); at >= 0; at = this.#nextJob()) {
       const worker = this.#idle.pop();
       if (!worker) {
@@ -178,6 +177,7 @@ export class Pool implements Disposable {
       worker.postMessage(job.call);
     }
     // Whatever waits now may have to wait for a thread that is held up: look again then.
+    clearTimeout(this.#timer);
     if (this.#queue.length > 0) this.#timer = setTimeout(() => this.#dispatch(), this.#heldUpAfter);
   }
 

@@ -17,10 +17,16 @@ function fakeThreads(answer: Respond) {
   };
   class Fake {
     onmessage: ((event: MessageEvent<Answer>) => void) | null = null;
+    constructor() {
+      this.#say({ ready: true });
+    }
     postMessage(call: Call) {
       if (call.task === "list") threads.listings++;
       const data = answer(threads.listings, call);
       if (data === null) return;
+      this.#say(data);
+    }
+    #say(data: Answer) {
       queueMicrotask(() => this.onmessage?.(new MessageEvent("message", { data })));
     }
     terminate() {}

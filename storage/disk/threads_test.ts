@@ -5,13 +5,20 @@ import { DiskSource } from "./disk.ts";
 import { Pool, type PoolOptions, type RunOptions } from "./pool.ts";
 import type { Answer, Call } from "./worker.ts";
 
-/** A thread that does nothing by itself: the test answers in its place */
+type Listener = (event: MessageEvent<Answer>) => void;
+
+/** A thread that is ready at once and does nothing by itself: the test answers in its place */
 class FakeThread {
-  onmessage: ((event: MessageEvent<Answer>) => void) | null = null;
+  #listener: Listener | null = null;
   onerror: ((event: ErrorEvent) => void) | null = null;
   readonly calls: Call[] = [];
   ended = false;
   isBusy = false;
+
+  set onmessage(listener: Listener) {
+    this.#listener = listener;
+    this.#say({ ready: true });
+  }
 
   postMessage(call: Call) {
     assert.ok(!this.isBusy && !this.ended, "one task at a time");
@@ -25,7 +32,11 @@ class FakeThread {
 
   answer(answer: Answer = { result: null }) {
     this.isBusy = false;
-    this.onmessage?.(new MessageEvent("message", { data: answer }));
+    this.#say(answer);
+  }
+
+  #say(data: Answer) {
+    this.#listener?.(new MessageEvent("message", { data }));
   }
 
   fail(message: string) {
