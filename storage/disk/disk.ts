@@ -26,7 +26,8 @@ import type { IndexKey } from "./checksum_index.ts";
 import { unpackFolders } from "./folders.ts";
 import { Pool, type PoolOptions } from "./pool.ts";
 import { TIME_SET_ON_OPEN } from "./same_file.ts";
-import { type DiskSelection, fileOf } from "./walk.ts";
+import { fileOf } from "./stat.ts";
+import type { DiskSelection } from "./walk.ts";
 
 /** A folder in which something is changing is listed again after these pauses, for this long. */
 const RETRY_MS = 30;

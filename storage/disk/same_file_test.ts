@@ -19,7 +19,7 @@ function statOf(path: string): Stats {
 /** Whether the file at the path counts as the one whose state was that of `seen` */
 function isSame(opened: Stats, expected: { file: string; identity: string }): boolean {
   try {
-    assertSame(opened, expected);
+    assertSame(() => opened, expected);
     return true;
   } catch (error) {
     assert.ok(error instanceof StorageError && error.code === "ESTALE", String(error));

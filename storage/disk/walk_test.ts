@@ -9,7 +9,9 @@ import { StorageError } from "../errors.ts";
 import { identityOf, type Listing, unpackListing } from "../listing.ts";
 import { sliceOf } from "../source.ts";
 import { DiskSource } from "./disk.ts";
-import { type DiskSelection, listDirectories, modeOf, walkArchive } from "./walk.ts";
+import { listDirectories } from "./photos_folder.ts";
+import { modeOf } from "./stat.ts";
+import { type DiskSelection, walkArchive } from "./walk.ts";
 
 const HASH = "0123456789abcdef";
 const windows = Deno.build.os === "windows";

@@ -15,14 +15,9 @@ import type { FileSlice, FilledBuffer, PlacedSlice } from "../source.ts";
 import { ChecksumIndex, type IndexKey, type IndexRow } from "./checksum_index.ts";
 import { type PackedFolders, packFolders } from "./folders.ts";
 import { assertSame, changed } from "./same_file.ts";
-import {
-  datedFolders,
-  fileOf,
-  listDirectories,
-  walkArchive,
-  type Walked,
-  type WalkOptions,
-} from "./walk.ts";
+import { datedFolders, listDirectories } from "./photos_folder.ts";
+import { fileOf } from "./stat.ts";
+import { walkArchive, type Walked, type WalkOptions } from "./walk.ts";
 
 /** A scan goes through a file by this many bytes, in one buffer that is used again and again. */
 const SCAN_BUFFER_BYTES = 1 << 20;
@@ -140,9 +135,9 @@ function withFile(root: string, slice: FileSlice, use: (fd: number) => number) {
   let fd: number | undefined;
   try {
     const file = fileOf(root, slice.location);
-    fd = openSync(file, OPEN_FLAGS);
-    const result = use(fd);
-    assertSame(fstatSync(fd), { file, identity: slice.identity });
+    const opened = fd = openSync(file, OPEN_FLAGS);
+    const result = use(opened);
+    assertSame(() => fstatSync(opened), { file, identity: slice.identity });
     return result;
   } catch (error) {
     const why = error instanceof StorageError ? error.message : codeOf(error);
