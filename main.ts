@@ -8,7 +8,6 @@
  * @module
  */
 
-import { existsSync } from "node:fs";
 import { delimiter, isAbsolute, join, resolve } from "node:path";
 import { checkConfigCommand } from "./commands/check_config.ts";
 import { newCommand } from "./commands/new.ts";
@@ -35,6 +34,7 @@ import {
 import { muteLegacyAbortWarning } from "./process/warnings.ts";
 import { Checksums } from "./storage/checksums.ts";
 import { DiskSource } from "./storage/disk/disk.ts";
+import { assertUsableIndex } from "./storage/disk/index_file.ts";
 import { openRoot } from "./storage/disk/root.ts";
 import { StorageError } from "./storage/errors.ts";
 
@@ -86,7 +86,9 @@ async function runCommand(command: Command): Promise<number> {
     strict,
     onUnsteady,
   });
-  if (index !== undefined) await assertUsable(index, { source, keep: command.action !== "check" });
+  if (index !== undefined) {
+    await assertUsableIndex(index, { source, keep: command.action !== "check" });
+  }
   switch (command.action) {
     case "check":
       checkConfigCommand(config);
@@ -138,27 +140,6 @@ async function assertPermitted(config: Config) {
   await findZip(); // Deno drops its permission for a program that is not there
   const run: Deno.PermissionDescriptor = { name: "run", command: "zip" };
   await requirePermissions([{ descriptor: run, flag: "--allow-run=zip" }]);
-}
-
-/**
- * Opens the file of `--checksums`, which is made if there is none.
- *
- * @throws {ConfigError} if it is something else, or cannot be read and written
- */
-async function assertUsable(
-  index: string,
-  { source, keep }: { readonly source: DiskSource; readonly keep: boolean },
-) {
-  const isThere = existsSync(index);
-  try {
-    await source.recall([]);
-    await source.remember([]);
-  } catch (error) {
-    const why = describeError(error);
-    if (/database is locked/.test(why)) return; // by another process, for a while
-    throw new ConfigError(`--checksums: ${JSON.stringify(index)}: ${why}`);
-  }
-  if (!keep && !isThere) await Deno.remove(index);
 }
 
 /** Threads load their code when they start; in an executable it is inside. */
