@@ -62,12 +62,22 @@ Deno.test("Settling: a folder that keeps changing is refused in bounded time", a
 
 Deno.test("Settling: with no quiet time, or a disk whose times tell nothing, none waits", async () => {
   const now = changedAgo(0);
-  assert.ok((await timed(new Settling(now, { quiet: 0 }).list("h"))).milliseconds < 100);
+  for (const source of [now, changedAgo(-500), changedAgo(-1900)]) {
+    const { result, milliseconds } = await timed(new Settling(source, { quiet: 0 }).list("h"));
+    assert.ok(result && milliseconds < 100);
+  }
   const timeless: FileSource = countTasks(now, {
     list: async (hash) => ({ ...(await now.list(hash))!, steady: false }),
   });
   const { result } = await timed(new Settling(timeless, { quiet: 60_000 }).list("h"));
   assert.equal(result?.steady, false);
+});
+
+Deno.test("Settling: a change by a clock that is a little ahead is waited for", async () => {
+  const settling = new Settling(changedAgo(-300), { quiet: QUIET });
+  const { result, milliseconds } = await timed(settling.list("h"));
+  assert.equal(result?.entries.length, 1);
+  assert.ok(milliseconds >= 300 + QUIET - 20, `${milliseconds} ms`);
 });
 
 Deno.test("Settling: a time that is yet to come is waited for by nobody", async () => {
