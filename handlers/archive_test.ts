@@ -237,3 +237,17 @@ Deno.test("archive(): a client that leaves before the answer is no error", async
   const { status, body } = await answer;
   assert.deepEqual([status, body, site.logged], [499, null, []]);
 });
+
+Deno.test("?manifest tells files, their times in whole seconds, and the archive itself", async () => {
+  await using site = service();
+  const manifest = await (await site.ask(`${PATH}?manifest`)).json();
+  const { headers, body } = await site.ask(PATH, { range: "bytes=0-0" });
+  await new Response(body).bytes();
+  const length = Number(headers.get("content-range")?.split("/")[1]);
+  assert.deepEqual(manifest, {
+    files: [{ name: "1.jpg", size: 6_000_000, mtime: "2024-05-06T07:08:09Z" }],
+    count: 1,
+    total: 6_000_000,
+    archive: { length, etag: headers.get("etag") },
+  });
+});

@@ -111,3 +111,27 @@ Deno.test("Settling: at most as many wait as it was told", async () => {
   leaving.abort();
   await ended;
 });
+
+Deno.test("Settling: nobody begins to wait who would have waited too long in the end", async () => {
+  const { now } = performance;
+  const cases: [number, boolean][] = [[1900, true], [2100, false]]; // of 3 times 1000 ms, 1000 are left
+  for (const [elapsed, waits] of cases) {
+    const source = new MemorySource();
+    source.put("h/a", { content: "1", mtime: new Date(Date.now() + 1) });
+    const settling = new Settling(source, { quiet: 1000 });
+    let looks = 0;
+    performance.now = () => looks++ === 0 ? 0 : elapsed;
+    const leaving = new AbortController();
+    try {
+      const list = settling.list("h", leaving.signal);
+      list.catch(() => {});
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      assert.equal(settling.waiting, waits ? 1 : 0, `after ${elapsed} ms`);
+      leaving.abort();
+      const code = (error: { code: unknown }) => error.code === "EUNSETTLED";
+      await assert.rejects(list, waits ? { name: "AbortError" } : code);
+    } finally {
+      performance.now = now;
+    }
+  }
+});

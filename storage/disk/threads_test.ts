@@ -305,3 +305,31 @@ Deno.test("DiskSource: listings, reads and scans of a folder that hangs wait for
   heard(source.list("b"));
   assert.deepEqual(setup.threads.map(({ calls }) => calls.length), [1, 1]);
 });
+
+Deno.test("Pool: start() resolves when every thread is there, or has failed", async () => {
+  const { Worker } = globalThis;
+  const waiting: {
+    onmessage?: (event: MessageEvent) => void;
+    onerror?: (event: ErrorEvent) => void;
+  }[] = [];
+  globalThis.Worker = class {
+    constructor() {
+      waiting.push(this as (typeof waiting)[number]);
+    }
+    terminate() {}
+  } as unknown as typeof Worker;
+  try {
+    using pool = new Pool({ workers: 2 });
+    let isThere = false;
+    const started = pool.start().then(() => isThere = true);
+    await quiet();
+    assert.equal(waiting.length, 2);
+    waiting[0].onmessage?.(new MessageEvent("message", { data: { ready: true } }));
+    await quiet();
+    assert.equal(isThere, false, "one is still to come");
+    waiting[1].onerror?.(new ErrorEvent("error", { message: "no memory", cancelable: true }));
+    await started;
+  } finally {
+    globalThis.Worker = Worker;
+  }
+});
