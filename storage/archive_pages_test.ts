@@ -284,22 +284,3 @@ Deno.test("ArchivePages: unreachable folders are those that no link reaches by m
 function hasCode(code: string) {
   return (error: unknown) => error instanceof StorageError && error.code === code;
 }
-
-Deno.test("ArchivePages: who comes after all others have left gets a page, not their end", async () => {
-  const memory = archives(150);
-  const first = Promise.withResolvers<void>();
-  let asked = 0;
-  const folders: FileSource["folders"] = async (options) => {
-    if (++asked === 1) await first.promise;
-    return await memory.folders(options);
-  };
-  const pages = new ArchivePages({ source: countTasks(memory, { folders }) });
-  const running = pages.get(1);
-  const leaving = new AbortController();
-  const left = pages.get(2, leaving.signal);
-  leaving.abort(new Error("left"));
-  await assert.rejects(left, /^Error: left$/);
-  const late = pages.get(2);
-  first.resolve();
-  assert.deepEqual([(await running).number, (await late).number], [1, 2]);
-});
