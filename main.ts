@@ -21,7 +21,8 @@ import { createZipCommandEngine, findProgram, warnOfLocale } from "./engines/zip
 import { DELAYED_CHUNK_BYTES } from "./handlers/archive.ts";
 import { type Config, ConfigError, type Invocation, readConfig } from "./lib/config.ts";
 import { configureLog, describeError, log, redact } from "./lib/log.ts";
-import { readCommit, readDotenv, readVariable } from "./process/environment.ts";
+import { DescriptorReserve } from "./process/descriptors.ts";
+import { misspeltVariables, readCommit, readDotenv, readVariable } from "./process/environment.ts";
 import { StartError } from "./process/listen.ts";
 import {
   dropPermissions,
@@ -33,6 +34,7 @@ import {
 import { muteLegacyAbortWarning } from "./process/warnings.ts";
 import { Checksums } from "./storage/checksums.ts";
 import { DiskSource } from "./storage/disk/disk.ts";
+import { assertUsableIndex } from "./storage/disk/index_file.ts";
 import { openRoot } from "./storage/disk/root.ts";
 import { StorageError } from "./storage/errors.ts";
 
@@ -41,11 +43,13 @@ type Command = Exclude<Invocation, { action: "print" | "new" }>;
 
 /** Does what the command line asks for; the exit code of the process. */
 async function main(): Promise<number> {
+  const warnings: string[] = [];
   const invocation = readConfig({
     args: Deno.args,
     env: readVariable,
     dotenv: await readDotenv(),
     version: await describeVersion(),
+    onWarning: (text) => warnings.push(text),
   });
   if (invocation.action === "print") {
     console.log(invocation.text.trimEnd());
@@ -60,32 +64,48 @@ async function main(): Promise<number> {
   await assertPermitted(invocation.config);
   await dropPermissions(invocation.config);
   const folder = await openRoot(invocation.config.folder);
+  configureLog({ downloads: invocation.action === "serve" && invocation.config.log, folder });
+  for (const text of [...warnings, ...await misspeltVariables()]) log.warn("{text}", { text });
   return await runCommand({ ...invocation, config: { ...invocation.config, folder } });
 }
 
 async function runCommand(command: Command): Promise<number> {
   const { config } = command;
-  if (command.action === "check") {
-    checkConfigCommand(config);
-    return 0;
-  }
-  const isServing = command.action === "serve";
-  configureLog({ downloads: isServing && config.log });
+  using descriptors = new DescriptorReserve();
   const index = config.checksums && resolve(config.checksums);
   const onUnsteady = (hash: string) =>
     log.warn("an archive cannot be resumed: its disk tells no times to go by", {
       archive: redact(hash),
     });
   const strict = config.settle > 0;
-  using source = new DiskSource({ ...config, root: config.folder, index, strict, onUnsteady });
+  using source = new DiskSource({
+    ...config,
+    root: config.folder,
+    index,
+    descriptors,
+    strict,
+    onUnsteady,
+  });
+  if (index !== undefined) {
+    await assertUsableIndex(index, { source, keep: command.action !== "check" });
+  }
   switch (command.action) {
+    case "check":
+      checkConfigCommand(config);
+      return 0;
     case "serve":
-      return await serveCommand({ config, source, engine: await createEngine(config, source) });
+      return await serve(config, source, descriptors);
     case "warm":
       return await warmCommand({ config, source, hashes: command.hashes });
     case "verify":
       return await verifyCommand({ config, source, hashes: command.hashes });
   }
+}
+
+async function serve(config: Config, source: DiskSource, descriptors: DescriptorReserve) {
+  const engine = await createEngine(config, source);
+  await source.start();
+  return await serveCommand({ config, source, engine, descriptors });
 }
 
 async function createEngine(config: Config, source: DiskSource): Promise<Engine> {

@@ -341,7 +341,7 @@ onLinux([], "--folder is found again after it was moved away and back", async ()
   const path = `/archive/${HASH}/`;
   assert.equal(await statusOf(program, path), 200);
   await Deno.rename(tree.join("photos"), tree.join("away"));
-  assert.equal(await statusOf(program, path), 404);
+  assert.equal(await statusOf(program, path), 503);
   assert.equal(await statusOf(program, "/healthz"), 200);
   await Deno.rename(tree.join("away"), tree.join("photos"));
   assert.equal(await statusOf(program, path), 200);
@@ -462,14 +462,15 @@ for (const { engine, tools, args } of ENGINES) {
       grown: (path) => Deno.writeTextFileSync(path, "more", { append: true }),
       rewritten: (path) => Deno.writeTextFileSync(path, "BIG", { create: false }),
       deleted: (path) => Deno.removeSync(path),
+      // Of the same size and time: the CRC-32 tells. The program zip has the first file open to the end.
       replaced: (path, aside) => {
         const { mtime } = Deno.statSync(path);
-        Deno.writeTextFileSync(aside, "other");
-        Deno.truncateSync(aside, BIG.size);
+        Deno.writeFileSync(aside, new Uint8Array(64 * MEGABYTE).fill(1));
         Deno.utimeSync(aside, mtime!, mtime!);
         Deno.renameSync(aside, path);
       },
     };
+    if (engine === "zip") delete changes.replaced;
     for (const [what, change] of Object.entries(changes)) {
       await using tree = await makeTree({
         [`photos/${HASH}/a.jpg`]: "a",
@@ -655,16 +656,23 @@ onLinux(["zip", "unzip"], "GET /archive/<hash>/ carries six thousand Russian nam
   }
 });
 
-onLinux(["zip"], "--engine zip refuses a line break in a name, store does not", async () => {
-  await using tree = await makeTree({ [`${HASH}/a\nb.jpg`]: "x" });
-  for (const { engine, args } of ENGINES) {
-    await using program = await start(["-f", tree.path, ...args]);
-    assert.equal(await statusOf(program, `/archive/${HASH}/`), engine === "store" ? 200 : 500);
-    const logged = engine === "store" ? /^$/ : /line break.*a\\\\nb\.jpg/;
-    await until(() => logged.test(program.stderr()), "the log says why");
-    assert.ok(!program.stderr().includes(HASH));
-  }
-});
+onLinux(
+  ["zip", "python3"],
+  "--engine zip keeps a line break in a name, store does not",
+  async () => {
+    await using tree = await makeTree({ [`${HASH}/a\nb.jpg`]: "x", [`${HASH}/c.jpg`]: "y" });
+    for (const { engine, args } of ENGINES) {
+      await using program = await start(["-f", tree.path, ...args]);
+      const { status, body } = await download(program, HASH);
+      assert.equal(status, 200);
+      const path = tree.join(`${engine}.zip`);
+      await Deno.writeFile(path, body);
+      const names = (await listWithPython(path)).map(({ name }) => name).sort();
+      assert.deepEqual(names, [engine === "store" ? "a_b.jpg" : "a\nb.jpg", "c.jpg"]);
+      assert.equal(program.stderr(), "");
+    }
+  },
+);
 
 onLinux(["zip"], "--engine zip fails the download if zip is killed", async () => {
   await using tree = await makeTree({ [`${HASH}/big.jpg`]: BIG });

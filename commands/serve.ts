@@ -7,9 +7,11 @@
 import type { Engine } from "../engines/engine.ts";
 import { createHandler } from "../handlers/mod.ts";
 import type { Config } from "../lib/config.ts";
-import { log, redact } from "../lib/log.ts";
-import { logDownloads } from "../observe/log.ts";
+import { describeError, log, redact } from "../lib/log.ts";
+import { logAnswers, logDownloads } from "../observe/log.ts";
 import { tellAll } from "../observe/observer.ts";
+import type { DescriptorReserve } from "../process/descriptors.ts";
+import { catchStrayErrors } from "../process/last_net.ts";
 import { listen } from "../process/listen.ts";
 import { onStopSignal } from "../process/signals.ts";
 import { isUnreachable } from "../storage/archive_pages.ts";
@@ -28,10 +30,14 @@ export interface ServeOptions {
   readonly source: FileSource;
   /** Makes the archives. */
   readonly engine: Engine;
+  /** What clients may not take. @default nothing */
+  readonly descriptors?: DescriptorReserve;
 }
 
 /** Serves until a signal says to stop. The exit code is 1 if a second one said to stop at once. */
-export async function serveCommand({ config, source, engine }: ServeOptions): Promise<number> {
+export async function serveCommand(options: ServeOptions): Promise<number> {
+  const { config, source, engine, descriptors } = options;
+  catchStrayErrors();
   const stopping = new AbortController();
   const search = new AbortController();
   const cut = () => stopping.abort(new Error("the service is stopping"));
@@ -39,24 +45,29 @@ export async function serveCommand({ config, source, engine }: ServeOptions): Pr
     ...config,
     source,
     engine,
-    observer: tellAll([logDownloads()]),
+    observer: tellAll([logDownloads(), logAnswers()]),
     release: true,
     signal: stopping.signal,
+    admit: (ended) => descriptors?.admit(ended) ?? true,
   });
   await warnOfNames(source);
-  const listening = await listen(config, handler);
+  const listening = await listen({ ...config, descriptors }, handler);
   const { promise: ended, resolve: end } = Promise.withResolvers<number>();
+  const closeEngine = () =>
+    engine.close().catch((error) => {
+      log.error("cannot close the engine: {why}", { why: describeError(error) });
+    });
   onStopSignal({
     first: async () => {
       log.info("stopping");
       search.abort();
       await listening.stop({ grace: config.shutdownTimeout * 1000, cut });
-      await engine.close();
+      await closeEngine();
       end(0);
     },
     further: () => {
       cut();
-      engine.close();
+      closeEngine();
       end(1);
     },
   });

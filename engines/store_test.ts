@@ -8,6 +8,7 @@ import { testWith } from "../testing/tools.ts";
 import { makeTree, randomBytes, type Tree, type TreeFile } from "../testing/tree.ts";
 import { Checksums } from "../storage/checksums.ts";
 import type { Listing } from "../storage/listing.ts";
+import type { FileSource } from "../storage/source.ts";
 import { DiskSource } from "../storage/disk/disk.ts";
 import { dataOffset, planArchive } from "../zip/plan.ts";
 import type { Archive } from "./engine.ts";
@@ -23,6 +24,7 @@ interface Setup extends AsyncDisposable {
   readonly tree: Tree;
   readonly listing: Listing;
   readonly archive: Archive;
+  readonly source: FileSource;
   readonly tasks: TaskCounts;
 }
 
@@ -39,6 +41,7 @@ async function setUp(files: Files, options: { readonly maxBuffer?: number } = {}
     tree,
     listing,
     archive: engine.prepare(listing),
+    source,
     tasks: source.counts,
     async [Symbol.asyncDispose]() {
       await engine.close();
@@ -86,30 +89,38 @@ const TREES: Record<string, Files> = {
 };
 
 for (const [name, files] of Object.entries(TREES)) {
-  testWith(["unzip", "diff"], `every reader takes a folder: ${name}`, async () => {
-    await using setup = await setUp(files);
-    const { tree, archive } = setup;
-    const bytes = await bytesOf(archive);
-    assert.equal(bytes.length, archive.size);
-    const path = tree.join("a.zip");
-    await Deno.writeFile(path, bytes);
-    await readWithAll(path);
-    await extract(path, tree.join("out"));
-    await assertSameTree(tree.join(HASH), tree.join("out"));
-  });
+  testWith(
+    ["unzip", "diff"],
+    `createStoreEngine(): every reader takes a folder: ${name}`,
+    async () => {
+      await using setup = await setUp(files);
+      const { tree, archive } = setup;
+      const bytes = await bytesOf(archive);
+      assert.equal(bytes.length, archive.size);
+      const path = tree.join("a.zip");
+      await Deno.writeFile(path, bytes);
+      await readWithAll(path);
+      await extract(path, tree.join("out"));
+      await assertSameTree(tree.join(HASH), tree.join("out"));
+    },
+  );
 }
 
-testWith(["python3"], "names that not every system can create are written as others", async () => {
-  const files = { "a:b": "1", "a?b": "2", "c\\d": "3", "e\nf": "4", "NUL": "5", "g.": "6" };
-  await using setup = await setUp(files);
-  const path = setup.tree.join("a.zip");
-  await Deno.writeFile(path, await bytesOf(setup.archive));
-  await readWithAll(path);
-  const names = (await listWithPython(path)).map(({ name }) => name);
-  assert.deepEqual(names, ["_NUL", "a_b", "a_b (2)", "c_d", "e_f", "g_"]);
-});
+testWith(
+  ["python3"],
+  "createStoreEngine(): names that not every system can create are written as others",
+  async () => {
+    const files = { "a:b": "1", "a?b": "2", "c\\d": "3", "e\nf": "4", "NUL": "5", "g.": "6" };
+    await using setup = await setUp(files);
+    const path = setup.tree.join("a.zip");
+    await Deno.writeFile(path, await bytesOf(setup.archive));
+    await readWithAll(path);
+    const names = (await listWithPython(path)).map(({ name }) => name);
+    assert.deepEqual(names, ["_NUL", "a_b", "a_b (2)", "c_d", "e_f", "g_"]);
+  },
+);
 
-Deno.test("parts of an archive are parts of the whole, checksums known or not", async () => {
+Deno.test("createStoreEngine(): parts of an archive are parts of the whole, checksums known or not", async () => {
   const files = { "a": randomBytes(300 * KIB, 1), "b": "1", "c": randomBytes(200 * KIB, 2) };
   await using warm = await setUp(files);
   const whole = await bytesOf(warm.archive);
@@ -126,7 +137,7 @@ Deno.test("parts of an archive are parts of the whole, checksums known or not", 
   }
 });
 
-Deno.test("the version tells what is in it", async () => {
+Deno.test("createStoreEngine(): the version tells what is in it", async () => {
   const mtime = new Date("2024-01-01T00:00:00Z");
   const base: Files = { "a": { content: "1", mtime, mode: 0o644 } };
   const others: Files[] = [
@@ -145,17 +156,42 @@ Deno.test("the version tells what is in it", async () => {
   for (const version of versions) assert.match(version!, /^[\w-]+$/);
 });
 
-Deno.test("nothing is read before the client asks", async () => {
-  await using setup = await setUp({ "a": randomBytes(2_000_000) });
-  const untouched = { archives: 0, list: 0, fill: 0, checksum: 0, running: 0 };
-  const stream = await setup.archive.open();
-  await new Promise((resolve) => setTimeout(resolve, 0));
-  assert.deepEqual(setup.tasks, untouched);
-  await stream.cancel();
-  assert.deepEqual(setup.tasks, untouched);
+Deno.test("createStoreEngine(): clients of one archive share its plan", async () => {
+  await using setup = await setUp({ "a": "1", "b": "2" });
+  let looks = 0;
+  const entries = setup.listing.entries.map((entry) =>
+    new Proxy(entry, {
+      get(target, key) {
+        if (key === "name") looks++;
+        return Reflect.get(target, key, target);
+      },
+    })
+  );
+  const engine = createStoreEngine({
+    source: setup.source,
+    checksums: new Checksums(setup.source),
+  });
+  const listing = { ...setup.listing, entries };
+  const { size } = engine.prepare(listing);
+  assert.equal(size, setup.archive.size);
+  const before = looks;
+  assert.equal(engine.prepare(listing).size, size);
+  assert.equal(looks, before, "it is worked out once");
+  assert.equal(engine.prepare({ ...listing }).size, size);
+  assert.ok(looks > before, "and for another listing anew");
 });
 
-Deno.test("a checksum is worked out once, and for small files with the read", async () => {
+Deno.test("createStoreEngine(): nothing is read before the client asks", async () => {
+  await using setup = await setUp({ "a": randomBytes(2_000_000) });
+  const isUntouched = () => Object.values(setup.tasks).every((count) => count === 0);
+  const stream = await setup.archive.open();
+  await new Promise((resolve) => setTimeout(resolve, 0));
+  assert.ok(isUntouched(), JSON.stringify(setup.tasks));
+  await stream.cancel();
+  assert.ok(isUntouched(), JSON.stringify(setup.tasks));
+});
+
+Deno.test("createStoreEngine(): a checksum is worked out once, and for small files with the read", async () => {
   await using setup = await setUp({ "a": randomBytes(2_000_000), "b": "small", "c": "small too" });
   const first = await bytesOf(setup.archive);
   assert.equal(setup.tasks.checksum, 1);
@@ -163,7 +199,7 @@ Deno.test("a checksum is worked out once, and for small files with the read", as
   assert.equal(setup.tasks.checksum, 1);
 });
 
-Deno.test("buffers grow with the download, up to the limit", async () => {
+Deno.test("createStoreEngine(): buffers grow with the download, up to the limit", async () => {
   using _ = stopClock();
   for (const maxBuffer of [undefined, 256 * KIB]) {
     const limit = maxBuffer ?? 1024 * KIB;
@@ -177,7 +213,7 @@ Deno.test("buffers grow with the download, up to the limit", async () => {
   }
 });
 
-Deno.test("the more clients keep up, the shorter their buffers are; all get the same bytes", async () => {
+Deno.test("createStoreEngine(): the more clients keep up, the shorter their buffers are; all get the same bytes", async () => {
   const files = { "a": randomBytes(3_000_000), "b": randomBytes(5_000_000, 2), "c": "small" };
   await using setup = await setUp({ ...files, "d": { size: 20_000 * KIB } });
   const whole = await bytesOf(setup.archive);
@@ -203,7 +239,7 @@ Deno.test("the more clients keep up, the shorter their buffers are; all get the 
   }
 });
 
-Deno.test("downloads that have ended, one way or the other, take no share of the others", async () => {
+Deno.test("createStoreEngine(): downloads that have ended, one way or the other, take no share of the others", async () => {
   await using setup = await setUp({ "a": { size: 6_000 * KIB }, "b": { size: 6_000 * KIB } });
   using _ = stopClock();
   const longest = async () => {
@@ -229,7 +265,7 @@ Deno.test("downloads that have ended, one way or the other, take no share of the
   assert.equal(await longest(), 1024 * KIB, "after failed ones");
 });
 
-Deno.test("who leaves stops all work", async (t) => {
+Deno.test("createStoreEngine(): who leaves stops all work", async (t) => {
   const after = async (stream: ReadableStream, tasks: Setup["tasks"]) => {
     await stream.cancel();
     const { fill, checksum } = tasks;
@@ -258,7 +294,7 @@ Deno.test("who leaves stops all work", async (t) => {
   });
 });
 
-Deno.test("a file that changes during the download fails it, and is named", async (t) => {
+Deno.test("createStoreEngine(): a file that changes during the download fails it, and is named", async (t) => {
   const cases: [string, RegExp, (file: string) => Promise<void>][] = [
     ["grown", /changed since it was listed/, (file) => {
       return Deno.writeTextFile(file, "more", { append: true });
@@ -287,7 +323,7 @@ Deno.test("a file that changes during the download fails it, and is named", asyn
   }
 });
 
-Deno.test("what changes behind an unchanged time is found out by its checksum", async () => {
+Deno.test("createStoreEngine(): what changes behind an unchanged time is found out by its checksum", async () => {
   await using setup = await setUp({ "a": randomBytes(2_000_000, 1) });
   const file = setup.tree.join(HASH, "a");
   const { mtime } = await Deno.stat(file);
@@ -299,7 +335,7 @@ Deno.test("what changes behind an unchanged time is found out by its checksum", 
   assert.equal(length, setup.archive.size);
 });
 
-Deno.test("2,000 ranges of an archive beyond 4 GiB are those bytes of the whole", async () => {
+Deno.test("createStoreEngine(): 2,000 ranges of an archive beyond 4 GiB are those bytes of the whole", async () => {
   const HOLE = 2 ** 32 + 5;
   const last = randomBytes(50_000, 9);
   await using setup = await setUp({

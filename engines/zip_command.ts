@@ -57,7 +57,7 @@ export function createZipCommandEngine(options: ZipCommandOptions): Engine {
   const start = (listing: Listing) => {
     const child = startZip(listing, options);
     running.add(child);
-    child.ended.finally(() => running.delete(child));
+    child.ended.catch(() => {}).finally(() => running.delete(child));
     return child;
   };
   return {

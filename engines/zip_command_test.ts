@@ -149,16 +149,20 @@ for (const [name, files] of Object.entries(TREES)) {
   });
 }
 
-testWith(["zip", "python3"], "backslashes stay what they are", async () => {
-  await using setup = await setUp({ "a\\b": "1", "..\\c": "2" });
-  const path = setup.tree.join("a.zip");
-  await Deno.writeFile(path, await bytesOf(setup.archive));
-  assert.deepEqual((await listWithPython(path)).map(({ name }) => name), ["a\\b"]);
-});
+testWith(
+  ["zip", "python3"],
+  "createZipCommandEngine(): backslashes stay what they are",
+  async () => {
+    await using setup = await setUp({ "a\\b": "1", "..\\c": "2" });
+    const path = setup.tree.join("a.zip");
+    await Deno.writeFile(path, await bytesOf(setup.archive));
+    assert.deepEqual((await listWithPython(path)).map(({ name }) => name), ["a\\b"]);
+  },
+);
 
 testWith(
   ["zip"],
-  "entries of zip have no extra fields: owners and times of access stay here",
+  "createZipCommandEngine(): entries of zip have no extra fields: owners and times of access stay here",
   async () => {
     await using setup = await setUp({ "a.jpg": "1" });
     const bytes = await bytesOf(setup.archive);
@@ -193,7 +197,7 @@ testWith(["zip"], "zip follows no link that took the place of a file", async () 
   }
 });
 
-testWith(["zip"], "the level of compression", async () => {
+testWith(["zip"], "createZipCommandEngine(): the level of compression", async () => {
   await using setup = await setUp({ "a": "text ".repeat(100_000) });
   const sizes = await Promise.all([0, 1, 9].map(async (level) => {
     const engine = createZipCommandEngine({ ...setup.options, level });
@@ -202,24 +206,28 @@ testWith(["zip"], "the level of compression", async () => {
   assert.ok(sizes[0] > 500_000 && sizes[1] < 50_000 && sizes[2] < sizes[1], String(sizes));
 });
 
-testWith(["zip", "python3"], "nothing in the environment changes the archive", async () => {
-  await using setup = await setUp({ "a": "1", "b": "2" });
-  const names = ["ZIPOPT", "ZIP"];
-  const before = names.map((name) => Deno.env.get(name));
-  try {
-    for (const name of names) Deno.env.set(name, "-x a -j");
-    const path = setup.tree.join("a.zip");
-    await Deno.writeFile(path, await bytesOf(setup.archive));
-    assert.deepEqual((await listWithPython(path)).map(({ name }) => name), ["a", "b"]);
-  } finally {
-    for (const [i, name] of names.entries()) {
-      if (before[i] === undefined) Deno.env.delete(name);
-      else Deno.env.set(name, before[i]);
+testWith(
+  ["zip", "python3"],
+  "createZipCommandEngine(): nothing in the environment changes the archive",
+  async () => {
+    await using setup = await setUp({ "a": "1", "b": "2" });
+    const names = ["ZIPOPT", "ZIP"];
+    const before = names.map((name) => Deno.env.get(name));
+    try {
+      for (const name of names) Deno.env.set(name, "-x a -j");
+      const path = setup.tree.join("a.zip");
+      await Deno.writeFile(path, await bytesOf(setup.archive));
+      assert.deepEqual((await listWithPython(path)).map(({ name }) => name), ["a", "b"]);
+    } finally {
+      for (const [i, name] of names.entries()) {
+        if (before[i] === undefined) Deno.env.delete(name);
+        else Deno.env.set(name, before[i]);
+      }
     }
-  }
-});
+  },
+);
 
-testWith(["zip", "python3"], "only what was listed goes in", async () => {
+testWith(["zip", "python3"], "createZipCommandEngine(): only what was listed goes in", async () => {
   await using setup = await setUp({
     "*": "1",
     "[a-z]*": "2",
@@ -244,63 +252,73 @@ function entryWithPath(path: string) {
   return unpackListing({ ...columns.pack(), ...about, hash: "nowhere" }).entries[0];
 }
 
-Deno.test("names with line breaks are refused where a system could refuse them", {
+Deno.test(
+  "createZipCommandEngine(): names with line breaks are refused where a system could refuse them",
+  {
+    ignore: windows,
+  },
+  async () => {
+    await using setup = await setUp({ "x": "1" }, "exit 1");
+    const prepare = (names: string[]) => {
+      const entries = [...setup.listing.entries, ...names.map(entryWithPath)];
+      return setup.engine.prepare({ ...setup.listing, entries });
+    };
+    const long = "ё".repeat(2000); // 4000 bytes
+    const fitting = Array.from({ length: 16 }, (_, i) => `${long}\n${i}`);
+    prepare(fitting);
+    prepare(Array.from({ length: 1000 }, (_, i) => `${long}${i}`));
+    for (const name of ["a\nb", "a\rb"]) {
+      const names = [...fitting, `${long}${name}`];
+      assert.throws(() => prepare(names), {
+        name: "RangeError",
+        message: `run zip: cannot carry so many names with line breaks: ${
+          JSON.stringify(names.at(-1))
+        }`,
+      });
+    }
+  },
+);
+
+testWith(
+  ["zip"],
+  "createZipCommandEngine(): a file that changes meanwhile fails the download",
+  async (t) => {
+    const cases: [string, (file: string) => Promise<void>][] = [
+      ["grown", (file) => Deno.writeTextFile(file, "more", { append: true })],
+      ["touched", (file) => Deno.utime(file, 1, 1)],
+      ["gone", (file) => Deno.remove(file)],
+      ["a symlink", async (file) => {
+        await Deno.remove(file);
+        await Deno.symlink("../../../secret", file);
+      }],
+      [
+        "the whole folder gone",
+        (file) => Deno.rename(join(file, "../.."), join(file, "../../../gone")),
+      ],
+    ];
+    for (const [name, change] of cases) {
+      await t.step({
+        name,
+        async fn() {
+          await using setup = await setUp({ "b/Фото.jpg": "content", "c": "1" });
+          await Deno.writeTextFile(setup.tree.join("secret"), "canary");
+          const chunks: string[] = [];
+          const download = async () => {
+            const stream = await setup.archive.open();
+            await change(setup.tree.join("photos", HASH, "b", "Фото.jpg"));
+            for await (const chunk of stream) chunks.push(new TextDecoder().decode(chunk));
+          };
+          await assert.rejects(download, (error: Error) => !error.message.includes(HASH));
+          assert.ok(!chunks.join("").includes("canary"));
+        },
+      });
+    }
+  },
+);
+
+Deno.test("createZipCommandEngine(): a program that does not end well fails the download", {
   ignore: windows,
-}, async () => {
-  await using setup = await setUp({ "x": "1" }, "exit 1");
-  const prepare = (names: string[]) => {
-    const entries = [...setup.listing.entries, ...names.map(entryWithPath)];
-    return setup.engine.prepare({ ...setup.listing, entries });
-  };
-  const long = "ё".repeat(2000); // 4000 bytes
-  const fitting = Array.from({ length: 16 }, (_, i) => `${long}\n${i}`);
-  prepare(fitting);
-  prepare(Array.from({ length: 1000 }, (_, i) => `${long}${i}`));
-  for (const name of ["a\nb", "a\rb"]) {
-    const names = [...fitting, `${long}${name}`];
-    assert.throws(() => prepare(names), {
-      name: "RangeError",
-      message: `run zip: cannot carry so many names with line breaks: ${
-        JSON.stringify(names.at(-1))
-      }`,
-    });
-  }
-});
-
-testWith(["zip"], "a file that changes meanwhile fails the download", async (t) => {
-  const cases: [string, (file: string) => Promise<void>][] = [
-    ["grown", (file) => Deno.writeTextFile(file, "more", { append: true })],
-    ["touched", (file) => Deno.utime(file, 1, 1)],
-    ["gone", (file) => Deno.remove(file)],
-    ["a symlink", async (file) => {
-      await Deno.remove(file);
-      await Deno.symlink("../../../secret", file);
-    }],
-    [
-      "the whole folder gone",
-      (file) => Deno.rename(join(file, "../.."), join(file, "../../../gone")),
-    ],
-  ];
-  for (const [name, change] of cases) {
-    await t.step({
-      name,
-      async fn() {
-        await using setup = await setUp({ "b/Фото.jpg": "content", "c": "1" });
-        await Deno.writeTextFile(setup.tree.join("secret"), "canary");
-        const chunks: string[] = [];
-        const download = async () => {
-          const stream = await setup.archive.open();
-          await change(setup.tree.join("photos", HASH, "b", "Фото.jpg"));
-          for await (const chunk of stream) chunks.push(new TextDecoder().decode(chunk));
-        };
-        await assert.rejects(download, (error: Error) => !error.message.includes(HASH));
-        assert.ok(!chunks.join("").includes("canary"));
-      },
-    });
-  }
-});
-
-Deno.test("a program that does not end well fails the download", { ignore: windows }, async (t) => {
+}, async (t) => {
   const out = (bytes: number) => `head -c ${bytes} /dev/zero`;
   const cases: [string, string, number, RegExp][] = [ // script, bytes that come, message
     ["says no at once", "echo no >&2; exit 12", 0, /^run zip: exit code 12: no$/],
@@ -331,14 +349,20 @@ Deno.test("a program that does not end well fails the download", { ignore: windo
   }
 });
 
-Deno.test("a program without a byte to show fails while a status can be chosen", {
+Deno.test(
+  "createZipCommandEngine(): a program without a byte to show fails while a status can be chosen",
+  {
+    ignore: windows,
+  },
+  async () => {
+    await using setup = await setUp({ "a": "1" }, "exit 12");
+    await assert.rejects(setup.archive.open(), /exit code 12/);
+  },
+);
+
+Deno.test("createZipCommandEngine(): what a program says is told, the end of it", {
   ignore: windows,
 }, async () => {
-  await using setup = await setUp({ "a": "1" }, "exit 12");
-  await assert.rejects(setup.archive.open(), /exit code 12/);
-});
-
-Deno.test("what a program says is told, the end of it", { ignore: windows }, async () => {
   const script = "head -c 5000000 /dev/zero | tr '\\0' x >&2; echo; echo warning: end >&2";
   await using setup = await setUp({ "a": "1" }, script);
   assert.equal((await bytesOf(setup.archive)).length, 1);
@@ -348,44 +372,52 @@ Deno.test("what a program says is told, the end of it", { ignore: windows }, asy
   assert.deepEqual(others, []);
 });
 
-Deno.test("a program may leave its input unread", { ignore: windows }, async () => {
-  await using setup = await setUp({ "a": "1" }, "exec <&-; echo");
-  const many = Array(20_000).fill(setup.listing.entries[0]);
-  const archive = setup.engine.prepare({ ...setup.listing, entries: many });
-  assert.equal((await bytesOf(archive)).length, 1);
-});
+Deno.test(
+  "createZipCommandEngine(): a program may leave its input unread",
+  { ignore: windows },
+  async () => {
+    await using setup = await setUp({ "a": "1" }, "exec <&-; echo");
+    const many = Array(20_000).fill(setup.listing.entries[0]);
+    const archive = setup.engine.prepare({ ...setup.listing, entries: many });
+    assert.equal((await bytesOf(archive)).length, 1);
+  },
+);
 
-Deno.test("who leaves ends the program", { ignore: windows }, async (t) => {
-  const remember = 'echo $$ > "${0%/*}/pid"';
-  const cases: [string, string, number][] = [ // script, bytes that come before
-    ["that is silent", `${remember}; exec sleep 30`, 0],
-    ["that has begun", `${remember}; echo; exec sleep 30`, 1],
-    ["that never ends", `${remember}; exec cat /dev/zero`, 100_000],
-  ];
-  for (const [name, script, bytes] of cases) {
-    await t.step(name, async () => {
-      await using setup = await setUp({ "a": "1" }, script);
+Deno.test(
+  "createZipCommandEngine(): who leaves ends the program",
+  { ignore: windows },
+  async (t) => {
+    const remember = 'echo $$ > "${0%/*}/pid"';
+    const cases: [string, string, number][] = [ // script, bytes that come before
+      ["that is silent", `${remember}; exec sleep 30`, 0],
+      ["that has begun", `${remember}; echo; exec sleep 30`, 1],
+      ["that never ends", `${remember}; exec cat /dev/zero`, 100_000],
+    ];
+    for (const [name, script, bytes] of cases) {
+      await t.step(name, async () => {
+        await using setup = await setUp({ "a": "1" }, script);
+        const reader = (await setup.archive.open()).getReader();
+        for (let got = 0; got < bytes;) got += (await reader.read()).value!.length;
+        const waiting = bytes < 2 ? reader.read() : null;
+        await reader.cancel();
+        assert.equal((await waiting)?.done ?? true, true);
+        await ended(setup.tree.join("pid"));
+      });
+    }
+    await t.step("and so does closing the engine", async () => {
+      await using setup = await setUp({ "a": "1" }, cases[1][1]);
       const reader = (await setup.archive.open()).getReader();
-      for (let got = 0; got < bytes;) got += (await reader.read()).value!.length;
-      const waiting = bytes < 2 ? reader.read() : null;
-      await reader.cancel();
-      assert.equal((await waiting)?.done ?? true, true);
+      await reader.read();
+      await setup.engine.close();
+      await assert.rejects(async () => {
+        while (!(await reader.read()).done);
+      }, /killed by SIGKILL/);
       await ended(setup.tree.join("pid"));
     });
-  }
-  await t.step("and so does closing the engine", async () => {
-    await using setup = await setUp({ "a": "1" }, cases[1][1]);
-    const reader = (await setup.archive.open()).getReader();
-    await reader.read();
-    await setup.engine.close();
-    await assert.rejects(async () => {
-      while (!(await reader.read()).done);
-    }, /killed by SIGKILL/);
-    await ended(setup.tree.join("pid"));
-  });
-});
+  },
+);
 
-Deno.test("a program that cannot be started makes the engine unavailable", async () => {
+Deno.test("createZipCommandEngine(): a program that cannot be started makes the engine unavailable", async () => {
   for (const program of ["missing", "", "photos"]) {
     await using setup = await setUp({ "a": "1" }, "exit 0");
     const options = { ...setup.options, program: setup.tree.join(program) };

@@ -38,7 +38,7 @@ const isUnavailable = (error: unknown) => {
   return true;
 };
 
-Deno.test("an error of starting zip tells no path of the folder: that holds the hash", async () => {
+Deno.test("createZipCommandEngine(): an error of starting zip tells no path of the folder: that holds the hash", async () => {
   await using setup = await setUp("exit 0");
   const { tree, listing, options } = setup;
   const missing = { ...options, program: tree.join("missing") };
@@ -72,7 +72,7 @@ Deno.test(
 );
 
 Deno.test(
-  "a zip that takes its time for the first byte is waited for",
+  "createZipCommandEngine(): a zip that takes its time for the first byte is waited for",
   { ignore: windows },
   async () => {
     await using setup = await setUp("sleep 1; echo");
@@ -85,14 +85,19 @@ Deno.test(
 );
 
 Deno.test(
-  "an engine that is closed leaves downloads that have ended alone",
+  "createZipCommandEngine(): an engine that is closed leaves downloads that have ended alone",
   { ignore: windows },
   async () => {
     await using setup = await setUp("echo");
     const engine = createZipCommandEngine(setup.options);
     const archive = engine.prepare(setup.listing);
     for (let i = 0; i < 3; i++) await new Response(await archive.open()).bytes();
+    const { kill } = Deno.ChildProcess.prototype;
+    let kills = 0;
+    Deno.ChildProcess.prototype.kill = () => void kills++;
     await engine.close();
+    Deno.ChildProcess.prototype.kill = kill;
+    assert.equal(kills, 0);
     assert.equal((await new Response(await archive.open()).bytes()).length, 1, "and can go on");
   },
 );

@@ -101,7 +101,7 @@ Deno.test("If-Range takes a date only when its second is over, and so is the nex
   }
 });
 
-Deno.test("what was left out is one line of the log, with a few of the names", async () => {
+Deno.test("archive(): what was left out is one line of the log, with a few of the names", async () => {
   const leftOut = Array.from({ length: 10_000 }, (_, i) => `links/${i}`);
   await using site = service({ leftOut });
   await (await site.ask()).bytes();
@@ -116,7 +116,7 @@ Deno.test("what was left out is one line of the log, with a few of the names", a
   assert.ok(whole.logged.every((line) => !line.includes("left out")));
 });
 
-Deno.test("`release` frees each buffer when the next one is asked for, and only then", async () => {
+Deno.test("archive(): `release` frees each buffer when the next one is asked for, and only then", async () => {
   for (const release of [true, false, undefined]) {
     await using site = service({}, { release });
     const reader = (await site.ask()).body!.getReader();
@@ -130,7 +130,7 @@ Deno.test("`release` frees each buffer when the next one is asked for, and only 
   }
 });
 
-Deno.test("a delay cuts chunks to 256 KiB, and no delay leaves them as they are", async () => {
+Deno.test("archive(): a delay cuts chunks to 256 KiB, and no delay leaves them as they are", async () => {
   const { now } = performance;
   performance.now = () => 0; // or a slow machine would be taken for a slow client
   try {
@@ -145,7 +145,7 @@ Deno.test("a delay cuts chunks to 256 KiB, and no delay leaves them as they are"
   }
 });
 
-Deno.test("the observer is told which download it is, how far it came, and how it ended", async () => {
+Deno.test("archive(): the observer is told which download it is, how far it came, and how it ended", async () => {
   const told: [string, ...unknown[]][] = [];
   const observer: Observer = {
     started: (download) => told.push(["started", download]),
@@ -184,7 +184,7 @@ Deno.test("the observer is told which download it is, how far it came, and how i
   }
 });
 
-Deno.test("an archive on a disk whose times tell nothing has no ranges", async () => {
+Deno.test("archive(): an archive on a disk whose times tell nothing has no ranges", async () => {
   await using site = service({ steady: false, settled: false });
   const answer = await site.ask(PATH, { range: "bytes=0-9" });
   assert.equal(answer.status, 200);
@@ -194,7 +194,7 @@ Deno.test("an archive on a disk whose times tell nothing has no ranges", async (
   assert.equal((await answer.bytes()).length, Number(answer.headers.get("content-length")));
 });
 
-Deno.test("a request that may succeed later is 503 and says when to ask again", async () => {
+Deno.test("archive(): a request that may succeed later is 503 and says when to ask again", async () => {
   const cases: [string, number, string | null, boolean][] = [
     ["EIO", 503, "5", true],
     ["EAGAIN", 503, "5", true],
@@ -222,7 +222,7 @@ Deno.test("a request that may succeed later is 503 and says when to ask again", 
   }
 });
 
-Deno.test("a client that leaves before the answer is no error", async () => {
+Deno.test("archive(): a client that leaves before the answer is no error", async () => {
   await using site = service();
   const started = Promise.withResolvers<void>();
   site.instead.list = (_, options) =>
@@ -236,4 +236,18 @@ Deno.test("a client that leaves before the answer is no error", async () => {
   leaving.abort();
   const { status, body } = await answer;
   assert.deepEqual([status, body, site.logged], [499, null, []]);
+});
+
+Deno.test("?manifest tells files, their times in whole seconds, and the archive itself", async () => {
+  await using site = service();
+  const manifest = await (await site.ask(`${PATH}?manifest`)).json();
+  const { headers, body } = await site.ask(PATH, { range: "bytes=0-0" });
+  await new Response(body).bytes();
+  const length = Number(headers.get("content-range")?.split("/")[1]);
+  assert.deepEqual(manifest, {
+    files: [{ name: "1.jpg", size: 6_000_000, mtime: "2024-05-06T07:08:09Z" }],
+    count: 1,
+    total: 6_000_000,
+    archive: { length, etag: headers.get("etag") },
+  });
 });

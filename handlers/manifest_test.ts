@@ -64,7 +64,7 @@ Deno.test("?manifest is a parameter like any other: with a value, before and aft
   }
 });
 
-Deno.test("a link without its last slash leads to the manifest that was asked for", async () => {
+Deno.test("manifest(): a link without its last slash leads to the manifest that was asked for", async () => {
   const { ask } = service();
   const redirect = await ask(`/archive/${HASH}?manifest&_=1`);
   assert.equal(redirect.status, 301);

@@ -7,10 +7,10 @@
 
 import { ClientLeftError } from "../http/client.ts";
 import { EngineUnavailableError } from "../engines/engine.ts";
-import { ConnectionLimit } from "../http/connection_limit.ts";
 import { pageResponse, redirectResponse, tooManyResponse, withoutBody } from "../http/headers.ts";
 import { hasParameter, rawTarget, type Target } from "../http/target.ts";
 import { describeError, log, redact } from "../lib/log.ts";
+import type { Answer } from "../observe/observer.ts";
 import { isLasting, isPassing, StorageError } from "../storage/errors.ts";
 import { isHash } from "../storage/names.ts";
 import { Settling, UNSETTLED } from "../storage/settling.ts";
@@ -21,6 +21,7 @@ import {
   errorPage,
   unsettledPage,
 } from "../templates/mod.ts";
+import { limitConnections } from "./admission.ts";
 import { archive, type ArchiveOptions } from "./archive.ts";
 import { health } from "./health.ts";
 import { createHome, type Home, type HomeOptions } from "./home.ts";
@@ -32,6 +33,12 @@ export interface HandlerOptions extends Omit<ArchiveOptions, "settling">, HomeOp
   readonly source: FileSource;
   /** Milliseconds that an archive must have been left alone before it is sent. @default 0 */
   readonly settle?: number;
+  /**
+   * Asked once a request, with what settles when it is over: false if it should not be served now.
+   *
+   * @default all are served
+   */
+  readonly admit?: (ended: Promise<void>) => boolean;
 }
 
 /** The same, with what is made of them once for all requests. */
@@ -55,18 +62,6 @@ const EXTRA_HEADERS: Readonly<Record<number, Readonly<Record<string, string>>>> 
   503: { "retry-after": "5" },
 };
 
-/**
- * Requests that one connection may have under way at a time. HTTP/1.1 has one. With HTTP/2, which the
- * runtime always offers, a connection has up to 200, each with the memory of a download, and there is
- * no option for less.
- *
- * @see {@link https://github.com/denoland/deno/blob/v2.9.5/ext/http/http_next.rs#L4845-L4869}
- */
-const REQUESTS_PER_CONNECTION = 8;
-
-/** The warning about refused requests is not repeated for so long, in milliseconds. */
-const QUIET_MS = 60_000;
-
 /** Makes the function that answers all requests. */
 export function createHandler(options: HandlerOptions): Handler {
   const { source, settle = 0 } = options;
@@ -76,31 +71,16 @@ export function createHandler(options: HandlerOptions): Handler {
     home: createHome(options),
   };
   const isWithinLimit = limitConnections();
-  return async (request, info) => {
+  const respond = async (request: Request, info: Deno.ServeHandlerInfo) => {
     if (!isWithinLimit(info)) return tooManyResponse();
+    if (!isAdmitted(request, info, options)) return refusal(request);
     const peer = "hostname" in info.remoteAddr ? info.remoteAddr.hostname : "";
-    const response = await answer(request, peer, site);
-    return request.method === "HEAD" ? withoutBody(response) : response;
+    return await answer(request, peer, site);
   };
-}
-
-/** Asked once a request: whether its connection may have another one under way. */
-function limitConnections(): (info: Deno.ServeHandlerInfo) => boolean {
-  const limit = new ConnectionLimit(REQUESTS_PER_CONNECTION);
-  let quietUntil = -Infinity;
-  return ({ remoteAddr, completed }) => {
-    // A Unix socket tells no connection from another; but only those who may open it are there.
-    if (!("hostname" in remoteAddr)) return true;
-    if (limit.admit(`${remoteAddr.hostname} ${remoteAddr.port}`, completed)) return true;
-    if (performance.now() < quietUntil) return false;
-    quietUntil = performance.now() + QUIET_MS;
-    const most = REQUESTS_PER_CONNECTION;
-    log.warn(
-      "refused with 429: one connection has {most} requests under way; " +
-        "a proxy should speak HTTP/1.1 to the service",
-      { most },
-    );
-    return false;
+  return async (request, info) => {
+    const response = await respond(request, info);
+    options.observer.answered?.(summaryOf(request, response));
+    return request.method === "HEAD" ? withoutBody(response) : response;
   };
 }
 
@@ -119,7 +99,7 @@ async function answer(request: Request, peer: string, site: Site) {
     log.error("request failed with {status}: {why}", {
       status,
       ...(archive && { archive }),
-      why: describeError(error),
+      why: describeError(error, hash),
     });
     return errorResponse(request, status, isLasting(error));
   }
@@ -151,6 +131,32 @@ function unsettledResponse(request: Request) {
   const html = unsettledPage({ language, reloadAfter: UNSETTLED_RETRY_SECONDS });
   const headers = { "retry-after": String(UNSETTLED_RETRY_SECONDS) };
   return pageResponse(html, { status: 503, language, csp: contentSecurityPolicy, headers });
+}
+
+/** What an observer may know of a request and its answer: neither path nor query. */
+function summaryOf({ method, url, headers }: Request, { status }: Response): Answer {
+  const { path, query } = rawTarget(url, headers.get("host")) ?? { path: "", query: "" };
+  const [, hash] = ARCHIVE.exec(path) ?? [];
+  if (hash !== undefined && isHash(hash)) {
+    const route = hasParameter(query, "manifest") ? "manifest" : "archive";
+    return { route, method, status, hash };
+  }
+  const route = path === "/" ? "list" : path === "/healthz" ? "health" : "other";
+  return { route, method, status };
+}
+
+/** A look at the health is always let in: it costs nothing, and someone might restart the service. */
+function isAdmitted(request: Request, info: Deno.ServeHandlerInfo, { admit }: HandlerOptions) {
+  if (!admit) return true;
+  const target = rawTarget(request.url, request.headers.get("host"));
+  return target?.path === "/healthz" || admit(info.completed);
+}
+
+/** The answer to a client for whom there is no room: its connection makes room for another one. */
+function refusal(request: Request) {
+  const response = errorResponse(request, 503);
+  response.headers.set("connection", "close");
+  return response;
 }
 
 function statusOf(error: unknown) {

@@ -114,7 +114,7 @@ function assertDiscreet({ headers }: Response) {
   assert.equal(headers.get("x-robots-tag"), "noindex, nofollow");
 }
 
-Deno.test("every route answers, with headers that keep the link a secret", async () => {
+Deno.test("createHandler(): every route answers, with headers that keep the link a secret", async () => {
   await using site = await service(PHOTOS);
   const cases: [string, AskOptions, number, string | null][] = [
     ["/", {}, 200, "text/html; charset=utf-8"],
@@ -148,7 +148,7 @@ Deno.test("every route answers, with headers that keep the link a secret", async
 for (const engine of ["store", "zip"] as const) {
   const tools = engine === "zip" ? ["zip", "python3"] : [];
 
-  testWith(tools, `an archive comes with all it needs (${engine})`, async () => {
+  testWith(tools, `createHandler(): an archive comes with all it needs (${engine})`, async () => {
     await using site = await service(PHOTOS, { engine });
     const answer = await site.ask(`/archive/${HASH}/`);
     const bytes = await answer.bytes();
@@ -166,27 +166,31 @@ for (const engine of ["store", "zip"] as const) {
     assert.equal(site.opened.length, 1);
   });
 
-  testWith(tools, `HEAD says what GET says, and opens nothing (${engine})`, async () => {
-    await using site = await service(PHOTOS, { engine });
-    const archives = [HASH, UNKNOWN].flatMap((name) => {
-      return [`/archive/${name}/`, `/archive/${name}/?manifest`, `/archive/${name}`];
-    });
-    const listed = { archives: 0, list: 0, running: 0 };
-    for (const path of ["/", "/healthz", "/nowhere", ...archives]) {
-      const before = { ...site.asked, opened: site.opened.length };
-      const head = await site.ask(path, { method: "HEAD" });
-      const after = { ...site.asked, opened: site.opened.length };
-      assert.deepEqual({ ...after, ...listed }, { ...before, ...listed }, path);
-      assert.equal(await head.text(), "");
-      const get = await site.ask(path);
-      assert.deepEqual([head.status, [...head.headers]], [get.status, [...get.headers]], path);
-      await get.body?.cancel();
-    }
-  });
+  testWith(
+    tools,
+    `createHandler(): HEAD says what GET says, and opens nothing (${engine})`,
+    async () => {
+      await using site = await service(PHOTOS, { engine });
+      const archives = [HASH, UNKNOWN].flatMap((name) => {
+        return [`/archive/${name}/`, `/archive/${name}/?manifest`, `/archive/${name}`];
+      });
+      const listed = { archives: 0, list: 0, running: 0 };
+      for (const path of ["/", "/healthz", "/nowhere", ...archives]) {
+        const before = { ...site.asked, opened: site.opened.length };
+        const head = await site.ask(path, { method: "HEAD" });
+        const after = { ...site.asked, opened: site.opened.length };
+        assert.deepEqual({ ...after, ...listed }, { ...before, ...listed }, path);
+        assert.equal(await head.text(), "");
+        const get = await site.ask(path);
+        assert.deepEqual([head.status, [...head.headers]], [get.status, [...get.headers]], path);
+        await get.body?.cancel();
+      }
+    },
+  );
 
   testWith(
     tools,
-    `a name that is not UTF-8 is an error, logged without the hash (${engine})`,
+    `createHandler(): a name that is not UTF-8 is an error, logged without the hash (${engine})`,
     async () => {
       if (!linux) return; // other systems refuse such names
       await using site = await service(PHOTOS, { engine });
@@ -207,88 +211,100 @@ for (const engine of ["store", "zip"] as const) {
     },
   );
 
-  testWith(tools, `a log of downloads holds four characters of the hash (${engine})`, async () => {
-    const stop = new AbortController();
-    await using site = await service({
-      ...PHOTOS,
-      ...(windows ? {} : { [`${HASH}/link`]: { symlink: "a" } }),
-      [`${HASH}/big`]: { size: 30_000_000 },
-    }, { engine, signal: stop.signal });
-    const start = async () => (await site.ask(`/archive/${HASH}/`)).body!.getReader();
+  testWith(
+    tools,
+    `createHandler(): a log of downloads holds four characters of the hash (${engine})`,
+    async () => {
+      const stop = new AbortController();
+      await using site = await service({
+        ...PHOTOS,
+        ...(windows ? {} : { [`${HASH}/link`]: { symlink: "a" } }),
+        [`${HASH}/big`]: { size: 30_000_000 },
+      }, { engine, signal: stop.signal });
+      const start = async () => (await site.ask(`/archive/${HASH}/`)).body!.getReader();
 
-    await (await site.ask(`/archive/${HASH}/`)).bytes();
-    const cancelled = await start();
-    await cancelled.read();
-    await cancelled.cancel("the client left");
-    const changed = await start();
-    await changed.read();
-    await Deno.writeTextFile(site.tree.join(HASH, "big"), "smaller now");
-    await assert.rejects(readToEnd(changed));
-    const stopped = await start();
-    await stopped.read();
-    stop.abort(new Error("stopped by the test"));
-    await assert.rejects(readToEnd(stopped), /stopped by the test/);
+      await (await site.ask(`/archive/${HASH}/`)).bytes();
+      const cancelled = await start();
+      await cancelled.read();
+      await cancelled.cancel("the client left");
+      const changed = await start();
+      await changed.read();
+      await Deno.writeTextFile(site.tree.join(HASH, "big"), "smaller now");
+      await assert.rejects(readToEnd(changed));
+      const stopped = await start();
+      await stopped.read();
+      stop.abort(new Error("stopped by the test"));
+      await assert.rejects(readToEnd(stopped), /stopped by the test/);
 
-    const expected = [
-      ...(windows ? [] : ["left out of the archive"]),
-      "download started",
-      "download complete",
-      "download cancelled",
-      "download failed: .*(big|zip error)",
-      "download failed: .*stopped by the test",
-    ];
-    for (const message of expected) {
-      assert.ok(site.logged.some((line) => new RegExp(message).test(line)), message);
-    }
-    for (const line of site.logged) {
-      assert.ok(!line.includes(HASH), line);
-      assert.match(line, /"archive":"5d1c…"/);
-    }
-  });
+      const expected = [
+        ...(windows ? [] : ["left out of the archive"]),
+        "download started",
+        "download complete",
+        "download cancelled",
+        "download failed: .*(big|zip error)",
+        "download failed: .*stopped by the test",
+      ];
+      for (const message of expected) {
+        assert.ok(site.logged.some((line) => new RegExp(message).test(line)), message);
+      }
+      for (const line of site.logged) {
+        assert.ok(!line.includes(HASH), line);
+        assert.match(line, /"archive":"5d1c…"/);
+      }
+    },
+  );
 
-  testWith(tools, `a file that becomes a link or a pipe is not read (${engine})`, async () => {
-    if (windows) return; // it has no pipes, and links need a privilege
-    for (const make of [["ln", "-s", "../../canary"], ["mkfifo"]]) {
-      await using site = await service({ ...PHOTOS, "canary": "canary-3f9a2c" }, { engine });
+  testWith(
+    tools,
+    `createHandler(): a file that becomes a link or a pipe is not read (${engine})`,
+    async () => {
+      if (windows) return; // it has no pipes, and links need a privilege
+      for (const make of [["ln", "-s", "../../canary"], ["mkfifo"]]) {
+        await using site = await service({ ...PHOTOS, "canary": "canary-3f9a2c" }, { engine });
+        const list = site.disk.list.bind(site.disk);
+        site.instead.list = async (hash) => {
+          const listing = await list(hash);
+          const path = site.tree.join(HASH, "a", "b.txt");
+          await Deno.remove(path);
+          assert.equal((await run(make[0], [...make.slice(1), path])).code, 0);
+          return listing;
+        };
+        const answer = await site.ask(`/archive/${HASH}/`);
+        const received: Uint8Array[] = [];
+        const whole = await (async () => {
+          for await (const chunk of answer.body!) received.push(chunk);
+        })().then(() => true, () => false);
+        assert.equal(answer.status === 200 && whole, false);
+        assert.ok(!Buffer.concat(received).includes("canary-3f9a2c"));
+      }
+    },
+  );
+
+  testWith(
+    tools,
+    `createHandler(): a folder that vanishes is an error without its hash (${engine})`,
+    async () => {
+      await using site = await service(PHOTOS, { engine });
       const list = site.disk.list.bind(site.disk);
       site.instead.list = async (hash) => {
         const listing = await list(hash);
-        const path = site.tree.join(HASH, "a", "b.txt");
-        await Deno.remove(path);
-        assert.equal((await run(make[0], [...make.slice(1), path])).code, 0);
+        await Deno.remove(site.tree.join(HASH), { recursive: true });
         return listing;
       };
       const answer = await site.ask(`/archive/${HASH}/`);
-      const received: Uint8Array[] = [];
-      const whole = await (async () => {
-        for await (const chunk of answer.body!) received.push(chunk);
-      })().then(() => true, () => false);
-      assert.equal(answer.status === 200 && whole, false);
-      assert.ok(!Buffer.concat(received).includes("canary-3f9a2c"));
-    }
-  });
-
-  testWith(tools, `a folder that vanishes is an error without its hash (${engine})`, async () => {
-    await using site = await service(PHOTOS, { engine });
-    const list = site.disk.list.bind(site.disk);
-    site.instead.list = async (hash) => {
-      const listing = await list(hash);
-      await Deno.remove(site.tree.join(HASH), { recursive: true });
-      return listing;
-    };
-    const answer = await site.ask(`/archive/${HASH}/`);
-    const whole = answer.status === 200 && await answer.bytes().then(() => true, () => false);
-    assert.equal(whole, false);
-    assert.ok(site.logged.some((line) => /"level":"ERROR"/.test(line)));
-    for (const line of site.logged) assert.ok(!line.includes(HASH), line);
-  });
+      const whole = answer.status === 200 && await answer.bytes().then(() => true, () => false);
+      assert.equal(whole, false);
+      assert.ok(site.logged.some((line) => /"level":"ERROR"/.test(line)));
+      for (const line of site.logged) assert.ok(!line.includes(HASH), line);
+    },
+  );
 }
 
 async function readToEnd(reader: ReadableStreamDefaultReader) {
   while (!(await reader.read()).done);
 }
 
-Deno.test("what is no archive gets one and the same answer", async () => {
+Deno.test("createHandler(): what is no archive gets one and the same answer", async () => {
   const long = "a".repeat(129);
   const links: Files = windows ? {} : {
     "a-link-to-a-folder": { symlink: HASH },
@@ -332,7 +348,7 @@ Deno.test("what is no archive gets one and the same answer", async () => {
   assert.deepEqual(site.logged, []);
 });
 
-Deno.test("without its last slash a link redirects, whether there is a folder or not", async () => {
+Deno.test("createHandler(): without its last slash a link redirects, whether there is a folder or not", async () => {
   await using site = await service({ ...PHOTOS, "file": "x" });
   for (const name of [HASH, UNKNOWN, "file", "x"]) {
     const { status, headers, text } = await seen(site.ask(`/archive/${name}?next=//evil.test/`));
@@ -348,7 +364,7 @@ Deno.test("without its last slash a link redirects, whether there is a folder or
   assert.equal(site.asked.list, 0);
 });
 
-Deno.test("other methods than GET and HEAD are told so, everywhere alike", async () => {
+Deno.test("createHandler(): other methods than GET and HEAD are told so, everywhere alike", async () => {
   await using site = await service(PHOTOS);
   const methods = [
     ...["POST", "PUT", "PATCH", "DELETE", "OPTIONS", "PROPFIND"],
@@ -366,7 +382,7 @@ Deno.test("other methods than GET and HEAD are told so, everywhere alike", async
   assert.equal(site.asked.list, 0);
 });
 
-Deno.test("a Host that is not one is a bad request", async () => {
+Deno.test("createHandler(): a Host that is not one is a bad request", async () => {
   await using site = await service(PHOTOS);
   const hosts = ["a/b", "a@b", "a?b", "a#b", "a b", "a\\b", "a%2fb", "a,b", "<a>"];
   const expected = await seen(site.ask("/", { headers: { host: hosts[0] } }));
@@ -381,7 +397,7 @@ Deno.test("a Host that is not one is a bad request", async () => {
   }
 });
 
-Deno.test("an error becomes a status, and its text stays in the log", async () => {
+Deno.test("createHandler(): an error becomes a status, and its text stays in the log", async () => {
   const secret = `/srv/photos/${HASH}/private.jpg`;
   const cases: [unknown, number][] = [
     [new Error(secret), 500],
@@ -411,7 +427,7 @@ Deno.test("an error becomes a status, and its text stays in the log", async () =
   }
 });
 
-Deno.test("the list is for a browser on this machine, unless it is said otherwise", async () => {
+Deno.test("createHandler(): the list is for a browser on this machine, unless it is said otherwise", async () => {
   const local = { peer: "127.0.0.1", headers: { host: "localhost:8080" } };
   const through = (name: string) => ({ ...local, headers: { ...local.headers, [name]: "x" } });
   const auto: [AskOptions, boolean][] = [
@@ -450,7 +466,7 @@ Deno.test("the list is for a browser on this machine, unless it is said otherwis
   }
 });
 
-Deno.test("nothing but the list names an archive", async () => {
+Deno.test("createHandler(): nothing but the list names an archive", async () => {
   await using site = await service(PHOTOS);
   const paths = [
     "/",
@@ -466,7 +482,7 @@ Deno.test("nothing but the list names an archive", async () => {
   }
 });
 
-Deno.test("the list links archives that can be had, the newest first", async () => {
+Deno.test("createHandler(): the list links archives that can be had, the newest first", async () => {
   const hostile: Files = windows ? {} : {
     "<img src=x onerror=alert(1)>/photo": "x",
     '"><script>alert(1)<?script>/photo': "x",
@@ -502,7 +518,7 @@ Deno.test("the list links archives that can be had, the newest first", async () 
   assert.match(text, /2\sfiles<[^]*1\sfile</);
 });
 
-Deno.test("pages speak the language that the visitor prefers", async () => {
+Deno.test("createHandler(): pages speak the language that the visitor prefers", async () => {
   await using site = await service(PHOTOS);
   const cases: [string | null, "en" | "ru"][] = [
     [null, "en"],

@@ -63,7 +63,7 @@ async function converse(port: number, sent: Uint8Array<ArrayBuffer>): Promise<st
 
 const WHOLE = `/archive/${HASH}/`;
 
-Deno.test("no form of a path leads anywhere but to the archive", async () => {
+Deno.test("createHandler(): no form of a path leads anywhere but to the archive", async () => {
   await using server = await serve();
   const right = [
     WHOLE,
@@ -146,7 +146,7 @@ Deno.test("no form of a path leads anywhere but to the archive", async () => {
   assert.equal(server.logged.length, 2 * right.length);
 });
 
-Deno.test("no word of dots, slashes and escapes leads out of the photos folder", async () => {
+Deno.test("createHandler(): no word of dots, slashes and escapes leads out of the photos folder", async () => {
   await using server = await serve();
   const syllables = ["%", "25", "2e", "2f", ".", "/"];
   const long = [...everyWord(syllables, 6)].filter((_, i) => i % 17 === 0);
@@ -173,7 +173,7 @@ function* everyWord(syllables: readonly string[], most: number, word = ""): Gene
   }
 }
 
-Deno.test("a bad Host never shifts the path, nor breaks anything", async () => {
+Deno.test("createHandler(): a bad Host never shifts the path, nor breaks anything", async () => {
   await using server = await serve();
   const longest = `${"a".repeat(300)}.test`;
   const cases: [string, string, number[]][] = [
@@ -232,7 +232,7 @@ Deno.test("a bad Host never shifts the path, nor breaks anything", async () => {
   assert.deepEqual(server.logged, []);
 });
 
-Deno.test("only GET and HEAD are methods here, spelled like this", async () => {
+Deno.test("createHandler(): only GET and HEAD are methods here, spelled like this", async () => {
   await using server = await serve();
   for (const method of ["get", "Get", "head", "TRACE", "PROPFIND", "FOO", "POST", "DELETE"]) {
     const answer = await exchange(server.port, request(WHOLE, undefined, method));
@@ -246,7 +246,7 @@ Deno.test("only GET and HEAD are methods here, spelled like this", async () => {
   assert.deepEqual(server.logged, []);
 });
 
-Deno.test("one connection carries several archives, each of them whole", async () => {
+Deno.test("createHandler(): one connection carries several archives, each of them whole", async () => {
   await using server = await serve();
   const { body } = await exchange(server.port, request(WHOLE));
   const get = `GET ${WHOLE} HTTP/1.1\r\nHost: x\r\n`;
@@ -263,7 +263,7 @@ Deno.test("one connection carries several archives, each of them whole", async (
   }
 });
 
-Deno.test("an archive stays the same whatever else the request says", async () => {
+Deno.test("createHandler(): an archive stays the same whatever else the request says", async () => {
   await using server = await serve();
   const { body: expected } = await exchange(server.port, request(WHOLE));
   const megabyte = "x".repeat(1 << 20);
@@ -301,7 +301,7 @@ Deno.test("an archive stays the same whatever else the request says", async () =
   assert.equal(head.headers.get("content-length"), `${expected.length}`);
 });
 
-Deno.test("clients that leave early are no errors, and stop the work", async () => {
+Deno.test("createHandler(): clients that leave early are no errors, and stop the work", async () => {
   await using server = await serve();
   for (const sent of [request(WHOLE), bytes("GET /archive/"), bytes("")]) {
     for (let i = 0; i < 20; i++) {

@@ -19,6 +19,7 @@ Deno.test("watchClient() tells when the client has left, before or while it is w
     await past(10);
     assert.ok(presence.signal.aborted);
     assert.ok(presence.signal.reason instanceof ClientLeftError);
+    assert.equal(presence.signal.reason.name, "ClientLeftError");
   }
 });
 

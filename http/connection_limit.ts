@@ -10,7 +10,11 @@ export class ConnectionLimit {
   readonly #most: number;
   readonly #underWay = new Map<string, number>();
 
-  /** @param most requests at a time on one connection */
+  /**
+   * A limit for all connections alike.
+   *
+   * @param most requests at a time on one connection
+   */
   constructor(most: number) {
     this.#most = most;
   }

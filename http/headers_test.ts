@@ -9,6 +9,7 @@ import {
   redirectResponse,
   stateResponse,
   textResponse,
+  tooManyResponse,
   withoutBody,
 } from "./headers.ts";
 
@@ -207,4 +208,10 @@ Deno.test("withoutBody() has a body where no length is known, but an empty one",
   assert.equal(await head.text(), "");
   assert.equal(started, false);
   assert.deepEqual(await Array.fromAsync(emptyBody()), []);
+});
+
+Deno.test("tooManyResponse() says when to come again, and has no body", () => {
+  const { status, headers, body } = tooManyResponse();
+  assert.deepEqual([status, body, headers.get("retry-after")], [429, null, "5"]);
+  assert.equal(headers.get("referrer-policy"), "no-referrer");
 });

@@ -86,6 +86,8 @@ export interface Sources {
   readonly dotenv?: string;
   /** What `--version` prints. @default "unknown" */
   readonly version?: string;
+  /** Told of lines in `.env` that are probably meant for this program and do nothing. */
+  readonly onWarning?: (text: string) => void;
 }
 
 /** Thrown for a command line or a variable that cannot be used. One line, for the user. */
@@ -97,6 +99,8 @@ export class ConfigError extends Error {
 interface OptionSpec<T> {
   /** Flags in commander's notation; none if only a variable sets it. */
   readonly flags?: string;
+  /** Other names of the flag, which `--help` does not show. @default none */
+  readonly alsoFlags?: readonly string[];
   /** Environment variable; none if only a flag sets it. */
   readonly variable?: string;
   /** Value when nothing is given; none if another option decides. */
@@ -123,6 +127,7 @@ const OPTIONS = {
   },
   hostname: {
     flags: "-H, --hostname <address>",
+    alsoFlags: ["--host <address>"],
     variable: "HOST",
     default: "127.0.0.1",
     description: "address to listen on; 0.0.0.0 for all IPv4 addresses",
@@ -169,7 +174,7 @@ const OPTIONS = {
     flags: "-l, --log [true|false]",
     variable: "ENABLE_LOGGING",
     default: "false",
-    description: "log the start, progress and outcome of every download",
+    description: "log every download from start to end, and every other answer",
     allowed: "true or false",
     parse: parseBoolean,
   },
@@ -253,6 +258,28 @@ type Values =
   & { [K in Exclude<Key, "unix" | "delay" | "checksums">]: Parsed<K> }
   & { readonly [K in "unix" | "delay" | "checksums"]?: Parsed<K> };
 
+/** Variables that are read elsewhere. */
+const OTHER_VARIABLES = ["ZIPFERRY_COMMIT"];
+
+const PREFIX = "ZIPFERRY_";
+
+/** What other programs call some of the flags. */
+const ALSO_CALLED: Readonly<Record<string, Key>> = {
+  address: "hostname",
+  bind: "hostname",
+  listen: "hostname",
+  dir: "folder",
+  directory: "folder",
+  path: "folder",
+  photos: "folder",
+  "photos-dir": "folder",
+  root: "folder",
+  socket: "unix",
+  verbose: "log",
+  logging: "log",
+  timeout: "shutdownTimeout",
+};
+
 /** Names of all environment variables that set options. */
 export const variables: readonly string[] = Object.values<OptionSpec<unknown>>(OPTIONS)
   .flatMap(({ variable }) => variable ?? []);
@@ -272,7 +299,7 @@ export function readConfig(sources: Sources): Invocation {
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     if (error.exitCode === 0) return { action: "print", text: printed };
-    throw new ConfigError(`${oneLine(error.message)}; --help lists the options`);
+    throw new ConfigError(`${oneLine(error.message)}; ${suggestFlag(error)}`);
   }
   for (const [flag, times] of given) {
     if (times > 1) throw new ConfigError(`${flag}: given ${times} times, only once is allowed`);
@@ -331,6 +358,73 @@ function readBaseUrl(value: unknown): string | undefined {
   );
 }
 
+/** The words of the long flags as they would be written in a variable, such as `HOSTNAME`. */
+export function wordsOfFlags(): string[] {
+  return Object.values<OptionSpec<unknown>>(OPTIONS).filter(({ flags }) => flags)
+    .map((spec) => longFlag(spec).slice(2).toUpperCase().replaceAll("-", "_"));
+}
+
+/**
+ * A warning if a variable is none of ours and was probably meant to be; undefined if not. It names
+ * the right one. In a file that is meant for this program, names of flags count too.
+ */
+export function warnOfName(name: string, { inFile = false } = {}): string | undefined {
+  if ([...variables, ...OTHER_VARIABLES].includes(name)) return undefined;
+  const upper = name.toUpperCase();
+  const isFlag = inFile && wordsOfFlags().includes(upper);
+  if (!upper.startsWith(PREFIX) && !isNear(upper) && !isFlag) return undefined;
+  return `${name}: no such variable, it does nothing; ${suggestVariable(upper)}`;
+}
+
+/** Short names of others, as in `HOSTS`, are too easily near: they count only in another case. */
+function isNear(name: string) {
+  return variables.some((ours) => {
+    if (ours.length < 6) return name === ours;
+    return isPartOf(name, ours) || distance(name, ours) <= 2 || soundsLike(name, ours);
+  });
+}
+
+function isPartOf(name: string, ours: string) {
+  return name.length > 5 && (ours.startsWith(name) || name.startsWith(ours));
+}
+
+/** The same words, or the first of them, as in `PHOTOS_FOLDER` or `PHOTOS`. */
+function soundsLike(name: string, ours: string) {
+  return ours === "PHOTOS_DIR" && /^PHOTOS?(?:_(?:DIR|FOLDER|PATH|ROOT)\w*)?$/.test(name);
+}
+
+function suggestVariable(name: string) {
+  const word = name.replace(PREFIX, "");
+  const ofFlag = Object.values<OptionSpec<unknown>>(OPTIONS).find((spec) =>
+    spec.flags && longFlag(spec).slice(2).toUpperCase().replaceAll("-", "_") === word
+  );
+  if (ofFlag) {
+    return ofFlag.variable ? `use ${ofFlag.variable}` : `use the flag ${longFlag(ofFlag)}`;
+  }
+  const measured = variables.map((ours) => ({
+    ours,
+    far: soundsLike(name, ours) || isPartOf(word, ours)
+      ? 0
+      : Math.min(distance(name, ours), distance(word, ours)),
+  }));
+  const [nearest] = measured.sort((a, b) => a.far - b.far);
+  return nearest.far <= 3 ? `use ${nearest.ours}` : "--help lists all variables";
+}
+
+/** How many letters must be added, removed or changed (Levenshtein). */
+function distance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const changed = row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(row[j] + 1, next[j - 1] + 1, changed));
+    }
+    row = next;
+  }
+  return row[b.length];
+}
+
 /** The table of options for the README, in Markdown. */
 export function optionsTable(): string {
   const rows = Object.values<OptionSpec<unknown>>(OPTIONS).map((option) => {
@@ -338,6 +432,14 @@ export function optionsTable(): string {
     return `| ${[...cells, option.description].join(" | ")} |`;
   });
   return ["| Flag | Variable | Default | |", "| --- | --- | --- | --- |", ...rows].join("\n");
+}
+
+/** What an unknown flag may be meant to be. Commander itself finds misspelt ones. */
+function suggestFlag({ code, message }: CommanderError) {
+  const [, flag = ""] = /unknown option '--([a-z-]+)/.exec(message) ?? [];
+  const key = Object.hasOwn(ALSO_CALLED, flag) ? ALSO_CALLED[flag] : undefined;
+  if (code !== "commander.unknownOption" || !key) return "--help lists the options";
+  return `use ${longFlag(OPTIONS[key])}, --help lists the options`;
 }
 
 function inCode(text: string | undefined) {
@@ -377,6 +479,11 @@ function buildCommand(version: string) {
     const option = new Option(spec.flags, description);
     option.attributeName = () => key;
     command.addOption(option);
+    for (const flags of spec.alsoFlags ?? []) {
+      const alias = new Option(flags).hideHelp();
+      alias.attributeName = () => key;
+      command.addOption(alias);
+    }
   }
   command.option("--check-config", "print the settings and exit");
   for (const { name, flag, text, ...rest } of NEW_FLAGS) {
@@ -399,14 +506,21 @@ function variablesWithoutFlag() {
 function countGiven(command: Command) {
   const counts = new Map<string, number>();
   for (const option of command.options) {
-    const flag = option.long ?? option.flags;
+    const original = command.options.find((other) =>
+      other.attributeName() === option.attributeName()
+    );
+    const flag = original?.long ?? option.flags;
     command.on(`option:${option.name()}`, () => counts.set(flag, (counts.get(flag) ?? 0) + 1));
   }
   return counts;
 }
 
 function readValues(flags: Record<string, unknown>, sources: Sources): Values {
-  const dotenv = parseEnv(sources.dotenv ?? "");
+  const dotenv = parseEnv(sources.dotenv?.replace(/^\ufeff/, "") ?? "");
+  for (const name of Object.keys(dotenv)) {
+    const warning = warnOfName(name, { inFile: true });
+    if (warning) sources.onWarning?.(`.env: ${warning}`);
+  }
   const read = (key: Key) => {
     const spec: OptionSpec<unknown> = OPTIONS[key];
     const { variable = "" } = spec;
@@ -423,6 +537,7 @@ function readValues(flags: Record<string, unknown>, sources: Sources): Values {
 }
 
 function check<T>(spec: OptionSpec<T>, where: string, text: string): T {
+  if (text.includes("\ufffd")) throw new ConfigError(`${where}: is not UTF-8 text`);
   const value = text === "" ? undefined : spec.parse(text);
   if (value !== undefined) return value;
   throw new ConfigError(`${where}: ${JSON.stringify(text)} is not allowed; use ${spec.allowed}`);

@@ -60,11 +60,11 @@ function printed(line: string, others?: Partial<Sources>): string {
   return invocation.text;
 }
 
-Deno.test("nothing given: the defaults, to serve", () => {
+Deno.test("readConfig(): nothing given: the defaults, to serve", () => {
   assert.deepEqual(read(""), { action: "serve", config: DEFAULTS });
 });
 
-Deno.test("a flag wins over a variable, a variable over .env, .env over the default", () => {
+Deno.test("readConfig(): a flag wins over a variable, a variable over .env, .env over the default", () => {
   const cases: [keyof Config, string, string, [string, unknown][]][] = [
     ["folder", "--folder", "PHOTOS_DIR", [["a", "a"], ["/b", "/b"], ["./c", "./c"]]],
     ["hostname", "--hostname", "HOST", [["0.0.0.0", "0.0.0.0"], ["::1", "::1"], ["h.x", "h.x"]]],
@@ -112,13 +112,13 @@ Deno.test("a flag wins over a variable, a variable over .env, .env over the defa
   }
 });
 
-Deno.test("the .env file may have comments, quotes and lines of others", () => {
+Deno.test("readConfig(): the .env file may have comments, quotes and lines of others", () => {
   const dotenv = "# comment\n\nexport PORT=\"81\"\r\nHOST='::1' # of us\nOTHER=1\nPHOTOS_DIR=a b\n";
   const { port, hostname, folder } = configOf("", {}, dotenv);
   assert.deepEqual([port, hostname, folder], [81, "::1", "a b"]);
 });
 
-Deno.test("the delay, in milliseconds, from three settings", () => {
+Deno.test("readConfig(): the delay, in milliseconds, from three settings", () => {
   const cases: [string, Variables, number][] = [
     ["", {}, 0],
     ["--delay", {}, 1000],
@@ -146,7 +146,7 @@ Deno.test("the delay, in milliseconds, from three settings", () => {
   }
 });
 
-Deno.test("command lines and variables of older services go on to work", () => {
+Deno.test("readConfig(): command lines and variables of older services go on to work", () => {
   const cases: [string, Variables, Partial<Config>][] = [
     ["-f test_photos -d True -l True", {}, { delay: 1000, log: true }],
     ["-d True -l True -f photos", {}, { delay: 1000, log: true, folder: "photos" }],
@@ -168,7 +168,7 @@ Deno.test("command lines and variables of older services go on to work", () => {
   }
 });
 
-Deno.test("a value that is not allowed is named, with its option and what is allowed", () => {
+Deno.test("readConfig(): a value that is not allowed is named, with its option and what is allowed", () => {
   const port = "a whole number from 0 to 65535";
   const seconds = "a number of seconds from 0 to 3600";
   const boolean = "true or false";
@@ -211,7 +211,7 @@ Deno.test("a value that is not allowed is named, with its option and what is all
   assert.match(complaint("", { PORT: "8\n0" }), /^PORT: "8\\n0" is not allowed/);
 });
 
-Deno.test("an empty flag is not the same as none", () => {
+Deno.test("readConfig(): an empty flag is not the same as none", () => {
   for (const flag of ["--port", "--hostname", "--engine", "--delay", "--log"]) {
     const args = [flag, ""];
     assert.throws(() => readConfig({ args, env: () => undefined }), {
@@ -221,12 +221,12 @@ Deno.test("an empty flag is not the same as none", () => {
   }
 });
 
-Deno.test("a bad value under one that wins does no harm", () => {
+Deno.test("readConfig(): a bad value under one that wins does no harm", () => {
   assert.equal(configOf("--port 80", { PORT: "x" }).port, 80);
   assert.equal(configOf("", { PORT: "80" }, "PORT=x").port, 80);
 });
 
-Deno.test("a command line that cannot be used is refused in one line", () => {
+Deno.test("readConfig(): a command line that cannot be used is refused in one line", () => {
   const cases: [string, RegExp][] = [
     ["--prot 80", /unknown option '--prot'.*--port/],
     ["--follow-symlink", /unknown option '--follow-symlink'.*--follow-symlinks/],
@@ -264,7 +264,7 @@ Deno.test("--version prints the version, --help prints help", () => {
   }
 });
 
-Deno.test("every option, its variable and its default are in the help", () => {
+Deno.test("readConfig(): every option, its variable and its default are in the help", () => {
   const help = printed("--help");
   const text = help.replaceAll(/\s+/g, " ");
   const rows = optionsTable().replaceAll("\\|", "/").split("\n").slice(2)

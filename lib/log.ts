@@ -1,15 +1,32 @@
 /**
- * The log: one JSON object per line on standard error. So nothing in a request can forge a line.
+ * The log, on standard error: one JSON object per line, so that nothing in a request can forge a
+ * line; on a terminal a line for people, in which control characters are escaped.
  *
  * @module
  */
 
-import { configureSync, getConsoleSink, getLogger, jsonLinesFormatter } from "@logtape/logtape";
+import {
+  configureSync,
+  getConsoleSink,
+  getLogger,
+  jsonLinesFormatter,
+  type LogRecord,
+} from "@logtape/logtape";
+import { formatLine } from "./log_line.ts";
 
 /** How much is logged. */
 export interface LogOptions {
   /** Downloads too, not only warnings and errors. @default false */
   readonly downloads?: boolean;
+  /**
+   * Absolute path of the photos folder: in whatever is logged, the names right below it are
+   * shortened. Errors of the runtime hold whole paths, and so the secret of a link.
+   *
+   * @default nothing is shortened
+   */
+  readonly folder?: string;
+  /** Lines for people instead of JSON. @default whether standard error is a terminal */
+  readonly forPeople?: boolean;
 }
 
 /** Takes a message, in which `{name}` stands for a property, and these properties. */
@@ -39,7 +56,11 @@ export function configureLog(options: LogOptions = {}) {
     error: "error",
     fatal: "error",
   } as const;
-  const stderr = getConsoleSink({ formatter: jsonLinesFormatter, levelMap: toStandardError });
+  const forPeople = options.forPeople ?? Deno.stderr.isTerminal();
+  const format = forPeople ? formatLine : jsonLinesFormatter;
+  const shorten = shortenBelow(options.folder);
+  const formatter = (record: LogRecord) => format(withShortened(record, shorten));
+  const stderr = getConsoleSink({ formatter, levelMap: toStandardError });
   configureSync({
     sinks: { stderr },
     loggers: [
@@ -58,10 +79,42 @@ export function redact(hash: string): string {
   return `${hash.slice(0, 4)}…`;
 }
 
-/** An error and its causes in one line. */
-export function describeError(error: unknown): string {
+/**
+ * An error and its causes in one line.
+ *
+ * @param hash the archive that it is about: where the text holds the hash, it is shortened
+ */
+export function describeError(error: unknown, hash?: string): string {
+  const text = describe(error);
+  return hash ? text.replaceAll(hash, redact(hash)) : text;
+}
+
+function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
-  return error.cause === undefined
-    ? error.message
-    : `${error.message}: ${describeError(error.cause)}`;
+  return error.cause === undefined ? error.message : `${error.message}: ${describe(error.cause)}`;
+}
+
+/** Shortens the names that follow a folder's path in a text, and those in links. */
+function shortenBelow(folder: string | undefined): (text: string) => string {
+  // A separator may be doubled, where a text holds a quoted path of Windows.
+  const separator = "[\\\\/]{1,2}";
+  const path = folder?.split(/[\\/]/).map((part) => RegExp.escape(part)).join(separator);
+  const starts = [path && path + separator, "/archive/"].filter(Boolean);
+  const below = new RegExp(`(${starts.join("|")})([\\w-]{5,})`, "g");
+  return (text) => text.replaceAll(below, (_, start, name) => start + redact(name));
+}
+
+function withShortened(record: LogRecord, shorten: (text: string) => string): LogRecord {
+  const walk = (value: unknown): unknown => {
+    if (typeof value === "string") return shorten(value);
+    if (value instanceof Error) return shorten(describeError(value));
+    if (Array.isArray(value)) return value.map(walk);
+    if (value === null || typeof value !== "object") return value;
+    return Object.fromEntries(Object.entries(value).map(([key, item]) => [key, walk(item)]));
+  };
+  return {
+    ...record,
+    message: record.message.map(walk),
+    properties: walk(record.properties) as Record<string, unknown>,
+  };
 }

@@ -1,11 +1,11 @@
 /**
- * The listener that logs downloads.
+ * The listeners that log downloads and all other answers.
  *
  * @module
  */
 
 import { describeError, log, redact } from "../lib/log.ts";
-import type { Download, DownloadEnd, Observer } from "./observer.ts";
+import type { Answer, Download, DownloadEnd, Observer } from "./observer.ts";
 
 /** Logs how each download goes: failures as errors, the rest for those who ask for it. */
 export function logDownloads(): Observer {
@@ -16,11 +16,29 @@ export function logDownloads(): Observer {
   };
 }
 
+/** Logs the answers that are no downloads: 404s and other statuses, manifests, the list. */
+export function logAnswers(): Observer {
+  return { answered: logAnswer, started: () => {}, progressed: () => {}, ended: () => {} };
+}
+
+/** Downloads have lines of their own, and a line for each look at the health says nothing. */
+function logAnswer({ route, method, status, hash }: Answer) {
+  const isDownload = route === "archive" && method === "GET" && (status === 200 || status === 206);
+  if (isDownload || route === "health" && status === 200) return;
+  const archive = hash === undefined ? {} : { archive: redact(hash) };
+  log.info("answered {status}", { status, ...archive, route, method: knownMethod(method) });
+}
+
+/** Anybody may send any word. */
+function knownMethod(method: string) {
+  return /^[A-Z]{1,10}$/.test(method) ? method : "other";
+}
+
 function logEnd(download: Download, { kind, error, bytes, seconds }: DownloadEnd) {
   const result = { ...about(download), bytes, seconds: Math.round(seconds * 1000) / 1000 };
   if (kind === "complete") log.info("download complete", result);
   else if (kind === "cancelled") log.info("download cancelled by the client", result);
-  else log.error("download failed: {why}", { ...result, why: describeError(error) });
+  else log.error("download failed: {why}", { ...result, why: describeError(error, download.hash) });
 }
 
 function about({ hash, size, start, length }: Download) {

@@ -31,8 +31,22 @@ export interface DownloadEnd {
   readonly seconds: number;
 }
 
+/** An answer to a request: to each, whether a download begins with it or not. */
+export interface Answer {
+  /** What was asked for. */
+  readonly route: "archive" | "manifest" | "list" | "health" | "other";
+  /** Method of the request, as it came. */
+  readonly method: string;
+  /** Status of the answer. */
+  readonly status: number;
+  /** The archive that was asked for, there or not; undefined if it was none. A secret, as above. */
+  readonly hash?: string;
+}
+
 /** What is told of downloads. No method may throw or wait: it is called between two chunks. */
 export interface Observer {
+  /** A request was answered: for an archive this comes after `started`. Never told of its path. */
+  answered?(answer: Answer): void;
   /** The status is chosen, and no byte is sent yet. */
   started(download: Download): void;
   /** This many bytes were handed to the connection so far. Called at most once a second. */
@@ -44,6 +58,7 @@ export interface Observer {
 /** An observer that passes on what it is told, to each listener in turn. */
 export function tellAll(listeners: readonly Observer[]): Observer {
   return {
+    answered: (answer) => listeners.forEach((listener) => listener.answered?.(answer)),
     started: (download) => listeners.forEach((listener) => listener.started(download)),
     progressed: (download, bytes) =>
       listeners.forEach((listener) => listener.progressed(download, bytes)),

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { captureLog } from "../testing/log.ts";
-import { logDownloads } from "./log.ts";
-import { type Download, type Observer, tellAll } from "./observer.ts";
+import { logAnswers, logDownloads } from "./log.ts";
+import { type Answer, type Download, type Observer, tellAll } from "./observer.ts";
 
 const DOWNLOAD: Download = {
   hash: "5d1c0f7a9b3e48268f04c2ab71e9d360",
@@ -53,4 +53,42 @@ Deno.test("logDownloads() logs each step, and failures as errors, without the ha
     ["ERROR", 'download failed: "disk is gone"', { ...result, why: "disk is gone" }],
   ]);
   assert.ok(!log.lines.join("").includes(DOWNLOAD.hash));
+});
+
+Deno.test("tellAll() tells of answers whoever wants to know", () => {
+  const told: Answer[] = [];
+  const quiet = { started() {}, progressed() {}, ended() {} };
+  const all = tellAll([quiet, { ...quiet, answered: (answer) => told.push(answer) }]);
+  const answer = { route: "archive", method: "GET", status: 404, hash: DOWNLOAD.hash } as const;
+  all.answered?.(answer);
+  assert.deepEqual(told, [answer]);
+});
+
+Deno.test("logAnswers() logs what is no download, without hash, path or strange methods", () => {
+  using log = captureLog();
+  const { answered } = logAnswers();
+  const { hash } = DOWNLOAD;
+  const answers: Answer[] = [
+    { route: "archive", method: "GET", status: 200, hash }, // a download has its own lines
+    { route: "archive", method: "GET", status: 206, hash },
+    { route: "health", method: "GET", status: 200 },
+    { route: "archive", method: "HEAD", status: 200, hash },
+    { route: "archive", method: "GET", status: 404, hash },
+    { route: "manifest", method: "GET", status: 200, hash },
+    { route: "list", method: "GET", status: 200 },
+    { route: "health", method: "GET", status: 503 },
+    { route: "other", method: "a\r\nb", status: 405 },
+  ];
+  for (const answer of answers) answered?.(answer);
+  const lines = log.lines.map((line) => JSON.parse(line));
+  const archive = "5d1c…";
+  assert.deepEqual(lines.map(({ level, message, properties }) => [level, message, properties]), [
+    ["INFO", "answered 200", { status: 200, archive, route: "archive", method: "HEAD" }],
+    ["INFO", "answered 404", { status: 404, archive, route: "archive", method: "GET" }],
+    ["INFO", "answered 200", { status: 200, archive, route: "manifest", method: "GET" }],
+    ["INFO", "answered 200", { status: 200, route: "list", method: "GET" }],
+    ["INFO", "answered 503", { status: 503, route: "health", method: "GET" }],
+    ["INFO", "answered 405", { status: 405, route: "other", method: "other" }],
+  ]);
+  assert.ok(!log.lines.join("").includes(hash));
 });

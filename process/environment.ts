@@ -4,7 +4,7 @@
  * @module
  */
 
-import { ConfigError, variables } from "../lib/config.ts";
+import { ConfigError, variables, warnOfName, wordsOfFlags } from "../lib/config.ts";
 import { describeError } from "../lib/log.ts";
 
 const COMMIT_VARIABLE = "ZIPFERRY_COMMIT";
@@ -25,20 +25,64 @@ export function readVariable(name: string): string | undefined {
 }
 
 /**
- * The text of `.env` in the working directory, undefined if there is none.
+ * The text of `.env` in the working directory, undefined if there is none. UTF-8 or UTF-16; what an
+ * editor puts in front to tell which is dropped.
  *
  * @throws {ConfigError} if it is there and cannot be read
  */
 export async function readDotenv(): Promise<string | undefined> {
   try {
-    return await Deno.readTextFile(".env");
+    return decodeDotenv(await Deno.readFile(".env"));
   } catch (error) {
+    if (error instanceof ConfigError) throw error;
     if (error instanceof Deno.errors.NotFound) return undefined;
     if (error instanceof Deno.errors.NotCapable) {
       throw new ConfigError(".env: may not be read, start deno with --allow-read=.env");
     }
     throw new ConfigError(`.env: cannot be read: ${describeError(error)}`);
   }
+}
+
+/**
+ * The text of a `.env` file.
+ *
+ * @throws {ConfigError} if it is UTF-16 without a byte order mark, or no text at all
+ */
+export function decodeDotenv(bytes: Uint8Array<ArrayBuffer>): string {
+  const [a, b] = bytes;
+  const isUtf16 = a === 0xff && b === 0xfe || a === 0xfe && b === 0xff;
+  const encoding = isUtf16 ? (a === 0xff ? "utf-16le" : "utf-16be") : "utf-8";
+  const text = new TextDecoder(encoding).decode(bytes); // without the mark
+  if (text.includes("\0")) throw new ConfigError(".env: is not UTF-8 text; save it as UTF-8");
+  return text;
+}
+
+/** What is wrong with names of variables in the environment, a line each. */
+export async function misspeltVariables(): Promise<string[]> {
+  const { state } = await Deno.permissions.query({ name: "env" });
+  const names = state === "granted" ? Object.keys(Deno.env.toObject()) : likelyMisspellings();
+  const isSet = (name: string) => {
+    const { state } = Deno.permissions.querySync({ name: "env", variable: name });
+    return state === "granted" && Deno.env.get(name) !== undefined;
+  };
+  return names.filter(isSet).flatMap((name) => warnOfName(name) ?? []);
+}
+
+/** Where the environment may not be listed, names can only be tried. */
+function likelyMisspellings() {
+  const ours = variables.map((name) => name.replace(/^ZIPFERRY_/, ""));
+  const near = ours.flatMap((name) => [name, ...lettersDropped(name), ...lettersSwapped(name)]);
+  return [...new Set([...near, ...wordsOfFlags()])].map((name) => `ZIPFERRY_${name}`);
+}
+
+function lettersDropped(name: string) {
+  return [...name].map((_, i) => name.slice(0, i) + name.slice(i + 1));
+}
+
+function lettersSwapped(name: string) {
+  return [...name].map((_, i) =>
+    name.slice(0, i) + name.charAt(i + 1) + name[i] + name.slice(i + 2)
+  );
 }
 
 /** The commit that this program was made of, if whoever made an executable or an image told it. */

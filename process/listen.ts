@@ -11,6 +11,9 @@ import { describeError, log } from "../lib/log.ts";
 /** Pause before listening again, in milliseconds. */
 const RELISTEN_MS = 250;
 
+/** What goes wrong again and again is logged once in this time, in milliseconds. */
+const TELL_MS = 5000;
+
 /** How long connections get to end after their downloads were cut, in milliseconds. */
 const LAST_WORDS_MS = 1000;
 
@@ -20,7 +23,7 @@ export class StartError extends Error {
   override readonly name = "StartError";
 }
 
-/** Where to listen. */
+/** Where to listen, and with what. */
 export interface Address {
   /** Address of an interface. */
   readonly hostname: string;
@@ -28,6 +31,18 @@ export interface Address {
   readonly port: number;
   /** Unix socket to listen on instead, undefined for none. */
   readonly unix?: string;
+  /** What clients may not take. @default nothing */
+  readonly descriptors?: Descriptors;
+}
+
+/** File descriptors that are kept back for downloads in flight. */
+export interface Descriptors {
+  /** Takes them again; false if there are too few for that and for new clients. */
+  refill(): boolean;
+  /** Lets downloads have them. */
+  runOut(): void;
+  /** Calls back when that happens. */
+  onRunOut(listener: () => void): void;
 }
 
 /** How listening ends. */
@@ -50,13 +65,13 @@ type Server = Deno.HttpServer<Deno.NetAddr | Deno.UnixAddr>;
 
 /**
  * Listens until it is stopped. An error of `accept`, as when files run out, ends a server of the
- * runtime: another one takes its place.
+ * runtime: another one takes its place, as soon as there are descriptors again.
  *
  * @throws {StartError} if the address cannot be had
  * @throws {ConfigError} if something else than a socket is where the Unix socket is to be
  */
 export async function listen(
-  { hostname, port, unix }: Address,
+  { hostname, port, unix, descriptors }: Address,
   handler: Deno.ServeHandler<Deno.Addr>,
 ): Promise<Listening> {
   const options = {
@@ -70,52 +85,117 @@ export async function listen(
       ? Deno.serve({ ...options, path: unix }, handler)
       : Deno.serve({ ...options, hostname, port }, handler);
   if (unix) await removeStaleSocket(unix);
-  const server = firstServer(() => open(port));
+  const server = firstServer(() => open(port), { hostname, port, unix });
   const { addr } = server;
-  const socket = new Socket(server, async () => {
+  const reopen = async () => {
     if (unix) await removeStaleSocket(unix);
     return open("port" in addr ? addr.port : port);
-  });
+  };
+  const socket = new Socket(server, { reopen, descriptors });
   return { url: urlOf(addr), stop: (options) => socket.stop(options) };
+}
+
+interface SocketOptions {
+  readonly reopen: () => Promise<Server>;
+  readonly descriptors?: Descriptors;
 }
 
 /** One server after another on the same address. */
 class Socket {
-  readonly #open: () => Promise<Server>;
-  #server: Server;
+  readonly #options: SocketOptions;
+  /** Servers that take no new clients any more, each until its last connection ends. */
+  readonly #draining = new Set<Promise<void>>();
+  #server: Server | null;
+  /** Resolved when the server is told to take nobody any more: it ends only with its last client. */
+  #closed = Promise.withResolvers<void>();
+  /** The server ended by itself: there is nothing to close in a hurry. */
+  #failed = false;
+  #toldAt = -Infinity;
   #stopping = false;
 
-  constructor(server: Server, open: () => Promise<Server>) {
+  constructor(server: Server, options: SocketOptions) {
     this.#server = server;
-    this.#open = open;
+    this.#options = options;
+    options.descriptors?.onRunOut(() => {
+      if (this.#failed) return;
+      this.#tell(() =>
+        log.warn("out of file descriptors, no new clients for now: raise the limit, see ulimit -n")
+      );
+      this.#drain();
+    });
     this.#keep();
   }
 
   async stop({ grace, cut }: StopOptions) {
     this.#stopping = true;
-    const finished = this.#server.shutdown();
+    this.#drain();
+    const finished = Promise.all(this.#draining).then(() => {});
     if (await endsWithin(finished, grace)) return;
     cut();
     await endsWithin(finished, LAST_WORDS_MS);
   }
 
+  /**
+   * Takes no new clients. Downloads go on, connections without a request are closed. This works, and
+   * waits for what was begun, also after an error of `accept` ended the server.
+   */
+  #drain({ after = 0 } = {}) {
+    const server = this.#server;
+    if (!server) return;
+    this.#server = null;
+    this.#closed.resolve();
+    this.#closed = Promise.withResolvers();
+    const shutdown = async () => {
+      if (after > 0 && !this.#stopping) await sleep(after);
+      await server.shutdown();
+    };
+    const drained = shutdown().catch((error) => {
+      log.error("cannot close a server: {why}", { why: describeError(error) });
+    }).finally(() => this.#draining.delete(drained));
+    this.#draining.add(drained);
+  }
+
   async #keep() {
     while (!this.#stopping) {
-      await this.#server.finished.catch((error) => {
-        log.error("accept failed, listening again: {why}", { why: describeError(error) });
-      });
-      for (let server = null; !server;) {
+      if (this.#server) await Promise.race([this.#failure(this.#server), this.#closed.promise]);
+      // It takes nobody any more; who came before may have sent a request that was not read yet.
+      this.#drain({ after: RELISTEN_MS });
+      while (!this.#server) {
         if (!this.#stopping) await sleep(RELISTEN_MS);
         if (this.#stopping) return;
-        server = await this.#tryToOpen();
-        this.#server = server ?? this.#server;
+        if (this.#options.descriptors?.refill() === false) continue;
+        this.#server = await this.#tryToOpen();
+        this.#failed = false;
       }
     }
+    this.#drain();
+  }
+
+  /** Resolves when the server ends. */
+  async #failure(server: Server) {
+    try {
+      await server.finished;
+    } catch (error) {
+      if (this.#server !== server) return; // it was told to end before
+      this.#tell(() =>
+        log.error("accept failed, listening again: {why}", { why: describeError(error) })
+      );
+      this.#failed = true;
+      this.#options.descriptors?.runOut();
+    }
+  }
+
+  /** Writes a line unless it did so a moment ago: whatever is short stays so for a while. */
+  #tell(write: () => void) {
+    const now = performance.now();
+    if (now - this.#toldAt < TELL_MS) return;
+    this.#toldAt = now;
+    write();
   }
 
   async #tryToOpen(): Promise<Server | null> {
     try {
-      return await this.#open();
+      return await this.#options.reopen();
     } catch (error) {
       log.error("cannot listen, trying again: {why}", { why: describeError(error) });
       return null;
@@ -126,29 +206,61 @@ class Socket {
 /** A socket that a killed process left behind would be in the way; one in use is left alone. */
 async function removeStaleSocket(path: string) {
   const name = JSON.stringify(path);
-  const stat = await Deno.lstat(path).catch(() => null);
+  // Not the asynchronous calls: they need a thread, and there may be none to have.
+  const stat = lstat(path);
   if (!stat) return;
   if (!stat.isSocket) throw new ConfigError(`--unix: ${name} is there and is no socket`);
   const inUse = await Deno.connect({ transport: "unix", path })
     .then((connection) => (connection.close(), true), () => false);
   if (inUse) throw new StartError(`listen: another process listens on ${name}`);
-  await Deno.remove(path);
+  Deno.removeSync(path);
 }
 
-function firstServer(open: () => Server): Server {
+function lstat(path: string): Deno.FileInfo | null {
+  try {
+    return Deno.lstatSync(path);
+  } catch {
+    return null;
+  }
+}
+
+function firstServer(open: () => Server, { hostname, port, unix }: Address): Server {
   try {
     return open();
   } catch (error) {
-    throw new StartError(`listen: ${describeError(error)}`);
+    const where = unix ? JSON.stringify(unix) : `${bracketed(hostname)}:${port}`;
+    throw new StartError(`listen: ${where}: ${reasonOf(error)}`);
   }
+}
+
+/** Why an address cannot be had, and which option chooses another one. */
+function reasonOf(error: unknown): string {
+  const { AddrInUse, AddrNotAvailable, PermissionDenied, NotFound } = Deno.errors;
+  if (error instanceof AddrInUse) return "address already in use; choose another port by --port";
+  if (error instanceof AddrNotAvailable) {
+    return "this machine has no such address; choose another one by --hostname";
+  }
+  if (error instanceof PermissionDenied) {
+    return "not permitted; ports below 1024 may need privileges, choose another one by --port";
+  }
+  if (error instanceof NotFound) return "there is no such folder; choose another path by --unix";
+  const why = describeError(error);
+  return /lookup address/.test(why) ? `${why}; choose another address by --hostname` : why;
 }
 
 function urlOf(addr: Deno.NetAddr | Deno.UnixAddr) {
   if (!("port" in addr)) return `unix:${addr.path}`;
-  const host = addr.hostname.includes(":") ? `[${addr.hostname}]` : addr.hostname;
-  return `http://${host}:${addr.port}/`;
+  return `http://${bracketed(addr.hostname)}:${addr.port}/`;
+}
+
+function bracketed(hostname: string) {
+  return hostname.includes(":") ? `[${hostname}]` : hostname;
 }
 
 async function endsWithin(work: Promise<void>, milliseconds: number): Promise<boolean> {
-  return await Promise.race([work.then(() => true), sleep(milliseconds, false)]);
+  const timer = new AbortController();
+  const patience = sleep(milliseconds, false, { signal: timer.signal }).catch(() => false);
+  const ended = await Promise.race([work.then(() => true), patience]);
+  timer.abort();
+  return ended;
 }

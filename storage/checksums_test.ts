@@ -35,7 +35,7 @@ function checksum({ offset, length, crc32: before }: FileSlice): Promise<number>
   return Promise.resolve(crc32(content, before));
 }
 
-Deno.test("a value is remembered, whether scanned or told", async () => {
+Deno.test("Checksums: a value is remembered, whether scanned or told", async () => {
   const { source, slices } = fakeSource();
   const checksums = new Checksums(source);
   assert.equal(checksums.get(FILE), undefined);
@@ -51,20 +51,20 @@ Deno.test("a value is remembered, whether scanned or told", async () => {
   assert.equal(slices.length, 1);
 });
 
-Deno.test("a told value takes the place of a remembered one", () => {
+Deno.test("Checksums: a told value takes the place of a remembered one", () => {
   const checksums = new Checksums(fakeSource().source);
   checksums.set(FILE, 1);
   checksums.set(FILE, 0);
   assert.equal(checksums.get(FILE), 0);
 });
 
-Deno.test("an empty file is not read", async () => {
+Deno.test("Checksums: an empty file is not read", async () => {
   const { source, slices } = fakeSource();
   assert.equal(await new Checksums(source).scan({ ...FILE, size: 0 }, NEVER), 0);
   assert.equal(slices.length, 0);
 });
 
-Deno.test("a file that changed, and another file, are scanned again", async () => {
+Deno.test("Checksums: a file that changed, and another file, are scanned again", async () => {
   const { source, slices } = fakeSource();
   const checksums = new Checksums(source);
   await checksums.scan(FILE, NEVER);
@@ -75,7 +75,7 @@ Deno.test("a file that changed, and another file, are scanned again", async () =
   assert.equal(slices.length, 3);
 });
 
-Deno.test("two who ask at the same time wait for one scan", async () => {
+Deno.test("Checksums: two who ask at the same time wait for one scan", async () => {
   const { source, slices } = fakeSource();
   const checksums = new Checksums(source);
   const scans = [1, 2, 3].map(() => checksums.scan(FILE, NEVER));
@@ -83,7 +83,7 @@ Deno.test("two who ask at the same time wait for one scan", async () => {
   assert.equal(slices.length, 1);
 });
 
-Deno.test("a large file is scanned in slices", async () => {
+Deno.test("Checksums: a large file is scanned in slices", async () => {
   const { source, slices } = fakeSource();
   const size = 130 * MIB;
   const crc = await new Checksums(source).scan({ ...FILE, size }, NEVER);
@@ -95,7 +95,7 @@ Deno.test("a large file is scanned in slices", async () => {
   ]);
 });
 
-Deno.test("an abandoned scan stops after its slice, and the next one goes on from there", async () => {
+Deno.test("Checksums: an abandoned scan stops after its slice, and the next one goes on from there", async () => {
   await using tree = await makeTree({ "0123/huge": { size: 200 * MIB } });
   using real = new DiskSource({ root: tree.path, workers: 1 });
   const [file] = (await real.list("0123"))!.entries;
@@ -114,7 +114,7 @@ Deno.test("an abandoned scan stops after its slice, and the next one goes on fro
   assert.deepEqual(offsets(), [0, 64, 128, 192]);
 });
 
-Deno.test("a scan goes on as long as one waits for it", async () => {
+Deno.test("Checksums: a scan goes on as long as one waits for it", async () => {
   const { source, slices } = fakeSource();
   const checksums = new Checksums(source);
   const file = { ...FILE, size: 130 * MIB };
@@ -133,14 +133,14 @@ Deno.test("a scan goes on as long as one waits for it", async () => {
   assert.equal(slices.length, 6);
 });
 
-Deno.test("who has left starts no scan", async () => {
+Deno.test("Checksums: who has left starts no scan", async () => {
   const { source, slices } = fakeSource();
   const scan = new Checksums(source).scan(FILE, AbortSignal.abort());
   await assert.rejects(scan, { name: "AbortError" });
   assert.equal(slices.length, 0);
 });
 
-Deno.test("a failure is told to all who wait, and not remembered", async () => {
+Deno.test("Checksums: a failure is told to all who wait, and not remembered", async () => {
   const failure = new StorageError("ESTALE", "changed");
   let fail = true;
   const { source, slices } = fakeSource((slice) =>
@@ -157,7 +157,7 @@ Deno.test("a failure is told to all who wait, and not remembered", async () => {
   assert.equal(await checksums.scan(FILE, NEVER), crc32("12345"));
 });
 
-Deno.test("the memory has a bound: what was not used for longest is forgotten", () => {
+Deno.test("Checksums: the memory has a bound: what was not used for longest is forgotten", () => {
   const checksums = new Checksums(fakeSource().source, { maxBytes: 10_000 });
   const files = Array.from({ length: 1000 }, (_, i) => ({ ...FILE, location: `/photos/${i}` }));
   for (const [i, file] of files.entries()) {
@@ -182,7 +182,7 @@ Deno.test("recall() takes what the source keeps; set() and forget() tell it", as
   assert.deepEqual([second.get(a), second.get(b)], [1, undefined]);
 });
 
-Deno.test("a source that cannot keep values is told of no more, and that is said once", async () => {
+Deno.test("Checksums: a source that cannot keep values is told of no more, and that is said once", async () => {
   const source = new MemorySource({ "h/a": "1" });
   const [a] = (await source.list("h"))!.entries;
   const failure = new StorageError("EINDEX", "no such file");
@@ -220,7 +220,7 @@ function keepingSource() {
 
 const wait = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 
-Deno.test("values come together for a second before the source is told, each once", async () => {
+Deno.test("Checksums: values come together for a second before the source is told, each once", async () => {
   const { source, calls } = keepingSource();
   const checksums = new Checksums(source);
   const b = { ...FILE, location: "h/b" };
@@ -241,7 +241,7 @@ Deno.test("values come together for a second before the source is told, each onc
   assert.deepEqual(calls[1], [{ file: FILE, crc32: 3 }]);
 });
 
-Deno.test("the source is told 5,000 values at a time, and only what a file is known by", async () => {
+Deno.test("Checksums: the source is told 5,000 values at a time, and only what a file is known by", async () => {
   const { source, calls, recalled } = keepingSource();
   const checksums = new Checksums(source);
   const files = Array.from(
@@ -268,7 +268,7 @@ Deno.test("recall() asks for files that have content and no known value", async 
   assert.deepEqual(calls, [[{ file: told, crc32: 7 }]], "what the source keeps it is not told");
 });
 
-Deno.test("a source that keeps nothing is neither asked nor told", async () => {
+Deno.test("Checksums: a source that keeps nothing is neither asked nor told", async () => {
   const { source, calls, recalled } = keepingSource();
   const checksums = new Checksums({ ...source, keepsChecksums: false });
   await checksums.recall([FILE]);
@@ -278,7 +278,7 @@ Deno.test("a source that keeps nothing is neither asked nor told", async () => {
   assert.deepEqual([calls, recalled], [[], []]);
 });
 
-Deno.test("the content of an empty file is not told", async () => {
+Deno.test("Checksums: the content of an empty file is not told", async () => {
   const { source, calls } = keepingSource();
   const checksums = new Checksums(source);
   await checksums.scan({ ...FILE, size: 0 }, NEVER);
@@ -299,7 +299,7 @@ Deno.test("forget() also forgets how far a scan came", async () => {
   assert.deepEqual(slices.map(({ offset }) => offset / MIB), [0, 0, 64, 128]);
 });
 
-Deno.test("a failure to tell the source is told once, and what waits is dropped", async () => {
+Deno.test("Checksums: a failure to tell the source is told once, and what waits is dropped", async () => {
   const failures: unknown[] = [];
   let told = 0;
   const { source } = keepingSource();

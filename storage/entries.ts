@@ -176,8 +176,10 @@ class Gathered {
     const mode = state.mode | (name.endsWith("/") ? OWNER_MAY.folder : OWNER_MAY.file);
     const isTold = place.path === name && place.location === `${this.#hash}/${name}`;
     this.#entries.push(name, { ...state, mode }, isTold ? undefined : place);
-    // Each entry ends in a byte that no name can hold.
-    this.#fingerprint.update(`${name}\0${size} ${mtimeMs} ${mode}\0`);
+    // Each entry ends in a byte that no name can hold. Entries from before 1970 once had a field more:
+    // the mark keeps a download that began then from going on in another layout.
+    const mark = mtimeMs < 0 ? " undated" : "";
+    this.#fingerprint.update(`${name}\0${size} ${mtimeMs} ${mode}${mark}\0`);
     this.#see(state);
     if (Math.abs(this.#started - mtimeMs) < RECENT_MS) this.#settled = false;
   }

@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { createHash } from "node:crypto";
 import { type Child, type FolderContent, gatherEntries } from "./entries.ts";
 import { type EntryState, type Listing, unpackListing } from "./listing.ts";
 
@@ -75,4 +76,19 @@ Deno.test("gatherEntries() tells times that every program can read", async () =>
 Deno.test("gatherEntries() of a source that knows no times at all", async () => {
   const folder = { ...child("a", { mtimeMs: -Infinity }), isDirectory: true };
   assert.equal((await list([folder], state({ mtimeMs: -Infinity }))).lastModified, 0);
+});
+
+Deno.test("gatherEntries() gives entries from before 1970 another fingerprint than their old layout had", async () => {
+  const of = async (mtimeMs: number) => {
+    const state = { size: 1, mtimeMs, mode: 0o644, dev: 1, ino: 1 };
+    const content = {
+      state: { ...state, size: 0, mtimeMs: 0 },
+      children: [{ original: "a", isDirectory: false, state, target: null }],
+      leftOut: [],
+    };
+    return (await gatherEntries({ hash: "h", read: () => content }))?.fingerprint;
+  };
+  const plain = (text: string) => createHash("sha256").update(text).digest("hex").slice(0, 32);
+  assert.equal(await of(1000), plain("a\0" + "1 1000 420\0"));
+  assert.notEqual(await of(-1000), plain("a\0" + "1 -1000 420\0"));
 });

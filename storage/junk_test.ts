@@ -112,7 +112,7 @@ Deno.test("isUnfinished() and isJunk() leave photos alone", () => {
   }
 });
 
-Deno.test("no name is in both tables, or twice", () => {
+Deno.test("junk: no name is in both tables, or twice", () => {
   const names = [...UNFINISHED, ...JUNK].flatMap(({ names }) => names.map((n) => n.toLowerCase()));
   assert.deepEqual(names.filter((name, i) => names.indexOf(name) !== i), []);
   for (const { from, source } of [...UNFINISHED, ...JUNK]) {

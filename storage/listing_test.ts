@@ -76,3 +76,21 @@ Deno.test("filesOf() leaves empty folders out", () => {
   for (const name of ["a", "b/", "c/d", "e/f/"]) columns.push(name, STATE);
   assert.deepEqual(filesOf(unpackListing(packed(columns))).map(({ name }) => name), ["a", "c/d"]);
 });
+
+Deno.test("a disk whose times tell nothing: neither identity nor version has a time in it", () => {
+  const at = (steady: boolean, change: Partial<EntryState> = {}) => {
+    const columns = new EntryColumns();
+    columns.push("a", { ...STATE, ...change });
+    return unpackListing({ ...packed(columns), steady }).entries[0];
+  };
+  for (const field of ["identity", "version"] as const) {
+    const later = { mtimeMs: STATE.mtimeMs + 1 };
+    assert.notEqual(at(true, later)[field], at(true)[field], field);
+    assert.equal(at(false, later)[field], at(false)[field], field);
+    assert.notEqual(at(false)[field], at(true)[field], field);
+    assert.notEqual(at(false, { size: 9 })[field], at(false)[field], field);
+    assert.notEqual(at(true, { size: 9 })[field], at(true)[field], field);
+  }
+  assert.notEqual(at(false, { ino: 9 }).identity, at(false).identity);
+  assert.notEqual(at(false, { dev: 9 }).identity, at(false).identity);
+});

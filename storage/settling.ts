@@ -55,7 +55,9 @@ export class Settling {
     const started = performance.now();
     for (;;) {
       const listing = await this.#source.list(hash, { signal });
-      const left = listing?.steady ? this.#quiet - (Date.now() - listing.changed) : 0;
+      if (!listing?.steady || this.#quiet === 0) return listing;
+      // A clock that is a little ahead may have made the change later than now.
+      const left = this.#quiet - Math.max(Date.now() - listing.changed, 0);
       if (left <= 0) return listing;
       if (performance.now() - started + left > PATIENCE * this.#quiet) throw unsettled();
       await this.#wait(left, signal);

@@ -62,12 +62,22 @@ Deno.test("Settling: a folder that keeps changing is refused in bounded time", a
 
 Deno.test("Settling: with no quiet time, or a disk whose times tell nothing, none waits", async () => {
   const now = changedAgo(0);
-  assert.ok((await timed(new Settling(now, { quiet: 0 }).list("h"))).milliseconds < 100);
+  for (const source of [now, changedAgo(-500), changedAgo(-1900)]) {
+    const { result, milliseconds } = await timed(new Settling(source, { quiet: 0 }).list("h"));
+    assert.ok(result && milliseconds < 100);
+  }
   const timeless: FileSource = countTasks(now, {
     list: async (hash) => ({ ...(await now.list(hash))!, steady: false }),
   });
   const { result } = await timed(new Settling(timeless, { quiet: 60_000 }).list("h"));
   assert.equal(result?.steady, false);
+});
+
+Deno.test("Settling: a change by a clock that is a little ahead is waited for", async () => {
+  const settling = new Settling(changedAgo(-300), { quiet: QUIET });
+  const { result, milliseconds } = await timed(settling.list("h"));
+  assert.equal(result?.entries.length, 1);
+  assert.ok(milliseconds >= 300 + QUIET - 20, `${milliseconds} ms`);
 });
 
 Deno.test("Settling: a time that is yet to come is waited for by nobody", async () => {
@@ -100,4 +110,28 @@ Deno.test("Settling: at most as many wait as it was told", async () => {
   );
   leaving.abort();
   await ended;
+});
+
+Deno.test("Settling: nobody begins to wait who would have waited too long in the end", async () => {
+  const { now } = performance;
+  const cases: [number, boolean][] = [[1900, true], [2100, false]]; // of 3 times 1000 ms, 1000 are left
+  for (const [elapsed, waits] of cases) {
+    const source = new MemorySource();
+    source.put("h/a", { content: "1", mtime: new Date(Date.now() + 1) });
+    const settling = new Settling(source, { quiet: 1000 });
+    let looks = 0;
+    performance.now = () => looks++ === 0 ? 0 : elapsed;
+    const leaving = new AbortController();
+    try {
+      const list = settling.list("h", leaving.signal);
+      list.catch(() => {});
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      assert.equal(settling.waiting, waits ? 1 : 0, `after ${elapsed} ms`);
+      leaving.abort();
+      const code = (error: { code: unknown }) => error.code === "EUNSETTLED";
+      await assert.rejects(list, waits ? { name: "AbortError" } : code);
+    } finally {
+      performance.now = now;
+    }
+  }
 });

@@ -20,7 +20,7 @@ const tick = () => new Promise((resolve) => setTimeout(resolve));
 const source = new MemorySource({ "first/a": "1", "second/a": "1", "fourth/a": "1" });
 const listingOf = (hash: string) => source.list(hash);
 
-Deno.test("who asks while a folder is listed shares the listing after it", async () => {
+Deno.test("PendingListings: who asks while a folder is listed shares the listing after it", async () => {
   const pending = new PendingListings();
   const { begun, list } = countedListings();
   const first = pending.get("a", list);
@@ -44,7 +44,7 @@ Deno.test("who asks while a folder is listed shares the listing after it", async
   assert.equal((await afterwards)?.hash, "fourth");
 });
 
-Deno.test("a listing that fails does so for those who asked for it only", async () => {
+Deno.test("PendingListings: a listing that fails does so for those who asked for it only", async () => {
   const pending = new PendingListings();
   const { begun, list } = countedListings();
   const first = pending.get("a", list);
@@ -56,7 +56,7 @@ Deno.test("a listing that fails does so for those who asked for it only", async 
   assert.equal((await second)?.hash, "second");
 });
 
-Deno.test("folders are listed beside each other", () => {
+Deno.test("PendingListings: folders are listed beside each other", () => {
   const pending = new PendingListings();
   const { begun, list } = countedListings();
   for (const hash of ["a", "b", "c"]) pending.get(hash, list);

@@ -65,6 +65,10 @@ export interface Messages {
   readonly emptyList: PageText;
   /** `/` for a visitor who may not see the list. */
   readonly hiddenList: PageText;
+  /** An archive to which photos are still being added. */
+  readonly unsettled: PageText;
+  /** For an archive that cannot be made until the owner of the photos puts something right. */
+  readonly ownerMustAct: PageText;
   /** `/` when the only folders are such that no link reaches. */
   readonly onlyUnreachable: PageText;
   /** On `/` for a visitor who may not see the list, unless nobody may. */
@@ -75,10 +79,6 @@ export interface Messages {
   readonly problems: Readonly<Record<Problem, string>>;
   /** The list's other pages. */
   readonly paging: PagingText;
-  /** An archive to which photos are still being added. */
-  readonly unsettled: PageText;
-  /** For an archive that cannot be made until the owner of the photos puts something right. */
-  readonly ownerMustAct: PageText;
   /** Pages of errors, by status. */
   readonly errors: Readonly<Record<ErrorStatus, PageText>>;
   /** "file" after a number. */
@@ -110,6 +110,17 @@ export const messages: Readonly<Record<Language, Messages>> = {
       lead: "This service sends folders of photos as ZIP files.",
       hint: "To download yours, open the complete link that you were given.",
     },
+    unsettled: {
+      title: "Photos are still being added",
+      lead: "The download will be ready once all photos have arrived.",
+      hint: "This page reloads by itself.",
+    },
+    ownerMustAct: {
+      title: "These photos need their owner",
+      lead: "A name or a permission in this folder keeps the server from sending it.",
+      hint: "Trying again will not help. Please tell the person who gave you the link: " +
+        "the log of the server says what has to be changed.",
+    },
     onlyUnreachable: {
       title: "No archives yet",
       lead: "The service is running, but no folder has a link yet.",
@@ -140,17 +151,6 @@ export const messages: Readonly<Record<Language, Messages>> = {
       previous: "Previous",
       next: "Next",
       range: "{first}–{last} of {total}",
-    },
-    unsettled: {
-      title: "Photos are still being added",
-      lead: "The download will be ready once all photos have arrived.",
-      hint: "This page reloads by itself.",
-    },
-    ownerMustAct: {
-      title: "These photos need their owner",
-      lead: "A name or a permission in this folder keeps the server from sending it.",
-      hint: "Trying again will not help. Please tell the person who gave you the link: " +
-        "the log of the server says what has to be changed.",
     },
     errors: {
       400: {
@@ -216,6 +216,17 @@ export const messages: Readonly<Record<Language, Messages>> = {
       lead: "Этот сервис отдаёт папки с фотографиями в виде ZIP-файлов.",
       hint: "Чтобы скачать свою, откройте полученную ссылку целиком.",
     },
+    unsettled: {
+      title: "Фотографии ещё загружаются",
+      lead: "Скачать архив можно будет, когда загрузятся все фотографии.",
+      hint: "Страница обновится сама.",
+    },
+    ownerMustAct: {
+      title: "Нужна помощь владельца",
+      lead: "Имя файла или права доступа в этой папке не дают серверу её отправить.",
+      hint: "Повторять попытку бесполезно. Сообщите тому, кто дал вам ссылку: " +
+        "в журнале сервера сказано, что нужно исправить.",
+    },
     onlyUnreachable: {
       title: "Архивов пока нет",
       lead: "Сервис работает, но ни у одной папки ещё нет ссылки.",
@@ -247,17 +258,6 @@ export const messages: Readonly<Record<Language, Messages>> = {
       previous: "Назад",
       next: "Вперёд",
       range: "{first}–{last} из {total}",
-    },
-    unsettled: {
-      title: "Фотографии ещё загружаются",
-      lead: "Скачать архив можно будет, когда загрузятся все фотографии.",
-      hint: "Страница обновится сама.",
-    },
-    ownerMustAct: {
-      title: "Нужна помощь владельца",
-      lead: "Имя файла или права доступа в этой папке не дают серверу её отправить.",
-      hint: "Повторять попытку бесполезно. Сообщите тому, кто дал вам ссылку: " +
-        "в журнале сервера сказано, что нужно исправить.",
     },
     errors: {
       400: {

@@ -216,13 +216,9 @@ function maintain(tree: Tree, index: string, action: string, ...hashes: string[]
 
 Deno.test({
   ...LINUX,
-  name: "--checksums: an index that cannot be used is left alone, and all goes on",
+  name: "--checksums: an index that cannot be used is left alone, and nothing starts with it",
   fn: async (t) => {
     await using tree = await makeAlbums({ [HASH]: [PHOTO, 1000] });
-    const { sha256 } = await (async () => {
-      await using program = await serve(tree);
-      return await download(linkOf(program));
-    })();
     const foreign = tree.join("foreign.db");
     {
       using database = new DatabaseSync(foreign);
@@ -249,25 +245,56 @@ Deno.test({
     for (const path of [foreign, newer, damaged, cut, text, directory, missing]) {
       await t.step(basename(path), async () => {
         const before = contentOf(path);
-        await using program = await serve(tree, path);
-        for (let i = 0; i < 3; i++) {
-          assert.equal((await download(linkOf(program))).sha256, sha256);
+        for (const more of [[], ["--check-config"], ["verify"]]) {
+          const { code, stdout, stderr } = await runToEnd(
+            [...more, "--port", "0", "--folder", tree.join("photos"), "--checksums", path],
+            { task: "start:checksums" },
+          );
+          assert.deepEqual([code, stdout], [2, ""], stderr);
+          assert.match(stderr, /^zipferry: --checksums: .*\n$/);
+          assert.ok(stderr.includes(basename(path)), stderr);
         }
-        program.kill("SIGTERM");
-        assert.equal((await program.status).code, 0);
-        const lines = program.stderr().trim().split("\n").map((line) => JSON.parse(line));
-        assert.deepEqual(lines.map(({ level }) => level), ["WARN"], program.stderr());
-        assert.match(lines[0].message, /^going on without the file of --checksums: /);
         assert.deepEqual(contentOf(path), before);
-
-        const { code, stdout, stderr } = await runToEnd(
-          ["verify", "--folder", tree.join("photos"), "--checksums", path],
-          { task: "start:checksums" },
-        );
-        assert.deepEqual([code, stdout], [2, ""]);
-        assert.match(stderr, /^zipferry: --checksums: .*\n$/);
       });
     }
+  },
+});
+
+Deno.test({
+  ...LINUX,
+  name: "--checksums: all goes on with an index that became unusable meanwhile",
+  async fn() {
+    await using tree = await makeAlbums({ [HASH]: [PHOTO, 1000] });
+    const { sha256 } = await (async () => {
+      await using program = await serve(tree);
+      return await download(linkOf(program));
+    })();
+    const path = tree.join("index.db");
+    await using program = await serve(tree, path);
+    Deno.writeTextFileSync(path, "a letter, and no database\n".repeat(1000));
+    const before = contentOf(path);
+    for (let i = 0; i < 3; i++) {
+      assert.equal((await download(linkOf(program))).sha256, sha256);
+    }
+    program.kill("SIGTERM");
+    assert.equal((await program.status).code, 0);
+    const lines = program.stderr().trim().split("\n").map((line) => JSON.parse(line));
+    assert.deepEqual(lines.map(({ level }) => level), ["WARN"], program.stderr());
+    assert.match(lines[0].message, /^going on without the file of --checksums: /);
+    assert.deepEqual(contentOf(path), before);
+  },
+});
+
+Deno.test({
+  ...LINUX,
+  name: "--check-config tries the file of --checksums and leaves none behind",
+  async fn() {
+    await using tree = await makeAlbums({ [HASH]: [1000] });
+    const path = tree.join("index.db");
+    const args = ["--check-config", "--folder", tree.join("photos"), "--checksums", path];
+    const { code, stderr } = await runToEnd(args, { task: "start:checksums" });
+    assert.deepEqual([code, stderr], [0, ""]);
+    assert.deepEqual([...Deno.readDirSync(tree.path)].map(({ name }) => name), ["photos"]);
   },
 });
 

@@ -47,15 +47,19 @@ testWith(["java"], "Java's HttpURLConnection follows the redirect, with its quer
   assert.equal(manifest, direct);
 });
 
-testWith(["java"], "upstream.md: Java's HttpClient needs HTTP_1_1 without a proxy", async () => {
-  await using site = await serve();
-  const url = site.url + LINK;
-  const [asItIs, told] = await java(["HttpClient", url], ["HttpClient HTTP_1_1", url]);
-  assert.equal(told, site.whole);
-  // 400 from the runtime, which parses no request that offers an upgrade and has a length. If this
-  // fails, Deno was mended: docs/upstream.md says what may go.
-  assert.equal(asItIs, "400");
-});
+testWith(
+  ["java"],
+  "upstream.md: Java's HttpClient works with HTTP_1_1 without a proxy; else not in each version",
+  async () => {
+    await using site = await serve();
+    const url = site.url + LINK;
+    const [asItIs, told] = await java(["HttpClient", url], ["HttpClient HTTP_1_1", url]);
+    assert.equal(told, site.whole);
+    // 400 from the runtime, which parses no request that offers an upgrade and has a length. Java 17.0.15
+    // sends such requests, 17.0.21 sends no length. testing/upstream_test.ts holds the 400 itself.
+    assert.ok([`400`, site.whole].includes(asItIs), asItIs);
+  },
+);
 
 const PROXIES = [
   ["nginx", startNginx],

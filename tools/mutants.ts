@@ -30,7 +30,13 @@ const NOT_COPIED = new Set([".git", "node_modules", "dist", ".coverage", ".mutan
 const WIDER: Readonly<Record<string, readonly string[]>> = {
   zip: ["engines", "handlers"],
   http: ["handlers", "main_test.ts"],
-  storage: ["engines", "handlers", "commands", "testing/mutation_test.ts"],
+  storage: [
+    "tools/write_names_test.ts",
+    "engines",
+    "handlers",
+    "commands",
+    "testing/mutation_test.ts",
+  ],
   engines: ["handlers", "testing/mutation_test.ts"],
   handlers: ["main_test.ts", "testing/mutation_test.ts"],
   lib: ["storage", "handlers", "main_test.ts"],

@@ -226,7 +226,8 @@ export class ArchiveStream {
     const to = Math.min(end, window.end);
     const empty = data === end && whole && !isFolder(entries[index]);
     if (from < to || empty) window.slices.push(this.#slice(window, index, from, to));
-    if (end > window.end && this.#sizeOf(index + 1) > window.longest) this.#scanAhead(index + 1);
+    const nextIsWanted = end > window.end && end < this.#end;
+    if (nextIsWanted && this.#sizeOf(index + 1) > window.longest) this.#scanAhead(index + 1);
   }
 
   #sizeOf(index: number) {

@@ -7,7 +7,7 @@ import { DiskSource } from "./disk.ts";
 
 const HASH = "0123456789abcdef";
 
-Deno.test("no task leaves a file open, whether it ends well or not", {
+Deno.test("DiskSource: no task leaves a file open, whether it ends well or not", {
   ignore: Deno.build.os !== "linux",
 }, async () => {
   await using tree = await makeTree({

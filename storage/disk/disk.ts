@@ -26,7 +26,8 @@ import type { IndexKey } from "./checksum_index.ts";
 import { unpackFolders } from "./folders.ts";
 import { Pool, type PoolOptions } from "./pool.ts";
 import { TIME_SET_ON_OPEN } from "./same_file.ts";
-import { type DiskSelection, fileOf } from "./walk.ts";
+import { fileOf } from "./stat.ts";
+import type { DiskSelection } from "./walk.ts";
 
 /** A folder in which something is changing is listed again after these pauses, for this long. */
 const RETRY_MS = 30;
@@ -87,6 +88,11 @@ export class DiskSource implements FileSource, Disposable {
     this.#strict = options.strict ?? false;
     this.#onUnsteady = options.onUnsteady;
     this.#pool = new Pool(options);
+  }
+
+  /** Starts the threads, which otherwise come with the first tasks: see {@link Pool.start}. */
+  start(): Promise<void> {
+    return this.#pool.start();
   }
 
   /** Names of the directories in the photos folder. */

@@ -78,7 +78,7 @@ Deno.test("list() and archives() see what is there", async () => {
   assert.deepEqual((await entriesOf(hidden)).map(({ name }) => name), [".b", "a.jpg"]);
 });
 
-Deno.test("who lists an unchanged folder shares the listing of those who use it", async () => {
+Deno.test("DiskSource: who lists an unchanged folder shares the listing of those who use it", async () => {
   const changes: [string, (path: string) => void | Promise<void>][] = [
     ["a new time", (path) => Deno.utimeSync(path, new Date(), new Date("2001-01-01"))],
     ["another mode", (path) => Deno.chmodSync(path, 0o600)],
@@ -99,7 +99,7 @@ Deno.test("who lists an unchanged folder shares the listing of those who use it"
   }
 });
 
-Deno.test("a photos folder that is not there is an error, no unknown archive", async () => {
+Deno.test("DiskSource: a photos folder that is not there is an error, no unknown archive", async () => {
   await using tree = await makeTree();
   using source = new DiskSource({ root: tree.join("missing"), workers: 1 });
   await assert.rejects(source.list(HASH), { code: "ENOROOT", message: "photos folder: ENOENT" });
@@ -136,66 +136,70 @@ Deno.test("checksum() goes through files longer than any buffer", async () => {
   assert.equal(await source.checksum({ ...slice(a, 5, 0), crc32: 42 }), 42);
 });
 
-Deno.test("a file that is not what was listed is not read", { ignore: windows }, async (t) => {
-  const secret = "a file outside of the folder";
-  const cases: [string, string, (file: string) => void | Promise<unknown>][] = [
-    ["changed", "ESTALE", (file) => Deno.writeTextFile(file, "54321")],
-    ["shrunk", "ESTALE", (file) => Deno.truncate(file, 4)],
-    ["grown", "ESTALE", (file) => Deno.writeTextFile(file, "6", { append: true })],
-    ["gone", "ENOENT", (file) => Deno.remove(file)],
-    ["a symlink", "ELOOP", async (file) => {
-      await Deno.rename(file, `${file}2`);
-      await Deno.symlink(`${file}2`, file);
-    }],
-    ["a symlink to outside", "ELOOP", async (file) => {
-      await Deno.remove(file);
-      await Deno.symlink("../../secret", file);
-    }],
-    ["a folder", "EISDIR", async (file) => {
-      await Deno.remove(file);
-      await Deno.mkdir(file);
-    }],
-    ["a pipe", "ESPIPE", async (file) => {
-      await Deno.remove(file);
-      await run("mkfifo", [file]);
-    }],
-    [
-      "in a folder that is gone",
-      "ENOENT",
-      (file) => Deno.rename(dirname(file), `${dirname(file)}2`),
-    ],
-  ];
-  for (const [name, code, change] of cases) {
-    await t.step({
-      name,
-      ignore: name === "a pipe" && tool("mkfifo") === null,
-      async fn() {
-        await using tree = await makeTree({
-          [`photos/${HASH}/in/Фото.jpg`]: "12345",
-          "secret": secret,
-        });
-        using source = new DiskSource({ root: tree.join("photos"), workers: 1 });
-        const [entry] = await entriesOf(source);
-        await change(tree.join("photos", entry.location));
-        const reads: (() => Promise<unknown>)[] = [
-          () => source.fill(5, [slice(entry)]),
-          () => source.checksum(slice(entry)),
-        ];
-        for (const read of reads) {
-          await assert.rejects(within(5000, read()), (error: StorageError) => {
-            assert.ok(error instanceof StorageError, String(error));
-            assert.equal(error.code, code);
-            assert.match(error.message, /^read file: .*: in\/Фото\.jpg$/);
-            assert.ok(!error.message.includes(HASH), "the link is secret");
-            return true;
+Deno.test(
+  "DiskSource: a file that is not what was listed is not read",
+  { ignore: windows },
+  async (t) => {
+    const secret = "a file outside of the folder";
+    const cases: [string, string, (file: string) => void | Promise<unknown>][] = [
+      ["changed", "ESTALE", (file) => Deno.writeTextFile(file, "54321")],
+      ["shrunk", "ESTALE", (file) => Deno.truncate(file, 4)],
+      ["grown", "ESTALE", (file) => Deno.writeTextFile(file, "6", { append: true })],
+      ["gone", "ENOENT", (file) => Deno.remove(file)],
+      ["a symlink", "ELOOP", async (file) => {
+        await Deno.rename(file, `${file}2`);
+        await Deno.symlink(`${file}2`, file);
+      }],
+      ["a symlink to outside", "ELOOP", async (file) => {
+        await Deno.remove(file);
+        await Deno.symlink("../../secret", file);
+      }],
+      ["a folder", "EISDIR", async (file) => {
+        await Deno.remove(file);
+        await Deno.mkdir(file);
+      }],
+      ["a pipe", "ESPIPE", async (file) => {
+        await Deno.remove(file);
+        await run("mkfifo", [file]);
+      }],
+      [
+        "in a folder that is gone",
+        "ENOENT",
+        (file) => Deno.rename(dirname(file), `${dirname(file)}2`),
+      ],
+    ];
+    for (const [name, code, change] of cases) {
+      await t.step({
+        name,
+        ignore: name === "a pipe" && tool("mkfifo") === null,
+        async fn() {
+          await using tree = await makeTree({
+            [`photos/${HASH}/in/Фото.jpg`]: "12345",
+            "secret": secret,
           });
-        }
-      },
-    });
-  }
-});
+          using source = new DiskSource({ root: tree.join("photos"), workers: 1 });
+          const [entry] = await entriesOf(source);
+          await change(tree.join("photos", entry.location));
+          const reads: (() => Promise<unknown>)[] = [
+            () => source.fill(5, [slice(entry)]),
+            () => source.checksum(slice(entry)),
+          ];
+          for (const read of reads) {
+            await assert.rejects(within(5000, read()), (error: StorageError) => {
+              assert.ok(error instanceof StorageError, String(error));
+              assert.equal(error.code, code);
+              assert.match(error.message, /^read file: .*: in\/Фото\.jpg$/);
+              assert.ok(!error.message.includes(HASH), "the link is secret");
+              return true;
+            });
+          }
+        },
+      });
+    }
+  },
+);
 
-Deno.test("one bad slice fails the whole buffer", async () => {
+Deno.test("DiskSource: one bad slice fails the whole buffer", async () => {
   await using tree = await photos({ "a": "1", "b": "2" });
   using source = new DiskSource({ root: tree.path, workers: 1 });
   const [a, b] = await entriesOf(source);
@@ -205,7 +209,7 @@ Deno.test("one bad slice fails the whole buffer", async () => {
   assert.equal((await source.fill(1, [slice(a)])).buffer[0], 0x31, "the source goes on");
 });
 
-Deno.test("more tasks than workers: each gets its own answer", async () => {
+Deno.test("DiskSource: more tasks than workers: each gets its own answer", async () => {
   const files = Array.from(
     { length: 100 },
     (_, i) => [`${i}`.padStart(3, "0"), randomBytes(5000, i)],
@@ -225,7 +229,7 @@ Deno.test("more tasks than workers: each gets its own answer", async () => {
   assert.equal(threads.started, 3);
 });
 
-Deno.test("a thread that is held up is replaced, but not for its own folder", async () => {
+Deno.test("DiskSource: a thread that is held up is replaced, but not for its own folder", async () => {
   await using tree = await makeTree({
     [`${HASH}/huge`]: { size: 2 ** 38 }, // takes longer than any test
     [`${HASH}/small`]: "1",
@@ -245,7 +249,7 @@ Deno.test("a thread that is held up is replaced, but not for its own folder", as
   await Promise.all(closed);
 });
 
-Deno.test("a thread that comes back makes the spare one go", async () => {
+Deno.test("DiskSource: a thread that comes back makes the spare one go", async () => {
   await using tree = await makeTree({ [`${HASH}/large`]: { size: 2 ** 30 }, [`${OTHER}/1`]: "1" });
   using threads = countThreads();
   using source = new DiskSource({ root: tree.path, workers: 1, heldUpAfter: 1 });
@@ -255,7 +259,7 @@ Deno.test("a thread that comes back makes the spare one go", async () => {
   assert.equal(threads.started - threads.ended, 1);
 });
 
-Deno.test("a disposed source rejects what waits, and what comes", async () => {
+Deno.test("DiskSource: a disposed source rejects what waits, and what comes", async () => {
   await using tree = await photos({ "huge": { size: 2 ** 36 } });
   const source = new DiskSource({ root: tree.path, workers: 2 });
   const [huge] = await entriesOf(source);

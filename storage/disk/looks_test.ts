@@ -40,7 +40,7 @@ function changeAtLook(path: string, look: number, change: Partial<Deno.FileInfo>
   return seen;
 }
 
-Deno.test("a folder on the way that is another one in the end, or changed, is not listed", async () => {
+Deno.test("walkArchive(): a folder on the way that is another one in the end, or changed, is not listed", async () => {
   const folders = { [HASH]: { directory: true }, [`${HASH}/a`]: { directory: true } };
   await using tree = await photos({
     ...folders,
@@ -74,7 +74,7 @@ Deno.test("a folder on the way that is another one in the end, or changed, is no
   }
 });
 
-Deno.test("an archive's own entry is guarded by its time of change, or by the photos folder", async () => {
+Deno.test("walkArchive(): an archive's own entry is guarded by its time of change, or by the photos folder", async () => {
   await using tree = await photos({ [HASH]: { directory: true }, [`${HASH}/photo.jpg`]: {} });
   const [own, root] = [tree.join(HASH), tree.path];
   const [young, old] = [new Date(), OLD];
@@ -108,7 +108,7 @@ Deno.test("an archive's own entry is guarded by its time of change, or by the ph
   }
 });
 
-Deno.test("where neither the entry nor the photos folder has rested, there is nothing to compare", async () => {
+Deno.test("walkArchive(): where neither the entry nor the photos folder has rested, there is nothing to compare", async () => {
   await using tree = await photos({ [HASH]: { directory: true }, [`${HASH}/photo.jpg`]: {} });
   const [own, root] = [tree.join(HASH), tree.path];
   const young = new Date();
@@ -120,7 +120,7 @@ Deno.test("where neither the entry nor the photos folder has rested, there is no
   await assert.rejects(list(tree.path, HASH), { code: "EAGAIN" });
 });
 
-Deno.test("folders on the way to what a link leads to must stay what they are", async () => {
+Deno.test("walkArchive(): folders on the way to what a link leads to must stay what they are", async () => {
   if (Deno.build.os === "windows") return; // links need a privilege
   const way = ["other", "other/way", "other/way/dir"];
   await using tree = await photos({
@@ -147,7 +147,7 @@ Deno.test("folders on the way to what a link leads to must stay what they are", 
   }
 });
 
-Deno.test("links to what is around the photos folder are left out, odd names in it are not", async () => {
+Deno.test("walkArchive(): links to what is around the photos folder are left out, odd names in it are not", async () => {
   if (Deno.build.os === "windows") return;
   await using tree = await photos({
     [HASH]: { directory: true },
@@ -166,7 +166,7 @@ Deno.test("links to what is around the photos folder are left out, odd names in 
   assert.deepEqual(packed.leftOut.toSorted(), ["above", "beside", "root"]);
 });
 
-Deno.test("a link that the disk cannot follow is left out, one that it fails at is an error", async () => {
+Deno.test("walkArchive(): a link that the disk cannot follow is left out, one that it fails at is an error", async () => {
   if (Deno.build.os === "windows") return;
   await using tree = await photos({
     [HASH]: { directory: true },
@@ -188,7 +188,7 @@ Deno.test("a link that the disk cannot follow is left out, one that it fails at 
   }
 });
 
-Deno.test("a folder without folders may have changed just now", async () => {
+Deno.test("walkArchive(): a folder without folders may have changed just now", async () => {
   await using tree = await photos({
     [HASH]: { directory: true },
     [`${HASH}/in`]: { directory: true },
@@ -220,7 +220,7 @@ function ignoringCase(root: string): Disposable {
   };
 }
 
-Deno.test("on a disk that ignores case, a link names its folder by the very spelling", async () => {
+Deno.test("walkArchive(): on a disk that ignores case, a link names its folder by the very spelling", async () => {
   await using tree = await photos({ [`${HASH}/photo.jpg`]: { content: "1" } });
   using _ = ignoringCase(tree.path);
   assert.ok(Deno.lstatSync(tree.join(HASH.toUpperCase())).isDirectory, "the disk knows it so, too");
@@ -235,7 +235,7 @@ Deno.test("on a disk that ignores case, a link names its folder by the very spel
   assert.ok(await list(tree.path, "0123456789"), "digits have one case");
 });
 
-Deno.test("a listing that is asked for by another spelling is none, though the disk has both", async () => {
+Deno.test("walkArchive(): a listing that is asked for by another spelling is none, though the disk has both", async () => {
   if (Deno.build.os !== "linux") return;
   await using tree = await photos({ [`${HASH}/1`]: {}, [`${HASH.toUpperCase()}/2`]: {} });
   for (const [hash, name] of [[HASH, "1"], [HASH.toUpperCase(), "2"]]) {
@@ -257,7 +257,7 @@ function failing(name: "lstatSync" | "readDir", path: string, error: Error): Dis
 
 const withCode = (code: string) => Object.assign(new Error(`${code}: /srv/photos`), { code });
 
-Deno.test("an archive's own folder that cannot be had is none, whatever the reason", async () => {
+Deno.test("walkArchive(): an archive's own folder that cannot be had is none, whatever the reason", async () => {
   await using tree = await photos({ [HASH]: { directory: true }, [`${HASH}/photo.jpg`]: {} });
   const path = tree.join(HASH);
   const reasons = ["ENOENT", "ENOTDIR", "EACCES", "EPERM", "ELOOP", "ENAMETOOLONG"];
@@ -275,7 +275,7 @@ Deno.test("an archive's own folder that cannot be had is none, whatever the reas
   }
 });
 
-Deno.test("what cannot be looked at inside of an archive is an error that names its folder", async () => {
+Deno.test("walkArchive(): what cannot be looked at inside of an archive is an error that names its folder", async () => {
   const folders = [HASH, `${HASH}/in`].map((path) => [path, { directory: true }]);
   await using tree = await photos({ ...Object.fromEntries(folders), [`${HASH}/in/photo.jpg`]: {} });
   for (const code of ["EIO", "EACCES", "ENOTCONN"]) {
@@ -287,21 +287,21 @@ Deno.test("what cannot be looked at inside of an archive is an error that names 
   }
 });
 
-Deno.test("a file that goes while its folder is read was never there", async () => {
+Deno.test("walkArchive(): a file that goes while its folder is read was never there", async () => {
   await using tree = await photos({ [`${HASH}/a`]: {}, [`${HASH}/b`]: {} });
   using _ = failing("lstatSync", tree.join(HASH, "a"), new Deno.errors.NotFound("a"));
   const packed = await list(tree.path, HASH);
   assert.deepEqual([packed?.names, packed?.leftOut], ["b", []]);
 });
 
-Deno.test("a folder that is no folder any more when it is read is changing", async () => {
+Deno.test("walkArchive(): a folder that is no folder any more when it is read is changing", async () => {
   const folders = [HASH, `${HASH}/in`].map((path) => [path, { directory: true }]);
   await using tree = await photos({ ...Object.fromEntries(folders), [`${HASH}/in/photo.jpg`]: {} });
   using _ = changeAtLook(tree.join(HASH, "in"), 2, { isDirectory: false, isSymlink: true });
   await assert.rejects(list(tree.path, HASH), { code: "EAGAIN" });
 });
 
-Deno.test("where the disk tells neither time nor mode, 1970 and plain modes take their place", async () => {
+Deno.test("walkArchive(): where the disk tells neither time nor mode, 1970 and plain modes take their place", async () => {
   await using tree = await photos({
     [`${HASH}/a`]: { mode: 0o600 },
     [`${HASH}/b/c`]: { directory: true },
@@ -320,7 +320,7 @@ function showAs(states: Readonly<Record<string, () => Partial<Deno.FileInfo>>>):
   return replace("lstatSync", (real) => (path) => ({ ...real(path), ...states[String(path)]?.() }));
 }
 
-Deno.test("a disk that tells the present as every time is listed when that is asked for", async () => {
+Deno.test("walkArchive(): a disk that tells the present as every time is listed when that is asked for", async () => {
   const folders = [HASH, `${HASH}/in`].map((path) => [path, { directory: true }]);
   await using tree = await photos({ ...Object.fromEntries(folders), [`${HASH}/in/photo.jpg`]: {} });
   const request = { root: tree.path, hash: HASH, selection: {} };
@@ -359,7 +359,7 @@ Deno.test("a disk that tells the present as every time is listed when that is as
   }
 });
 
-Deno.test("a photos folder that is gone, or no folder, is an error that tells no path", async () => {
+Deno.test("walkArchive(): a photos folder that is gone, or no folder, is an error that tells no path", async () => {
   await using tree = await makeTree({ "file": "" });
   for (const [name, why] of [["missing", "ENOENT"], ["file", "ENOTDIR"], ["file/x", "ENOTDIR"]]) {
     await assert.rejects(list(tree.join(name), HASH), {
@@ -368,7 +368,7 @@ Deno.test("a photos folder that is gone, or no folder, is an error that tells no
   }
 });
 
-Deno.test("an empty photos folder on another disk than before is one that is gone", async () => {
+Deno.test("walkArchive(): an empty photos folder on another disk than before is one that is gone", async () => {
   await using tree = await makeTree();
   const request = { root: tree.path, hash: HASH, selection: {} };
   const { dev } = Deno.lstatSync(tree.path);

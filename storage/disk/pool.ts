@@ -17,6 +17,23 @@ const MAX_SPARE = 8;
 /** At most this many listings wait for a thread; reads are bounded by the downloads they are for. */
 const MAX_WAITING = 1000;
 
+/** A thread that cannot be started is tried again after this time at the earliest. Milliseconds. */
+const RESTART_MS = 1000;
+
+/** A task that finds no file descriptor is done again after this time, in milliseconds. */
+const AGAIN_MS = 50;
+
+/** At most this often. */
+const MAX_AGAIN = 200;
+
+/** Where threads find file descriptors when there are hardly any left. */
+export interface Descriptors {
+  /** Does what needs descriptors with those that are kept back. */
+  lend<T>(work: () => T): T;
+  /** Told that a task found none: whatever is kept back should be let go. */
+  runOut(): void;
+}
+
 /** How many threads there are. */
 export interface PoolOptions {
   /** Threads that read. @default as many as cores, 2 to 4 */
@@ -25,6 +42,8 @@ export interface PoolOptions {
   readonly heldUpAfter?: number;
   /** At most this many listings wait for a thread. @default 1000 */
   readonly maxWaiting?: number;
+  /** File descriptors that are kept back for threads. @default none */
+  readonly descriptors?: Descriptors;
 }
 
 /** How a task is put in the queue. */
@@ -41,12 +60,14 @@ interface Job extends RunOptions {
   readonly call: Call;
   /** When a thread took it, in milliseconds. */
   started: number;
+  /** How often it found no file descriptor. */
+  again: number;
   readonly resolve: (result: unknown) => void;
   readonly reject: (error: unknown) => void;
 }
 
 /**
- * A pool of threads, started as they are needed.
+ * A pool of threads, started as they are needed, or all at once by {@link Pool.start}.
  *
  * A folder on a disk that hangs holds up the threads that read in it. Others take their places, and
  * none of them reads in that folder until one comes back: so all other folders go on.
@@ -55,10 +76,15 @@ export class Pool implements Disposable {
   readonly #size: number;
   readonly #heldUpAfter: number;
   readonly #maxWaiting: number;
+  readonly #descriptors: Descriptors | undefined;
+  /** Threads that are not there yet, and who waits for each. */
+  readonly #starting = new Map<Worker, () => void>();
   readonly #idle: Worker[] = [];
   readonly #busy = new Map<Worker, Job>();
   readonly #queue: Job[] = [];
+  readonly #later = new Map<ReturnType<typeof setTimeout>, Job>();
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #failedAt = -Infinity;
   #closed = false;
 
   /** Starts no thread yet: each comes with the first task that needs it. */
@@ -66,6 +92,16 @@ export class Pool implements Disposable {
     this.#size = options.workers ?? Math.min(Math.max(navigator.hardwareConcurrency, 2), 4);
     this.#heldUpAfter = options.heldUpAfter ?? HELD_UP_MS;
     this.#maxWaiting = options.maxWaiting ?? MAX_WAITING;
+    this.#descriptors = options.descriptors;
+  }
+
+  /**
+   * Starts all threads, those for folders that hang not among them. Later, when clients have taken
+   * the file descriptors, the runtime would end the whole process instead of starting one.
+   */
+  async start(): Promise<void> {
+    const missing = this.#size - this.#count();
+    await Promise.all(Array.from({ length: missing }, () => this.#hire()));
   }
 
   /**
@@ -88,6 +124,7 @@ export class Pool implements Disposable {
       ...options,
       call: { task, request },
       started: Infinity,
+      again: 0,
       resolve: resolve as Job["resolve"],
       reject,
     };
@@ -100,16 +137,23 @@ export class Pool implements Disposable {
   [Symbol.dispose]() {
     this.#closed = true;
     clearTimeout(this.#timer);
-    for (const worker of [...this.#idle, ...this.#busy.keys()]) worker.terminate();
-    for (const job of [...this.#busy.values(), ...this.#queue]) job.reject(closed());
+    this.#later.forEach((_, timer) => clearTimeout(timer));
+    const workers = [...this.#idle, ...this.#busy.keys(), ...this.#starting.keys()];
+    for (const worker of workers) worker.terminate();
+    const jobs = [...this.#busy.values(), ...this.#queue, ...this.#later.values()];
+    for (const job of jobs) job.reject(closed());
+    for (const done of this.#starting.values()) done();
     this.#idle.length = this.#queue.length = 0;
-    this.#busy.clear();
+    for (const map of [this.#busy, this.#starting, this.#later]) map.clear();
   }
 
   async #untilAborted<T>(job: Job, result: Promise<T>, signal: AbortSignal): Promise<T> {
     const leave = () => {
       const at = this.#queue.indexOf(job);
       if (at >= 0) this.#queue.splice(at, 1);
+      const later = this.#later.entries().find(([, waiting]) => waiting === job);
+      if (later) this.#later.delete(later[0]);
+      clearTimeout(later?.[0]);
       job.reject(signal.reason);
     };
     signal.addEventListener("abort", leave, { once: true });
@@ -121,16 +165,19 @@ export class Pool implements Disposable {
   }
 
   #dispatch() {
-    clearTimeout(this.#timer);
     for (let at = this.#nextJob(); at >= 0; at = this.#nextJob()) {
-      const worker = this.#idle.pop() ?? this.#hire();
-      if (!worker) break;
+      const worker = this.#idle.pop();
+      if (!worker) {
+        this.#hireForQueue();
+        break;
+      }
       const [job] = this.#queue.splice(at, 1);
       job.started = performance.now();
       this.#busy.set(worker, job);
       worker.postMessage(job.call);
     }
     // Whatever waits now may have to wait for a thread that is held up: look again then.
+    clearTimeout(this.#timer);
     if (this.#queue.length > 0) this.#timer = setTimeout(() => this.#dispatch(), this.#heldUpAfter);
   }
 
@@ -160,27 +207,77 @@ export class Pool implements Disposable {
     return this.#size + Math.min(this.#heldUp().length, MAX_SPARE);
   }
 
-  #hire(): Worker | null {
-    if (this.#busy.size >= this.#limit()) return null;
-    const worker = new Worker(import.meta.resolve("./worker.ts"), { type: "module" });
+  #count() {
+    return this.#busy.size + this.#idle.length + this.#starting.size;
+  }
+
+  /** One thread more for what waits; each that gets ready looks whether another one is needed. */
+  #hireForQueue() {
+    if (this.#count() >= this.#limit() || this.#starting.size >= this.#queue.length) return;
+    const tooSoon = performance.now() - this.#failedAt < RESTART_MS;
+    if (!tooSoon) this.#hire();
+    if (this.#count() > 0) return;
+    // There is nobody to wait for.
+    for (const job of this.#queue.splice(0)) job.reject(noThread());
+  }
+
+  /** Resolves when the thread is there, or failed. */
+  #hire(): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const start = () => new Worker(import.meta.resolve("./worker.ts"), { type: "module" });
+    let worker: Worker;
+    try {
+      worker = this.#descriptors ? this.#descriptors.lend(start) : start();
+    } catch { // the system starts no thread more
+      this.#failedAt = performance.now();
+      return Promise.resolve();
+    }
+    this.#starting.set(worker, resolve);
     worker.onmessage = ({ data }: MessageEvent<Answer>) => this.#settle(worker, data);
     worker.onerror = (event) => {
       event.preventDefault();
-      worker.terminate();
-      this.#take(worker)?.reject(new Error(`read: worker failed: ${event.message}`));
-      this.#dispatch();
+      this.#fail(worker, event.message);
     };
-    return worker;
+    return promise;
+  }
+
+  #fail(worker: Worker, message: string) {
+    worker.terminate();
+    if (this.#starting.has(worker)) this.#failedAt = performance.now();
+    this.#starting.get(worker)?.();
+    this.#starting.delete(worker);
+    this.#take(worker)?.reject(new Error(`read: worker failed: ${message}`));
+    this.#dispatch();
   }
 
   #settle(worker: Worker, answer: Answer) {
     const job = this.#take(worker);
-    const spare = this.#busy.size + this.#idle.length >= this.#limit();
+    this.#starting.get(worker)?.();
+    this.#starting.delete(worker);
+    const spare = this.#count() >= this.#limit();
     if (spare) worker.terminate();
     else this.#idle.push(worker);
-    if ("result" in answer) job?.resolve(answer.result);
-    else job?.reject(new StorageError(answer.code, answer.message));
+    if (job && !("ready" in answer)) this.#answer(job, answer);
     this.#dispatch();
+  }
+
+  #answer(job: Job, answer: Exclude<Answer, { ready: true }>) {
+    if ("result" in answer) return job.resolve(answer.result);
+    const { code, message } = answer;
+    const isShort = code === "EMFILE" || code === "ENFILE";
+    if (isShort && job.again++ < MAX_AGAIN && !job.signal?.aborted) this.#doAgain(job);
+    else job.reject(new StorageError(code, message));
+  }
+
+  /** A download that only needs a file for an instant need not fail where there are too many clients. */
+  #doAgain(job: Job) {
+    this.#descriptors?.runOut();
+    const timer = setTimeout(() => {
+      this.#later.delete(timer);
+      this.#queue.push(job);
+      this.#dispatch();
+    }, AGAIN_MS);
+    this.#later.set(timer, job);
   }
 
   #take(worker: Worker) {
@@ -200,6 +297,10 @@ function hasListing({ call }: Job) {
 
 function isLong({ call, background }: Job) {
   return call.task === "checksum" || background === true;
+}
+
+function noThread() {
+  return new StorageError("EBUSY", "read: the system starts no thread more");
 }
 
 function closed() {

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import { ConfigError } from "../../lib/config.ts";
 import { describeError } from "../../lib/log.ts";
 
@@ -28,7 +28,8 @@ async function realPath(folder: string) {
     for await (const _ of Deno.readDir(root)) break;
     return root;
   } catch (error) {
-    const name = JSON.stringify(folder);
+    // Absolute, since a relative path may be right in another working directory.
+    const name = JSON.stringify(resolve(folder));
     throw new ConfigError(`--folder: ${name} cannot be read as a folder: ${reasonOf(error)}`);
   }
 }

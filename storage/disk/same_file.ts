@@ -12,6 +12,9 @@ import { identityOf } from "../listing.ts";
 /** The code of the error for a disk that sets a file's time when it is opened. */
 export const TIME_SET_ON_OPEN = "ETIMESET";
 
+/** How often an opened file and its path are compared. */
+const LOOKS = 3;
+
 /** How often, and how far apart in milliseconds, a file is opened to see whether that sets its time. */
 const OPENINGS = 6;
 const PAUSE_MS = 15;
@@ -27,17 +30,19 @@ export interface Expected {
 /**
  * Compares an opened file, after it was read, with the one that was listed. An inode that changed
  * alone is no other file: some network disks give them out anew. Then the path is looked at again.
+ * `look` tells the state of the opened file.
  *
  * @throws {StorageError} `ESTALE` if it is another file or has changed, `ETIMESET` if it looks changed
  * only because opening it sets its time
  */
-export function assertSame(stat: Stats, { file, identity }: Expected) {
+export function assertSame(look: () => Stats, { file, identity }: Expected) {
+  const stat = look();
   const [dev, ino, size, mtimeMs] = identity.split(":");
   const isSameSize = dev === String(stat.dev) && size === String(stat.size);
   const isSameInode = ino === String(stat.ino);
   const isSameTime = mtimeMs === "" || mtimeMs === String(stat.mtimeMs);
   if (!isSameSize) throw changed();
-  if (isSameTime && (isSameInode || isAtPath(file, stat))) return;
+  if (isSameTime && (isSameInode || isAtPath(file, look))) return;
   if (isSameInode && isTimeSetOnOpen(file)) {
     throw new StorageError(TIME_SET_ON_OPEN, "its disk sets the time of a file that is opened");
   }
@@ -49,14 +54,22 @@ export function changed(): StorageError {
   return new StorageError("ESTALE", "changed since it was listed");
 }
 
-/** True if the opened file is the plain file at this path, and no symlink leads to it. */
-function isAtPath(file: string, opened: Stats): boolean {
+/**
+ * True if the opened file is the plain file at this path, and no symlink leads to it. Looked at a few
+ * times, since the inode may change once more between two looks.
+ */
+function isAtPath(file: string, look: () => Stats): boolean {
+  for (let i = 0; i < LOOKS; i++) if (isAtPathNow(file, look)) return true;
+  return false;
+}
+
+function isAtPathNow(file: string, look: () => Stats): boolean {
   try {
-    const look = () => {
+    const isPath = () => {
       const stat = lstatSync(file);
-      return stat.isFile() && identityOf(stat) === identityOf(opened);
+      return stat.isFile() && identityOf(stat) === identityOf(look());
     };
-    return look() && Deno.realPathSync(file) === file && look();
+    return isPath() && Deno.realPathSync(file) === file && isPath();
   } catch {
     return false;
   }

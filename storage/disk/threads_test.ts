@@ -5,13 +5,20 @@ import { DiskSource } from "./disk.ts";
 import { Pool, type PoolOptions, type RunOptions } from "./pool.ts";
 import type { Answer, Call } from "./worker.ts";
 
-/** A thread that does nothing by itself: the test answers in its place */
+type Listener = (event: MessageEvent<Answer>) => void;
+
+/** A thread that is ready at once and does nothing by itself: the test answers in its place */
 class FakeThread {
-  onmessage: ((event: MessageEvent<Answer>) => void) | null = null;
+  #listener: Listener | null = null;
   onerror: ((event: ErrorEvent) => void) | null = null;
   readonly calls: Call[] = [];
   ended = false;
   isBusy = false;
+
+  set onmessage(listener: Listener) {
+    this.#listener = listener;
+    this.#say({ ready: true });
+  }
 
   postMessage(call: Call) {
     assert.ok(!this.isBusy && !this.ended, "one task at a time");
@@ -25,7 +32,11 @@ class FakeThread {
 
   answer(answer: Answer = { result: null }) {
     this.isBusy = false;
-    this.onmessage?.(new MessageEvent("message", { data: answer }));
+    this.#say(answer);
+  }
+
+  #say(data: Answer) {
+    this.#listener?.(new MessageEvent("message", { data }));
   }
 
   fail(message: string) {
@@ -293,4 +304,32 @@ Deno.test("DiskSource: listings, reads and scans of a folder that hangs wait for
   assert.deepEqual(setup.threads.map(({ calls }) => calls.length), [1]);
   heard(source.list("b"));
   assert.deepEqual(setup.threads.map(({ calls }) => calls.length), [1, 1]);
+});
+
+Deno.test("Pool: start() resolves when every thread is there, or has failed", async () => {
+  const { Worker } = globalThis;
+  const waiting: {
+    onmessage?: (event: MessageEvent) => void;
+    onerror?: (event: ErrorEvent) => void;
+  }[] = [];
+  globalThis.Worker = class {
+    constructor() {
+      waiting.push(this as (typeof waiting)[number]);
+    }
+    terminate() {}
+  } as unknown as typeof Worker;
+  try {
+    using pool = new Pool({ workers: 2 });
+    let isThere = false;
+    const started = pool.start().then(() => isThere = true);
+    await quiet();
+    assert.equal(waiting.length, 2);
+    waiting[0].onmessage?.(new MessageEvent("message", { data: { ready: true } }));
+    await quiet();
+    assert.equal(isThere, false, "one is still to come");
+    waiting[1].onerror?.(new ErrorEvent("error", { message: "no memory", cancelable: true }));
+    await started;
+  } finally {
+    globalThis.Worker = Worker;
+  }
 });

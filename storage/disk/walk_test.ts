@@ -9,7 +9,9 @@ import { StorageError } from "../errors.ts";
 import { identityOf, type Listing, unpackListing } from "../listing.ts";
 import { sliceOf } from "../source.ts";
 import { DiskSource } from "./disk.ts";
-import { type DiskSelection, listDirectories, modeOf, walkArchive } from "./walk.ts";
+import { listDirectories } from "./photos_folder.ts";
+import { modeOf } from "./stat.ts";
+import { type DiskSelection, walkArchive } from "./walk.ts";
 
 const HASH = "0123456789abcdef";
 const windows = Deno.build.os === "windows";
@@ -105,7 +107,7 @@ Deno.test("walkArchive() finds no folder where there is none, whatever the reaso
   assert.deepEqual(await names(tree.path), ["a.jpg", "inner/b.jpg"]);
 });
 
-Deno.test("two folders that differ in case are two", async () => {
+Deno.test("walkArchive(): two folders that differ in case are two", async () => {
   await using tree = await makeTree({ "Abc/upper": "1", "aBC/lower": "2" });
   for (const [hash, name] of [["Abc", "upper"], ["aBC", "lower"]]) {
     const listing = await list(tree.path, {}, hash);
@@ -115,7 +117,7 @@ Deno.test("two folders that differ in case are two", async () => {
 });
 
 Deno.test({
-  name: "an unreadable folder is null, one inside of it is an error",
+  name: "walkArchive(): an unreadable folder is null, one inside of it is an error",
   ignore: windows,
   async fn() {
     const modes = ["000", "100", "400"];
@@ -139,7 +141,7 @@ Deno.test({
   },
 });
 
-Deno.test("what goes into an archive", { ignore: windows }, async () => {
+Deno.test("walkArchive(): what goes into an archive", { ignore: windows }, async () => {
   const outside = { "other0123456789a/o.jpg": "other", "loose.txt": "in the photos folder" };
   const cases: [string, Files, DiskSelection, string[], string[]][] = [
     [
@@ -261,7 +263,7 @@ Deno.test("what goes into an archive", { ignore: windows }, async () => {
   }));
 });
 
-Deno.test("a folder in which nothing goes into an archive is none", async () => {
+Deno.test("walkArchive(): a folder in which nothing goes into an archive is none", async () => {
   const folders: Files[] = [
     {},
     { ".hidden": "x", ".folder/photo": "x" },
@@ -275,7 +277,7 @@ Deno.test("a folder in which nothing goes into an archive is none", async () => 
 });
 
 Deno.test({
-  name: "a socket is left out and named",
+  name: "walkArchive(): a socket is left out and named",
   ignore: windows,
   async fn() {
     await using tree = await photos({ "a": "" });
@@ -287,7 +289,7 @@ Deno.test({
 });
 
 Deno.test(
-  "entries with changed names keep their path on the disk",
+  "walkArchive(): entries with changed names keep their path on the disk",
   { ignore: !linux },
   async () => {
     const cases: [string, string[], [string, string][]][] = [ // names, then [name, path] of each entry
@@ -328,13 +330,13 @@ Deno.test(
   },
 );
 
-Deno.test("300 levels of folders", { ignore: windows }, async () => {
+Deno.test("walkArchive(): 300 levels of folders", { ignore: windows }, async () => {
   const path = `${"d/".repeat(300)}photo.jpg`;
   await using tree = await photos({ [path]: "deep" });
   assert.deepEqual(await names(tree.path), [path]);
 });
 
-testWith(["python3"], "a path too long for the system is an error", async () => {
+testWith(["python3"], "walkArchive(): a path too long for the system is an error", async () => {
   await using tree = await photos({});
   const script = `import os
 for _ in range(25): os.mkdir("d" * 200); os.chdir("d" * 200)`;
@@ -344,7 +346,7 @@ for _ in range(25): os.mkdir("d" * 200); os.chdir("d" * 200)`;
 
 testWith(
   ["python3"],
-  "a name that is not valid UTF-8 is an error, also beside its twin",
+  "walkArchive(): a name that is not valid UTF-8 is an error, also beside its twin",
   async () => {
     for (const others of [[], ["bad\ufffd.jpg"]]) {
       await using tree = await photos(
@@ -364,61 +366,69 @@ testWith(
   },
 );
 
-testWith(["python3"], "the error counts all names that are not valid UTF-8", async () => {
-  if (!linux) return; // others refuse such names
-  const cases: [string, string][] = [ // what Python makes of names, and what the error says
-    ["b'1\\xd4', b'2\\xee'", '2 names are not valid UTF-8: "1\ufffd", "2\ufffd"'],
-    [
-      "b'1\\xd4', b'1\\xd5', b'1\\xd6'", // they look the same
-      '3 names are not valid UTF-8: "1\ufffd", "1\ufffd", "1\ufffd"',
-    ],
-    [
-      "b'1\\xd4', b'1\\xd5', '1\\ufffd'.encode()",
-      '2 names are not valid UTF-8: "1\ufffd", "1\ufffd"',
-    ],
-    [
-      "b'1\\xd4', b'2\\xd5', b'3\\xd6', b'4\\xd7'",
-      '4 names are not valid UTF-8: "1\ufffd", "2\ufffd", "3\ufffd", …',
-    ],
-    ["b'in/\\xd4', b'out\\xd4/x'", '2 names are not valid UTF-8: "in/\ufffd", "out\ufffd"'],
-    ["b'.hidden\\xd4', b'a\\xd4.part', b'._a\\xd4'", ""], // which go into no archive
-  ];
-  for (const [made, expected] of cases) {
-    await using tree = await photos({ "a": "", "in": { directory: true } });
-    const script = `import os
+testWith(
+  ["python3"],
+  "walkArchive(): the error counts all names that are not valid UTF-8",
+  async () => {
+    if (!linux) return; // others refuse such names
+    const cases: [string, string][] = [ // what Python makes of names, and what the error says
+      ["b'1\\xd4', b'2\\xee'", '2 names are not valid UTF-8: "1\ufffd", "2\ufffd"'],
+      [
+        "b'1\\xd4', b'1\\xd5', b'1\\xd6'", // they look the same
+        '3 names are not valid UTF-8: "1\ufffd", "1\ufffd", "1\ufffd"',
+      ],
+      [
+        "b'1\\xd4', b'1\\xd5', '1\\ufffd'.encode()",
+        '2 names are not valid UTF-8: "1\ufffd", "1\ufffd"',
+      ],
+      [
+        "b'1\\xd4', b'2\\xd5', b'3\\xd6', b'4\\xd7'",
+        '4 names are not valid UTF-8: "1\ufffd", "2\ufffd", "3\ufffd", …',
+      ],
+      ["b'in/\\xd4', b'out\\xd4/x'", '2 names are not valid UTF-8: "in/\ufffd", "out\ufffd"'],
+      ["b'.hidden\\xd4', b'a\\xd4.part', b'._a\\xd4'", ""], // which go into no archive
+    ];
+    for (const [made, expected] of cases) {
+      await using tree = await photos({ "a": "", "in": { directory: true } });
+      const script = `import os
 for name in (${made}):
   if os.path.dirname(name): os.makedirs(os.path.dirname(name), exist_ok=True)
   open(name, "w")`;
-    assert.equal((await run("python3", ["-c", script], { cwd: tree.join(HASH) })).code, 0);
-    const error = await list(tree.path).then(() => null, (error) => error);
-    if (expected === "") assert.equal(error, null);
-    else {
-      assert.equal(error.code, "EILSEQ");
-      const [, count, paths] = /^list folder: (.+?: )(.+)$/.exec(error.message) ?? [];
-      const [, expectedCount, expectedPaths] = /^(.+?: )(.+)$/.exec(expected) ?? [];
-      assert.equal(count, expectedCount);
-      if (!expected.endsWith("…")) { // the disk has an order of its own
-        assert.deepEqual(paths.split(", ").sort(), expectedPaths.split(", ").sort());
+      assert.equal((await run("python3", ["-c", script], { cwd: tree.join(HASH) })).code, 0);
+      const error = await list(tree.path).then(() => null, (error) => error);
+      if (expected === "") assert.equal(error, null);
+      else {
+        assert.equal(error.code, "EILSEQ");
+        const [, count, paths] = /^list folder: (.+?: )(.+)$/.exec(error.message) ?? [];
+        const [, expectedCount, expectedPaths] = /^(.+?: )(.+)$/.exec(expected) ?? [];
+        assert.equal(count, expectedCount);
+        if (!expected.endsWith("…")) { // the disk has an order of its own
+          assert.deepEqual(paths.split(", ").sort(), expectedPaths.split(", ").sort());
+        }
       }
     }
-  }
-});
+  },
+);
 
-testWith(["python3"], "a symlink to a name that is not valid UTF-8 is an error", async () => {
-  if (!linux) return;
-  await using tree = await photos({ "a": "" });
-  const script = `import os
+testWith(
+  ["python3"],
+  "walkArchive(): a symlink to a name that is not valid UTF-8 is an error",
+  async () => {
+    if (!linux) return;
+    await using tree = await photos({ "a": "" });
+    const script = `import os
 os.mkdir(b"../other\\xd4")
 open(b"../other\\xd4/x", "w")
 os.symlink(b"../other\\xd4/x", "link")
 os.symlink(b"../other\\xd4", "folder")`;
-  assert.equal((await run("python3", ["-c", script], { cwd: tree.join(HASH) })).code, 0);
-  assert.deepEqual(await names(tree.path), ["a"], "where links are left out");
-  await assert.rejects(list(tree.path, { followSymlinks: true }), {
-    code: "EILSEQ",
-    message: /^list folder: 2 names are not valid UTF-8: "(link", "folder|folder", "link)"$/,
-  });
-});
+    assert.equal((await run("python3", ["-c", script], { cwd: tree.join(HASH) })).code, 0);
+    assert.deepEqual(await names(tree.path), ["a"], "where links are left out");
+    await assert.rejects(list(tree.path, { followSymlinks: true }), {
+      code: "EILSEQ",
+      message: /^list folder: 2 names are not valid UTF-8: "(link", "folder|folder", "link)"$/,
+    });
+  },
+);
 
 Deno.test("modeOf() tells on Windows what copies on Linux have", () => {
   const cases: [number | null, boolean, number, number][] = [ // mode, folder; on Windows, on Linux
@@ -436,7 +446,7 @@ Deno.test("modeOf() tells on Windows what copies on Linux have", () => {
   }
 });
 
-testWith(["touch"], "sizes, times and modes", async () => {
+testWith(["touch"], "walkArchive(): sizes, times and modes", async () => {
   await using tree = await photos({
     "a": { content: "12345", mode: 0o640 },
     "b": { mode: 0o4755 },
@@ -472,43 +482,47 @@ testWith(["touch"], "sizes, times and modes", async () => {
   assert.equal(listing?.hash, HASH);
 });
 
-Deno.test("identity and fingerprint change with the file", { ignore: windows }, async () => {
-  const mtime = new Date("2024-05-06T07:08:09Z");
-  const cases: [string, (file: string) => void, { identity: boolean; fingerprint: boolean }][] = [
-    ["nothing", () => {}, { identity: false, fingerprint: false }],
-    ["same content written again", (file) => {
-      Deno.writeTextFileSync(file, "12345");
-    }, { identity: true, fingerprint: true }],
-    ["another size", (file) => {
-      Deno.truncateSync(file, 4);
-      lutimesSync(file, mtime, mtime);
-    }, { identity: true, fingerprint: true }],
-    ["another time", (file) => {
-      lutimesSync(file, mtime, mtime.getTime() / 1000 + 0.001);
-    }, { identity: true, fingerprint: true }],
-    ["another mode", (file) => {
-      Deno.chmodSync(file, 0o600);
-    }, { identity: false, fingerprint: true }],
-    ["a copy in its place", (file) => {
-      Deno.copyFileSync(file, `${file}2`);
-      Deno.renameSync(`${file}2`, file);
-      lutimesSync(file, mtime, mtime);
-    }, { identity: true, fingerprint: false }],
-  ];
-  await Promise.all(cases.map(async ([name, change, expected]) => {
-    await using tree = await photos({ "a": { content: "12345", mtime, mode: 0o644 } });
-    const before = await list(tree.path);
-    change(tree.join(HASH, "a"));
-    const after = await list(tree.path);
-    const changed = {
-      identity: before?.entries[0].identity !== after?.entries[0].identity,
-      fingerprint: before?.fingerprint !== after?.fingerprint,
-    };
-    assert.deepEqual(changed, expected, name);
-  }));
-});
+Deno.test(
+  "walkArchive(): identity and fingerprint change with the file",
+  { ignore: windows },
+  async () => {
+    const mtime = new Date("2024-05-06T07:08:09Z");
+    const cases: [string, (file: string) => void, { identity: boolean; fingerprint: boolean }][] = [
+      ["nothing", () => {}, { identity: false, fingerprint: false }],
+      ["same content written again", (file) => {
+        Deno.writeTextFileSync(file, "12345");
+      }, { identity: true, fingerprint: true }],
+      ["another size", (file) => {
+        Deno.truncateSync(file, 4);
+        lutimesSync(file, mtime, mtime);
+      }, { identity: true, fingerprint: true }],
+      ["another time", (file) => {
+        lutimesSync(file, mtime, mtime.getTime() / 1000 + 0.001);
+      }, { identity: true, fingerprint: true }],
+      ["another mode", (file) => {
+        Deno.chmodSync(file, 0o600);
+      }, { identity: false, fingerprint: true }],
+      ["a copy in its place", (file) => {
+        Deno.copyFileSync(file, `${file}2`);
+        Deno.renameSync(`${file}2`, file);
+        lutimesSync(file, mtime, mtime);
+      }, { identity: true, fingerprint: false }],
+    ];
+    await Promise.all(cases.map(async ([name, change, expected]) => {
+      await using tree = await photos({ "a": { content: "12345", mtime, mode: 0o644 } });
+      const before = await list(tree.path);
+      change(tree.join(HASH, "a"));
+      const after = await list(tree.path);
+      const changed = {
+        identity: before?.entries[0].identity !== after?.entries[0].identity,
+        fingerprint: before?.fingerprint !== after?.fingerprint,
+      };
+      assert.deepEqual(changed, expected, name);
+    }));
+  },
+);
 
-Deno.test("a fingerprint holds where one entry ends", async () => {
+Deno.test("walkArchive(): a fingerprint holds where one entry ends", async () => {
   const fingerprints = new Set<string | undefined>();
   const mtime = new Date(0);
   for (const files of [{ "a": "1", "b": "" }, { "a": "", "b": "1" }, { "ab": "1" }, {}]) {
@@ -519,7 +533,7 @@ Deno.test("a fingerprint holds where one entry ends", async () => {
   assert.equal(fingerprints.size, 4);
 });
 
-Deno.test("the newest time of files and folders, and whether all of them are old", async () => {
+Deno.test("walkArchive(): the newest time of files and folders, and whether all of them are old", async () => {
   const old = new Date("2020-01-01T00:00:00Z");
   const files = { "a": { mtime: old }, "b/c": { mtime: new Date("2021-01-01T00:00:00Z") } };
   await using tree = await photos({ ...files, "b": { directory: true, mtime: old } });
@@ -565,7 +579,7 @@ async function refusedAfter(change: () => void, root: string) {
   assert.ok(refused >= 3, `refused ${refused} of 6 times`);
 }
 
-Deno.test("a folder that is just being changed is not listed", async (t) => {
+Deno.test("walkArchive(): a folder that is just being changed is not listed", async (t) => {
   await using tree = await photos({ "inner/a": "", "aside": "" });
   const rename = (path: string) => () => {
     Deno.renameSync(tree.join(path), tree.join(`${path}2`));
@@ -606,7 +620,7 @@ Deno.test({
   },
 });
 
-Deno.test("a change just before a long listing counts as well", async (t) => {
+Deno.test("walkArchive(): a change just before a long listing counts as well", async (t) => {
   // A second change within the same tick of the clock would leave no trace in the folder's time.
   for (const where of ["inner/", ""]) {
     await t.step(`of many files in ${where || "the folder itself"}`, async () => {
@@ -685,7 +699,7 @@ function* identitiesIn(folder: string): Generator<string> {
 if (linux) {
   testWith(
     ["python3"],
-    "files and folders swapped for symlinks show nothing outside",
+    "walkArchive(): files and folders swapped for symlinks show nothing outside",
     async () => {
       const paths = ["file.txt", "dir/file.txt", "dir/sub", "dir", ""];
       await using tree = await makeTree({
@@ -705,14 +719,18 @@ if (linux) {
     },
   );
 
-  testWith(["python3"], "nor do folders on the way to what a symlink leads to", async () => {
-    await using tree = await makeTree({
-      "photos/other/way/dir/file.txt": "inside",
-      [`photos/${HASH}/link`]: { symlink: "../other/way/dir" },
-      "secret/dir/file.txt": "canary",
-    });
-    Deno.symlinkSync(tree.join("secret"), tree.join("aside"));
-    const pairs = [tree.join("photos/other/way"), tree.join("aside")];
-    await readWhileSwapped(tree, { followSymlinks: true }, pairs, 3000);
-  });
+  testWith(
+    ["python3"],
+    "walkArchive(): nor do folders on the way to what a symlink leads to",
+    async () => {
+      await using tree = await makeTree({
+        "photos/other/way/dir/file.txt": "inside",
+        [`photos/${HASH}/link`]: { symlink: "../other/way/dir" },
+        "secret/dir/file.txt": "canary",
+      });
+      Deno.symlinkSync(tree.join("secret"), tree.join("aside"));
+      const pairs = [tree.join("photos/other/way"), tree.join("aside")];
+      await readWhileSwapped(tree, { followSymlinks: true }, pairs, 3000);
+    },
+  );
 }

@@ -15,17 +15,15 @@ import type { FileSlice, FilledBuffer, PlacedSlice } from "../source.ts";
 import { ChecksumIndex, type IndexKey, type IndexRow } from "./checksum_index.ts";
 import { type PackedFolders, packFolders } from "./folders.ts";
 import { assertSame, changed } from "./same_file.ts";
-import {
-  datedFolders,
-  fileOf,
-  listDirectories,
-  walkArchive,
-  type Walked,
-  type WalkOptions,
-} from "./walk.ts";
+import { datedFolders, listDirectories } from "./photos_folder.ts";
+import { fileOf } from "./stat.ts";
+import { walkArchive, type Walked, type WalkOptions } from "./walk.ts";
 
 /** A scan goes through a file by this many bytes, in one buffer that is used again and again. */
 const SCAN_BUFFER_BYTES = 1 << 20;
+
+/** Less than the time after which the runtime ends a thread without work. Milliseconds. */
+const STAY_READY_MS = 5000;
 
 /** Never through a symlink, and never waiting for the other end of a FIFO. 0 where unknown. */
 const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
@@ -63,10 +61,13 @@ export interface Call {
   readonly request: unknown;
 }
 
-/** The worker's answer: a result, or what went wrong. */
+/** The worker's answer: a result, or what went wrong. The first one only says that it is there. */
 export type Answer =
+  | { readonly ready: true }
   | { readonly result: unknown }
   | { readonly code: string; readonly message: string };
+
+const READY: Answer = { ready: true };
 
 type Implementation = {
   [T in keyof Tasks]: (
@@ -134,9 +135,9 @@ function withFile(root: string, slice: FileSlice, use: (fd: number) => number) {
   let fd: number | undefined;
   try {
     const file = fileOf(root, slice.location);
-    fd = openSync(file, OPEN_FLAGS);
-    const result = use(fd);
-    assertSame(fstatSync(fd), { file, identity: slice.identity });
+    const opened = fd = openSync(file, OPEN_FLAGS);
+    const result = use(opened);
+    assertSame(() => fstatSync(opened), { file, identity: slice.identity });
     return result;
   } catch (error) {
     const why = error instanceof StorageError ? error.message : codeOf(error);
@@ -172,7 +173,23 @@ function buffersOf(task: keyof Tasks, result: unknown): ArrayBuffer[] {
   return listing ? [listing.numbers.buffer] : [];
 }
 
+/**
+ * Looks at a file now and then. An asynchronous call, such as the reading of a folder, needs a thread
+ * more, which the runtime ends after 10 s without work; and where the system then refuses another
+ * one, the whole process ends. So that thread is kept.
+ *
+ * @see {@link https://github.com/tokio-rs/tokio/blob/tokio-1.47.1/tokio/src/runtime/blocking/pool.rs}
+ */
+async function stayReady() {
+  const file = import.meta.filename;
+  if (file) await Deno.lstat(file).catch(() => {});
+  setTimeout(stayReady, STAY_READY_MS);
+}
+
 self.onmessage = async ({ data }: MessageEvent<Call>) => {
   const reply = await answer(data);
   self.postMessage(reply, "result" in reply ? buffersOf(data.task, reply.result) : []);
 };
+
+await stayReady();
+self.postMessage(READY);
