@@ -274,6 +274,53 @@ Deno.test("publish() never overwrites anything", async () => {
   }
 });
 
+Deno.test("publish() does not overwrite what came while it copied", async () => {
+  const files = Array.from({ length: 300 }, (_, i) => [`album/${i}.jpg`, `${i}`]);
+  await using tree = await makeTree({
+    ...Object.fromEntries(files),
+    "photos": { directory: true },
+  });
+  const name = "a".repeat(32);
+  const options = { photos: tree.join("photos"), album: tree.join("album"), name } as const;
+  const publishing = publish({ ...options, method: "copy" });
+  publishing.catch(() => {});
+  await until(() => namesIn(tree).includes(`.${name}`), "it copies");
+  await Deno.mkdir(tree.join("photos", name));
+  await assert.rejects(publishing, isStorageError("EEXIST"));
+  assert.deepEqual(namesIn(tree), [name], "nothing of the copy is left");
+});
+
+Deno.test("publish() refuses a file that changes while it is copied", async () => {
+  await using tree = await makeTree({
+    "album/a.jpg": randomBytes(64_000_000),
+    "photos": { directory: true },
+  });
+  const options = { photos: tree.join("photos"), album: tree.join("album") };
+  let done = false;
+  const publishing = publish({ ...options, method: "copy" }).finally(() => done = true);
+  publishing.catch(() => {});
+  while (!done) await Deno.writeTextFile(tree.join("album/a.jpg"), "more", { append: true });
+  await assert.rejects(publishing, isStorageError("EAGAIN"));
+  assert.deepEqual(namesIn(tree), []);
+});
+
+Deno.test("publish() keeps folders in folders, with their times", async () => {
+  const mtime = new Date("2020-02-02T02:02:02Z");
+  await using tree = await makeTree({
+    "album/only/below/a.jpg": "1",
+    "album/only/below": { directory: true, mtime },
+    "album/only": { directory: true, mtime },
+    "photos": { directory: true },
+  });
+  for (const method of ["copy", "link"] as const) {
+    const options = { photos: tree.join("photos"), album: tree.join("album"), method };
+    const { name } = await publish(options);
+    for (const folder of ["only", "only/below"]) {
+      assert.deepEqual(Deno.lstatSync(tree.join("photos", name, folder)).mtime, mtime, method);
+    }
+  }
+});
+
 Deno.test("publish() shows an album only when it is complete", async () => {
   const files = Array.from({ length: 300 }, (_, i) => [`album/${i}.jpg`, `${i}`]);
   await using tree = await makeTree({
