@@ -361,7 +361,11 @@ function readBaseUrl(value: unknown): string | undefined {
 /** The words of the long flags as they would be written in a variable, such as `HOSTNAME`. */
 export function wordsOfFlags(): string[] {
   return Object.values<OptionSpec<unknown>>(OPTIONS).filter(({ flags }) => flags)
-    .map((spec) => longFlag(spec).slice(2).toUpperCase().replaceAll("-", "_"));
+    .map(wordOfFlag);
+}
+
+function wordOfFlag(spec: OptionSpec<unknown>) {
+  return longFlag(spec).slice(2).toUpperCase().replaceAll("-", "_");
 }
 
 /**
@@ -396,7 +400,7 @@ function soundsLike(name: string, ours: string) {
 function suggestVariable(name: string) {
   const word = name.replace(PREFIX, "");
   const ofFlag = Object.values<OptionSpec<unknown>>(OPTIONS).find((spec) =>
-    spec.flags && longFlag(spec).slice(2).toUpperCase().replaceAll("-", "_") === word
+    spec.flags && wordOfFlag(spec) === word
   );
   if (ofFlag) {
     return ofFlag.variable ? `use ${ofFlag.variable}` : `use the flag ${longFlag(ofFlag)}`;

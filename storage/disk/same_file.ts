@@ -12,6 +12,10 @@ import { identityOf } from "../listing.ts";
 /** The code of the error for a disk that sets a file's time when it is opened. */
 export const TIME_SET_ON_OPEN = "ETIMESET";
 
+/** Never through a symlink, and never waiting for the other end of a FIFO. 0 where unknown. */
+export const OPEN_FLAGS: number = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) |
+  (constants.O_NONBLOCK ?? 0);
+
 /** How often an opened file and its path are compared. */
 const LOOKS = 3;
 
@@ -77,11 +81,10 @@ function isAtPathNow(file: string, look: () => Stats): boolean {
 
 /** True if each opening makes the present the file's time, while nothing else in it changes. */
 function isTimeSetOnOpen(file: string): boolean {
-  const flags = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
   for (let i = 0; i < OPENINGS; i++) {
     Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, PAUSE_MS);
     const before = Date.now();
-    const fd = openSync(file, flags);
+    const fd = openSync(file, OPEN_FLAGS);
     const { mtimeMs } = fstatSync(fd);
     closeSync(fd);
     if (mtimeMs < before - 1 || mtimeMs > Date.now() + 1) return false;

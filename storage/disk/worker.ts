@@ -8,13 +8,13 @@
 /// <reference no-default-lib="true" />
 /// <reference lib="deno.worker" />
 
-import { closeSync, constants, fstatSync, openSync, readSync } from "node:fs";
+import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { codeOf, StorageError } from "../errors.ts";
 import type { FileSlice, FilledBuffer, PlacedSlice } from "../source.ts";
 import { ChecksumIndex, type IndexKey, type IndexRow } from "./checksum_index.ts";
 import { type PackedFolders, packFolders } from "./folders.ts";
-import { assertSame, changed } from "./same_file.ts";
+import { assertSame, changed, OPEN_FLAGS } from "./same_file.ts";
 import { datedFolders, listDirectories } from "./photos_folder.ts";
 import { fileOf } from "./stat.ts";
 import { walkArchive, type Walked, type WalkOptions } from "./walk.ts";
@@ -24,9 +24,6 @@ const SCAN_BUFFER_BYTES = 1 << 20;
 
 /** Less than the time after which the runtime ends a thread without work. Milliseconds. */
 const STAY_READY_MS = 5000;
-
-/** Never through a symlink, and never waiting for the other end of a FIFO. 0 where unknown. */
-const OPEN_FLAGS = constants.O_RDONLY | (constants.O_NOFOLLOW ?? 0) | (constants.O_NONBLOCK ?? 0);
 
 /** What the worker can do: a request and an answer each. `root` is the photos folder. */
 export interface Tasks {
