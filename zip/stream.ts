@@ -73,8 +73,8 @@ export interface StreamOptions {
 export interface NextOptions {
   /**
    * For a client that keeps up. The buffer after this one may be filled at the same time, and an
-   * entry of up to {@link WHOLE_BYTES} comes in one buffer, so that it is read only once even if
-   * its CRC-32 is not known.
+   * entry of up to {@link WHOLE_BYTES} whose CRC-32 is not known comes in one buffer, so that it is
+   * read only once.
    *
    * @default false
    */
@@ -85,7 +85,9 @@ export interface NextOptions {
 interface Window {
   readonly start: number;
   end: number;
-  /** A single entry may make it this long. */
+  /** How long it was meant to be. */
+  readonly length: number;
+  /** A single entry whose CRC-32 is not known may make it this long. */
   readonly longest: number;
   readonly slices: Slice[];
   /** Entries whose local file header lies in the window, in whole or in part. */
@@ -186,7 +188,7 @@ export class ArchiveStream {
   ): Promise<Window> {
     const end = Math.min(start + length, this.#end);
     const longest = ahead ? Math.max(length, WHOLE_BYTES) : length;
-    const window: Window = { start, end, longest, slices: [], headers: [] };
+    const window: Window = { start, end, length, longest, slices: [], headers: [] };
     const { entries, headerOffsets, centralOffsets } = this.#plan;
     const first = partAt(headerOffsets, start);
     for (let i = first; i < entries.length && headerOffsets[i] < window.end; i++) {
@@ -203,7 +205,8 @@ export class ArchiveStream {
     const header = headerOffsets[index];
     const data = dataOffset(this.#plan, index);
     const end = headerOffsets[index + 1];
-    const fits = end - header <= window.longest && end <= this.#end;
+    const longest = this.#isKnown(index) ? window.length : window.longest;
+    const fits = end - header <= longest && end <= this.#end;
     if (fits && header > window.start && end > window.end) {
       window.end = header; // the next buffer can be filled at the same time as this one
       return;

@@ -423,8 +423,9 @@ Deno.test("next() with `ahead` makes the same bytes, reads them once, and fills 
       const chunks: Uint8Array[] = [];
       for (let chunk; (chunk = await stream.next(length, { ahead: true }));) chunks.push(chunk);
       assert.ok(Buffer.concat(chunks).equals(whole.subarray(start)));
-      assert.ok(chunks.every((chunk) => chunk.length <= WHOLE_BYTES));
-      assert.equal(most, 2);
+      const longest = known ? length : WHOLE_BYTES; // what is known need not come in one buffer
+      assert.ok(chunks.every((chunk) => chunk.length <= longest));
+      assert.ok(known || most === 2);
       const scanned = sizes.map((size, i) => ({ size, i, header: plan.headerOffsets[i] }))
         .filter(({ size, header }) => size > WHOLE_BYTES || size > 0 && header < start)
         .map(({ i }) => i);

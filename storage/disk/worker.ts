@@ -8,13 +8,12 @@
 /// <reference no-default-lib="true" />
 /// <reference lib="deno.worker" />
 
-import { closeSync, fstatSync, openSync, readSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { codeOf, StorageError } from "../errors.ts";
 import type { FileSlice, FilledBuffer, PlacedSlice } from "../source.ts";
 import { ChecksumIndex, type IndexKey, type IndexRow } from "./checksum_index.ts";
 import { type PackedFolders, packFolders } from "./folders.ts";
-import { assertSame, changed, OPEN_FLAGS } from "./same_file.ts";
+import { assertSame, changed, openPlainFile } from "./same_file.ts";
 import { datedFolders, listDirectories } from "./photos_folder.ts";
 import { fileOf } from "./stat.ts";
 import { walkArchive, type Walked, type WalkOptions } from "./walk.ts";
@@ -94,8 +93,8 @@ let scanBuffer: Uint8Array | undefined;
 
 function fillSlice(root: string, buffer: Uint8Array, slice: PlacedSlice) {
   const target = buffer.subarray(slice.position, slice.position + slice.length);
-  return withFile(root, slice, (fd) => {
-    readFully(fd, target, slice.offset);
+  return withFile(root, slice, (file) => {
+    readFully(file, target, slice.offset);
     return crc32(target, slice.crc32);
   });
 }
@@ -103,12 +102,12 @@ function fillSlice(root: string, buffer: Uint8Array, slice: PlacedSlice) {
 function scanSlice(root: string, slice: FileSlice) {
   scanBuffer ??= new Uint8Array(SCAN_BUFFER_BYTES);
   const buffer = scanBuffer;
-  return withFile(root, slice, (fd) => {
+  return withFile(root, slice, (file) => {
     let checksum = slice.crc32;
     const end = slice.offset + slice.length;
     for (let at = slice.offset; at < end; at += SCAN_BUFFER_BYTES) {
       const target = buffer.subarray(0, Math.min(SCAN_BUFFER_BYTES, end - at));
-      readFully(fd, target, at);
+      readFully(file, target, at);
       checksum = crc32(target, checksum);
     }
     return checksum;
@@ -124,30 +123,25 @@ function withIndex<T>(path: string, use: (index: ChecksumIndex) => T): T {
   }
 }
 
-/**
- * Opens a file for one task. Afterwards it must be the file that was listed; a look at it before
- * would find nothing more, since what was changed by then still shows.
- */
-function withFile(root: string, slice: FileSlice, use: (fd: number) => number) {
-  let fd: number | undefined;
+/** Opens a file for one task. Afterwards it must be the file that was listed. */
+function withFile(root: string, slice: FileSlice, use: (file: Deno.FsFile) => number) {
   try {
     const file = fileOf(root, slice.location);
-    const opened = fd = openSync(file, OPEN_FLAGS);
+    using opened = openPlainFile(file);
     const result = use(opened);
-    assertSame(() => fstatSync(opened), { file, identity: slice.identity });
+    assertSame(() => opened.statSync(), { file, identity: slice.identity });
     return result;
   } catch (error) {
     const why = error instanceof StorageError ? error.message : codeOf(error);
     throw new StorageError(codeOf(error), `read file: ${why}: ${slice.path}`);
-  } finally {
-    if (fd !== undefined) closeSync(fd);
   }
 }
 
-function readFully(fd: number, target: Uint8Array, offset: number) {
+function readFully(file: Deno.FsFile, target: Uint8Array, offset: number) {
+  if (offset > 0) file.seekSync(offset, Deno.SeekMode.Start);
   for (let done = 0; done < target.length;) {
-    const count = readSync(fd, target, done, target.length - done, offset + done);
-    if (count === 0) throw changed();
+    const count = file.readSync(target.subarray(done));
+    if (count === null) throw changed();
     done += count;
   }
 }
