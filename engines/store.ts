@@ -87,6 +87,7 @@ function createSource(
   { source, checksums }: StoreOptions,
   signal: AbortSignal,
 ): Source {
+  const reader = {};
   return {
     knownChecksum: (index) => checksums.get(entries[index]),
     learnChecksum: (index, crc32) => checksums.set(entries[index], crc32),
@@ -96,7 +97,7 @@ function createSource(
       source.fill(
         length,
         slices.map(({ index, ...slice }) => sliceOf(entries[index], slice)),
-        { signal },
+        { signal, reader },
       ),
   };
 }

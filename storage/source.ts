@@ -59,6 +59,15 @@ export interface TaskOptions {
   readonly signal?: AbortSignal;
 }
 
+/** How a buffer is filled. */
+export interface FillOptions extends TaskOptions {
+  /**
+   * Whoever reads one file after the other: until the signal aborts, a source may keep for it what it
+   * had to open. @default nobody
+   */
+  readonly reader?: object;
+}
+
 /** How an archive is listed. */
 export interface ListOptions extends TaskOptions {
   /** Let listings and reads that somebody's download waits for go first. @default false */
@@ -97,7 +106,7 @@ export interface FileSource {
   fill(
     length: number,
     slices: readonly PlacedSlice[],
-    options?: TaskOptions,
+    options?: FillOptions,
   ): Promise<FilledBuffer>;
   /** The CRC-32 that goes on from the slice's own with the slice's bytes. */
   checksum(slice: FileSlice, options?: TaskOptions): Promise<number>;

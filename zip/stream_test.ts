@@ -408,7 +408,7 @@ Deno.test("next() with `ahead` makes the same bytes, reads them once, and fills 
   for (
     const [start, length] of [[0, 60_000], [50, 200_000], [plan.headerOffsets[5], 70]]
   ) {
-    for (const known of [true, false]) {
+    for (const known of length > 70 ? [true, false] : [false]) { // else 100,000 buffers
       const { source } = archiveOf(files);
       if (known) source.knowAll();
       const fill = source.fill.bind(source);

@@ -15,6 +15,7 @@ import type {
   FileSlice,
   FileSource,
   FilledBuffer,
+  FillOptions,
   KeptChecksum,
   ListedFile,
   ListOptions,
@@ -24,6 +25,7 @@ import type {
 } from "../source.ts";
 import type { IndexKey } from "./checksum_index.ts";
 import { unpackFolders } from "./folders.ts";
+import { type FillRequest, LocalFiles } from "./local_files.ts";
 import { Pool, type PoolOptions } from "./pool.ts";
 import { TIME_SET_ON_OPEN } from "./same_file.ts";
 import { fileOf } from "./stat.ts";
@@ -39,6 +41,9 @@ const MAX_WAITING = 1000;
 
 /** At most this many archives are known to be on a disk whose times tell nothing. */
 const MAX_TIMELESS = 1000;
+
+/** At most this many archives are known to be on a disk of this machine. */
+const MAX_LOCAL = 10_000;
 
 /** Which folder it is, and how it is read. */
 export interface DiskOptions extends DiskSelection, PoolOptions {
@@ -71,6 +76,11 @@ export class DiskSource implements FileSource, Disposable {
   /** Archives whose files look changed whenever they are opened. */
   readonly #timeless = new LRUCache<string, true>({ max: MAX_TIMELESS });
   readonly #warned = new LRUCache<string, true>({ max: MAX_TIMELESS });
+  readonly #files: LocalFiles;
+  /** Those whose end is waited for. */
+  readonly #readers = new WeakSet<object>();
+  /** Devices of archives that are on disks of this machine. */
+  readonly #localDevices = new LRUCache<string, number>({ max: MAX_LOCAL });
   /** Of the photos folder, when something was found in it. */
   #device: number | undefined;
   #waiting = 0;
@@ -88,6 +98,7 @@ export class DiskSource implements FileSource, Disposable {
     this.#strict = options.strict ?? false;
     this.#onUnsteady = options.onUnsteady;
     this.#pool = new Pool(options);
+    this.#files = new LocalFiles(options.root);
   }
 
   /** Starts the threads, which otherwise come with the first tasks: see {@link Pool.start}. */
@@ -152,8 +163,11 @@ export class DiskSource implements FileSource, Disposable {
       timeless: timeless && !this.#timeless.has(hash),
       device: this.#device,
     };
-    const { listing, device } = await this.#pool.run("list", request, { hash, background });
+    const walked = await this.#pool.run("list", request, { hash, background });
+    const { listing, device, localDevice } = walked;
     if (!listing) return null;
+    if (localDevice === undefined) this.#localDevices.delete(hash);
+    else this.#localDevices.set(hash, localDevice);
     this.#device = device;
     const isTimeless = this.#timeless.has(hash);
     if (!listing.steady || isTimeless) this.#warnOfTimes(hash);
@@ -174,14 +188,29 @@ export class DiskSource implements FileSource, Disposable {
    *
    * @throws {StorageError} `ESTALE` if a file is not what it was when it was listed
    */
-  fill(
+  async fill(
     length: number,
     slices: readonly PlacedSlice[],
-    { signal }: TaskOptions = {},
+    { reader, signal }: FillOptions = {},
   ): Promise<FilledBuffer> {
-    const request = { root: this.#root, length, slices };
     const hash = slices[0]?.hash;
-    return this.#learnTimes(hash, this.#pool.run("fill", request, { hash, signal }));
+    const device = this.#localDevices.get(hash);
+    if (reader && device !== undefined && this.#files.suits(slices, device)) {
+      const filled = await this.#fillLocal({ length, slices, reader }, signal);
+      if (filled) return filled;
+    }
+    const request = { root: this.#root, length, slices };
+    return await this.#learnTimes(hash, this.#pool.run("fill", request, { hash, signal }));
+  }
+
+  /** Null if nothing came of it: see {@link LocalFiles.fill}. */
+  async #fillLocal(request: FillRequest, signal?: AbortSignal): Promise<FilledBuffer | null> {
+    const { reader } = request;
+    if (signal && !this.#readers.has(reader)) {
+      this.#readers.add(reader);
+      signal.addEventListener("abort", () => this.#files.close(reader), { once: true });
+    }
+    return await unlessAborted(this.#files.fill(request), signal);
   }
 
   /**
@@ -225,6 +254,7 @@ export class DiskSource implements FileSource, Disposable {
   /** Ends the threads; what they were at is lost. */
   [Symbol.dispose]() {
     this.#pool[Symbol.dispose]();
+    this.#files[Symbol.dispose]();
   }
 
   /** Remembers an archive whose files look changed whenever they are opened: its times tell nothing. */

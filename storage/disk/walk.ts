@@ -11,6 +11,7 @@ import { codeOf, StorageError } from "../errors.ts";
 import type { PackedListing } from "../listing.ts";
 import { isDamaged, isHash, isSelected, type Selection } from "../names.ts";
 import { BadNames } from "./bad_names.ts";
+import { isOnLocalDisk } from "./file_system.ts";
 import { changing, Guards, tellsNow } from "./guards.ts";
 import { assertInUse, isSpelledSo, statRoot } from "./photos_folder.ts";
 import { fileOf, isExpected, statDirectory, statEntry, stateOf } from "./stat.ts";
@@ -53,6 +54,8 @@ export interface Walked {
   readonly listing: PackedListing | null;
   /** Device of the photos folder. */
   readonly device: number;
+  /** Device of the archive's folder, if that is on a disk of this machine. */
+  readonly localDevice?: number;
 }
 
 /**
@@ -83,7 +86,8 @@ export async function walkArchive(options: WalkOptions): Promise<Walked> {
     walk.assertNames();
     const steady = !timeless;
     const listing = packed && { ...packed, steady, settled: packed.settled && steady };
-    return { listing, device };
+    const localDevice = isOnLocalDisk(join(root, hash)) ? own.dev : undefined;
+    return { listing, device, localDevice };
   } catch (error) {
     if (error instanceof NoArchiveError) return { listing: null, device };
     throw error;

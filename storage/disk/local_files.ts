@@ -1,0 +1,172 @@
+/**
+ * Large files of local disks, read by asynchronous calls of the serving thread: no buffer has to come
+ * over from another thread, which costs more than to read it. A file stays open while its reader goes
+ * on.
+ *
+ * Each such call closes a copy of the descriptor on the serving thread, which must not wait: so no
+ * disk that may hang in that is read here.
+ *
+ * @see {@link https://github.com/denoland/deno/blob/v2.9.5/ext/io/lib.rs} `with_inner_blocking_task`
+ * @module
+ */
+
+import { crc32 } from "node:zlib";
+import { identityOf } from "../listing.ts";
+import type { FileSlice, FilledBuffer, PlacedSlice } from "../source.ts";
+import { Slots, type SlotsOptions } from "./slots.ts";
+import { fileOf, stateOf } from "./stat.ts";
+
+/** Smaller files are read faster many at a time, by a thread that does nothing else. Bytes. */
+const LARGE_BYTES = 256 << 10;
+
+/** A file is closed that its reader left alone for so long, in milliseconds. */
+const IDLE_MS = 500;
+
+/** What is read for whom. */
+export interface FillRequest {
+  /** Bytes of the new buffer. */
+  readonly length: number;
+  /** What goes where. */
+  readonly slices: readonly PlacedSlice[];
+  /** Who reads: between two requests of one reader a file may stay open. */
+  readonly reader: object;
+}
+
+/** A file that is open for a reader. */
+interface OpenFile {
+  readonly file: Deno.FsFile;
+  readonly location: string;
+  readonly identity: string;
+  /** Where the next read starts. */
+  position: number;
+  /** When it was last used, in milliseconds. */
+  used: number;
+}
+
+/** Reads files whose disk is local. Whatever is out of order is not its business: see {@link fill}. */
+export class LocalFiles implements Disposable {
+  readonly #root: string;
+  readonly #slots: Slots;
+  readonly #open = new Map<object, OpenFile>();
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
+
+  /** `root` is the absolute path of the photos folder. */
+  constructor(root: string, options?: SlotsOptions) {
+    this.#root = root;
+    this.#slots = new Slots(options);
+  }
+
+  /** True if all of it is in large files of this device. */
+  suits(slices: readonly PlacedSlice[], device: number): boolean {
+    return slices.length > 0 && slices.every(({ identity }) => {
+      const [dev, , size] = identity.split(":");
+      return dev === String(device) && Number(size) >= LARGE_BYTES;
+    });
+  }
+
+  /**
+   * A new buffer with the slices in it; null if anything stood in the way: another file, an error, a
+   * disk that does not answer. Then nothing was decided, and the threads of the pool may try.
+   */
+  async fill({ length, slices, reader }: FillRequest): Promise<FilledBuffer | null> {
+    const device = slices[0].identity.split(":", 1)[0];
+    const entered = this.#slots.enter(device);
+    if (entered !== true && !await entered) return null;
+    try {
+      const buffer = new Uint8Array(length);
+      const checksums: number[] = [];
+      for (const slice of slices) {
+        const target = buffer.subarray(slice.position, slice.position + slice.length);
+        if (!await this.#read(slice, target, reader)) return null;
+        checksums.push(crc32(target, slice.crc32));
+      }
+      return { buffer, checksums };
+    } catch {
+      return null;
+    } finally {
+      this.#slots.leave(device);
+    }
+  }
+
+  /** Closes what is open for a reader that has ended. */
+  close(reader: object) {
+    this.#open.get(reader)?.file.close();
+    this.#open.delete(reader);
+  }
+
+  /** Closes all files. */
+  [Symbol.dispose]() {
+    this.#closed = true;
+    clearTimeout(this.#timer);
+    this.#slots[Symbol.dispose]();
+    for (const reader of [...this.#open.keys()]) this.close(reader);
+  }
+
+  /** False if the file is not what was listed. */
+  async #read(slice: FileSlice, target: Uint8Array, reader: object): Promise<boolean> {
+    const open = this.#take(slice, reader) ?? await this.#openFile(slice);
+    if (!open) return false;
+    let isKept = false;
+    try {
+      if (open.position !== slice.offset) open.file.seekSync(slice.offset, Deno.SeekMode.Start);
+      if (!await readFully(open.file, target)) return false;
+      // Of an open file on a local disk: it is in memory.
+      if (identityOf(stateOf(open.file.statSync())) !== slice.identity) return false;
+      open.position = slice.offset + slice.length;
+      isKept = open.position < sizeOf(slice) && this.#keep(open, reader);
+      return true;
+    } finally {
+      if (!isKept) open.file.close();
+    }
+  }
+
+  /** The file that is open for the reader, which then belongs to the caller; closes another one. */
+  #take({ location, identity }: FileSlice, reader: object): OpenFile | undefined {
+    const open = this.#open.get(reader);
+    if (!open) return undefined;
+    this.#open.delete(reader);
+    if (open.location === location && open.identity === identity) return open;
+    open.file.close();
+    return undefined;
+  }
+
+  /** The runtime's open follows a symlink and waits at a FIFO: so the path is looked at before. */
+  async #openFile({ location, identity }: FileSlice): Promise<OpenFile | null> {
+    const path = fileOf(this.#root, location);
+    if (!(await Deno.lstat(path)).isFile) return null;
+    const file = await Deno.open(path);
+    return { file, location, identity, position: 0, used: 0 };
+  }
+
+  #keep(open: OpenFile, reader: object): boolean {
+    if (this.#closed || this.#open.has(reader)) return false;
+    open.used = performance.now();
+    this.#open.set(reader, open);
+    this.#timer ??= setTimeout(() => this.#closeIdle(), IDLE_MS);
+    return true;
+  }
+
+  /** A client that stalls keeps no file open. */
+  #closeIdle() {
+    this.#timer = undefined;
+    const latest = performance.now() - IDLE_MS;
+    for (const [reader, { used }] of this.#open) if (used <= latest) this.close(reader);
+    if (this.#open.size > 0) this.#timer = setTimeout(() => this.#closeIdle(), IDLE_MS);
+  }
+}
+
+/** False if the file is shorter. */
+async function readFully(file: Deno.FsFile, target: Uint8Array): Promise<boolean> {
+  for (let done = 0; done < target.length;) {
+    const count = await file.read(done === 0 ? target : target.subarray(done));
+    if (count === null) return false;
+    done += count;
+  }
+  return true;
+}
+
+/** The size in an identity, in bytes. */
+function sizeOf({ identity }: FileSlice): number {
+  return Number(identity.split(":")[2]);
+}
