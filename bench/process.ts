@@ -6,7 +6,7 @@
  */
 
 const TICKS_PER_SECOND = 100; // USER_HZ, the same on every current Linux
-const PAGE_KB = 4;
+const PAGE_BYTES = 4096;
 
 /** How long a server may take to end, in milliseconds. */
 const PATIENCE_MS = 3000;
@@ -15,13 +15,30 @@ const PATIENCE_MS = 3000;
 export interface Server extends AsyncDisposable {
   /** Its port on 127.0.0.1. */
   readonly port: number;
-  /** CPU seconds of it and its children, including those that have ended. */
-  cpuSeconds(): number;
-  /** Memory of it and its children now, in kB. */
+  /** Its process. */
+  readonly pid: number;
+  /** CPU time of it and its children, including those that have ended. */
+  cpu(): CpuTime;
+  /** Resident memory of it and its children now, in bytes. */
   memory(): number;
-  /** Its peak memory so far plus the current memory of its children, in kB. */
+  /** Its peak memory so far plus the current memory of its children, in bytes. */
   peakMemory(): number;
 }
+
+/**
+ * CPU seconds. Each is told in ticks of 10 ms, rounded down, so the difference of two sums is off by
+ * less than {@linkcode RESOLUTION_SECONDS}. The sum is exact otherwise. How it divides into user and
+ * kernel is sampled by the kernel at its own ticks, unless it was built to count.
+ */
+export interface CpuTime {
+  /** Of program code. */
+  readonly user: number;
+  /** Of the kernel, on its behalf. */
+  readonly kernel: number;
+}
+
+/** By how much the difference of two CPU times may be off, in seconds. */
+export const RESOLUTION_SECONDS = 2 / TICKS_PER_SECOND;
 
 /** Starts a command that serves on a port, and waits until it answers. */
 export async function startServer(command: readonly string[], port: number): Promise<Server> {
@@ -40,11 +57,18 @@ export async function startServer(command: readonly string[], port: number): Pro
   }
   return {
     port,
-    cpuSeconds: () => sum(family(child.pid), cpuTicks) / TICKS_PER_SECOND,
-    memory: () => sum(family(child.pid), ({ rss }) => rss) * PAGE_KB,
+    pid: child.pid,
+    cpu: () => {
+      const processes = family(child.pid);
+      return {
+        user: sum(processes, ({ userTicks }) => userTicks) / TICKS_PER_SECOND,
+        kernel: sum(processes, ({ kernelTicks }) => kernelTicks) / TICKS_PER_SECOND,
+      };
+    },
+    memory: () => sum(family(child.pid), ({ pages }) => pages) * PAGE_BYTES,
     peakMemory: () => {
       const children = family(child.pid).filter(({ pid }) => pid !== child.pid);
-      return peakOf(child.pid) + sum(children, ({ rss }) => rss) * PAGE_KB;
+      return peakOf(child.pid) + sum(children, ({ pages }) => pages) * PAGE_BYTES;
     },
     async [Symbol.asyncDispose]() {
       if (!ended) child.kill("SIGTERM"); // nginx ends its workers only when it is asked to stop
@@ -55,22 +79,18 @@ export async function startServer(command: readonly string[], port: number): Pro
   };
 }
 
-/** proc(5): the "high water mark" of a process's memory, in kB. */
+/** proc(5): the "high water mark" of a process's memory, in bytes. */
 function peakOf(pid: number) {
   const [, kilobytes] = /VmHWM:\s*(\d+)/.exec(Deno.readTextFileSync(`/proc/${pid}/status`))!;
-  return Number(kilobytes);
+  return Number(kilobytes) * 1024;
 }
 
 interface Stat {
   readonly pid: number;
   readonly parent: number;
-  readonly own: number;
-  readonly reaped: number;
-  readonly rss: number;
-}
-
-function cpuTicks({ own, reaped }: Stat) {
-  return own + reaped;
+  readonly userTicks: number;
+  readonly kernelTicks: number;
+  readonly pages: number;
 }
 
 /** A process and all its descendants (proc(5): fields 4, 14 to 17 and 24 of `stat`). */
@@ -93,9 +113,9 @@ function readStat(pid: number): Stat | null {
     return {
       pid,
       parent: fields[1],
-      own: fields[11] + fields[12],
-      reaped: fields[13] + fields[14],
-      rss: fields[21],
+      userTicks: fields[11] + fields[13],
+      kernelTicks: fields[12] + fields[14],
+      pages: fields[21],
     };
   } catch {
     return null; // it has just ended
