@@ -36,6 +36,7 @@ export function hashOf(name: string): string {
 export async function makeFolder(root: string, name: string, workload = workloads[name]) {
   const folder = join(root, hashOf(name));
   const done = join(root, `${name}.done`);
+  await Deno.mkdir(root, { recursive: true });
   if (await Deno.stat(done).then(() => true, () => false)) return;
   const { files, size, perFolder = files } = workload;
   const noise = new Uint8Array(Math.min(size, 1 << 20));

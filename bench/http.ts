@@ -32,7 +32,6 @@ async function main() {
     },
   });
   const [turns, root] = [Number(values.runs), join(values.scratch, "photos")];
-  await Deno.mkdir(root, { recursive: true });
   const loads = values.loads.split(",").map(parseLoad);
   for (const { letter } of loads) await makeFolder(root, letter);
   await makeFolder(root, WARM_UP);

@@ -10,21 +10,20 @@
  */
 
 import { join } from "node:path";
-import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { freePort } from "../testing/free_port.ts";
 import { ask, curl, curlMany, whileStalled } from "./clients.ts";
 import { figureTable } from "./figures.ts";
 import { hashOf, makeFolder } from "./folders.ts";
-import { type Server, startServer } from "./process.ts";
+import { type Server, startServer, untilAtRest } from "./process.ts";
 import { describeEnvironment, environment, type Figure, save } from "./results.ts";
 import { zipferry } from "./rivals.ts";
 
 /** Fewer runs are not worth keeping. */
 const ENOUGH_RUNS = 3;
 
-/** Until a server that was started does nothing any more, in milliseconds. */
-const START_MS = 2000;
+/** A folder as it is after a fresh installation. */
+const SMALL = join(import.meta.dirname!, "../test_photos");
 
 const PHOTOS = `/archive/${hashOf("P")}/`;
 const HUGE = `/archive/${hashOf("H")}/`;
@@ -32,8 +31,10 @@ const HUGE = `/archive/${hashOf("H")}/`;
 /** Something a server does, and what it takes. */
 interface Scenario {
   readonly what: string;
+  /** The folder that is served; nothing else lies beside it. @default `test_photos` */
+  readonly letter?: string;
   /** What it shall take at most, in the unit of `measure`. */
-  readonly target: number;
+  readonly target?: number;
   /** One value, from a server that has just come to rest after its start. */
   readonly measure: (server: Server) => Promise<number> | number;
 }
@@ -45,17 +46,24 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     target: 75,
     measure: (server) => server.memory() / 1e6,
   },
+  anonymous: {
+    what: "the same without what is mapped from the executable, MB",
+    measure: (server) => server.anonymousMemory() / 1e6,
+  },
   fast: {
+    letter: "P",
     what: "one fast download of P: peak over idle, MB",
     target: 30,
     measure: (server) => peakOverIdle(server, () => curl(urlOf(server, PHOTOS))),
   },
   many: {
+    letter: "P",
     what: "100 fast downloads of P at once: peak over idle, MB",
     target: 100,
     measure: (server) => peakOverIdle(server, () => curlMany(urlOf(server, PHOTOS), 100)),
   },
   stalled: {
+    letter: "P",
     what: "100 clients of P that stall: resident over idle, MB",
     target: 30,
     measure: async (server) => {
@@ -64,6 +72,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     },
   },
   thousand: {
+    letter: "P",
     what: "each of 1,000 that stall, after ten that have left: resident, KiB",
     target: 120,
     measure: async (server) => {
@@ -73,6 +82,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
     },
   },
   huge: {
+    letter: "H",
     what: "first byte of 100,000 files (H): peak over idle, MB",
     target: 60,
     measure: (server) =>
@@ -91,30 +101,30 @@ async function main() {
       scratch: { type: "string", default: "/tmp/zipferry-bench" },
     },
   });
-  const [runs, root] = [Number(values.runs), join(values.scratch, "photos")];
-  await Deno.mkdir(root, { recursive: true });
-  for (const letter of ["P", "H"]) await makeFolder(root, letter);
+  const [runs, { scratch }] = [Number(values.runs), values];
   const now = await environment();
   console.log(describeEnvironment(now));
   const names = values.only.split(",");
   const figures: Figure[] = [];
-  for (const name of names) figures.push(await measure(scenarios[name], { root, runs }));
+  for (const name of names) figures.push(await measure(scenarios[name], { scratch, runs }));
   console.log(`\n${figureTable(figures)}`);
   const trial = runs < ENOUGH_RUNS || names.length < Object.keys(scenarios).length;
   await save("memory", figures, { environment: now, trial });
 }
 
 interface Options {
-  readonly root: string;
+  readonly scratch: string;
   readonly runs: number;
 }
 
-async function measure({ what, target, measure }: Scenario, { root, runs }: Options) {
+async function measure({ what, letter, target, measure }: Scenario, { scratch, runs }: Options) {
+  const root = letter ? join(scratch, `only-${letter}`) : SMALL;
+  if (letter) await makeFolder(root, letter);
   const values: number[] = [];
   for (let run = 0; run < runs; run++) {
     const port = freePort();
     await using server = await startServer(zipferry({ port, root }), port);
-    await sleep(START_MS);
+    await untilAtRest(server);
     values.push(await measure(server));
   }
   return { what, values, digits: 0, target };

@@ -5,11 +5,16 @@
  * @module
  */
 
+import { setTimeout as sleep } from "node:timers/promises";
+
 const TICKS_PER_SECOND = 100; // USER_HZ, the same on every current Linux
 const PAGE_BYTES = 4096;
 
 /** How long a server may take to end, in milliseconds. */
 const PATIENCE_MS = 3000;
+
+/** A server that takes no CPU time for so long is at rest, in milliseconds. */
+const REST_MS = 700;
 
 /** A running server. */
 export interface Server extends AsyncDisposable {
@@ -21,6 +26,8 @@ export interface Server extends AsyncDisposable {
   cpu(): CpuTime;
   /** Resident memory of it and its children now, in bytes. */
   memory(): number;
+  /** The part of that which is not mapped from files, such as the executable, in bytes. */
+  anonymousMemory(): number;
   /** Its peak memory so far plus the current memory of its children, in bytes. */
   peakMemory(): number;
 }
@@ -52,7 +59,7 @@ export async function startServer(command: readonly string[], port: number): Pro
       (await Deno.connect({ port })).close();
       break;
     } catch {
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await sleep(50);
     }
   }
   return {
@@ -66,9 +73,10 @@ export async function startServer(command: readonly string[], port: number): Pro
       };
     },
     memory: () => sum(family(child.pid), ({ pages }) => pages) * PAGE_BYTES,
+    anonymousMemory: () => sum(family(child.pid), ({ pid }) => statusOf(pid, "RssAnon")),
     peakMemory: () => {
       const children = family(child.pid).filter(({ pid }) => pid !== child.pid);
-      return peakOf(child.pid) + sum(children, ({ pages }) => pages) * PAGE_BYTES;
+      return statusOf(child.pid, "VmHWM") + sum(children, ({ pages }) => pages) * PAGE_BYTES;
     },
     async [Symbol.asyncDispose]() {
       if (!ended) child.kill("SIGTERM"); // nginx ends its workers only when it is asked to stop
@@ -79,10 +87,23 @@ export async function startServer(command: readonly string[], port: number): Pro
   };
 }
 
-/** proc(5): the "high water mark" of a process's memory, in bytes. */
-function peakOf(pid: number) {
-  const [, kilobytes] = /VmHWM:\s*(\d+)/.exec(Deno.readTextFileSync(`/proc/${pid}/status`))!;
-  return Number(kilobytes) * 1024;
+/**
+ * Waits until a server does nothing: after its start it may still look at all folders, which would
+ * count for the download that is measured.
+ */
+export async function untilAtRest(server: Server): Promise<void> {
+  for (let before = NaN;;) {
+    const { user, kernel } = server.cpu();
+    if (user + kernel === before) return;
+    before = user + kernel;
+    await sleep(REST_MS);
+  }
+}
+
+/** A line of `status` in bytes (proc(5)): `VmHWM` is the "high water mark" of resident memory. */
+function statusOf(pid: number, name: "VmHWM" | "RssAnon") {
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  return Number(new RegExp(`${name}:\\s*(\\d+)`).exec(status)![1]) * 1024;
 }
 
 interface Stat {

@@ -56,7 +56,6 @@ async function main() {
     },
   });
   const root = join(values.scratch, "photos");
-  await Deno.mkdir(root, { recursive: true });
   const [runs, names] = [Number(values.runs), values.only.split(",")];
   const now = await environment();
   console.log(describeEnvironment(now));

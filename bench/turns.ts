@@ -9,7 +9,7 @@ import { freePort } from "../testing/free_port.ts";
 import { curl } from "./clients.ts";
 import { hashOf } from "./folders.ts";
 import type { Load } from "./loads.ts";
-import { type CpuTime, type Server, startServer } from "./process.ts";
+import { type CpuTime, type Server, startServer, untilAtRest } from "./process.ts";
 import type { HttpRow, Sample } from "./results.ts";
 import type { Rival } from "./rivals.ts";
 
@@ -78,7 +78,9 @@ async function startRival(rival: Rival, options: TurnOptions) {
   const port = freePort();
   const command = await rival.command({ ...options, port });
   const start = () => startServer(command, port);
-  return { start, server: await start() };
+  const server = await start();
+  await untilAtRest(server);
+  return { start, server };
 }
 
 async function takeTurn(one: Running, load: Load): Promise<Sample> {
@@ -86,6 +88,7 @@ async function takeTurn(one: Running, load: Load): Promise<Sample> {
     await one.server[Symbol.asyncDispose]();
     one.server = await one.start();
     await curl(urlOf(one, WARM_UP));
+    await untilAtRest(one.server);
   }
   return await sample(one.server, urlOf(one, load.letter), load);
 }
