@@ -10,22 +10,20 @@
  * @module
  */
 
-import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { freePort } from "../testing/free_port.ts";
 import { judge, type Measured, type Verdict, withBounds } from "./bounds.ts";
 import { curl } from "./clients.ts";
-import { hashOf, makeFolder } from "./folders.ts";
+import { hashOf, makePhotos } from "./folders.ts";
 import guard from "./guard.json" with { type: "json" };
 import { userInstructions } from "./instructions.ts";
 import { type Load, parseLoad } from "./loads.ts";
 import { startServer, untilAtRest } from "./process.ts";
 import { BASE, rivals, zipferry } from "./rivals.ts";
 import { formatSpread, pairRatios } from "./statistics.ts";
-import { measure, WARM_UP } from "./turns.ts";
+import { measure } from "./turns.ts";
 
 interface Options {
-  readonly root: string;
   readonly scratch: string;
   readonly turns: number;
 }
@@ -40,14 +38,11 @@ async function main(): Promise<number> {
     },
   });
   const bounds = withBounds(guard.cpuOverGo, values.bound);
-  const root = join(values.scratch, "photos");
-  const options = { root, scratch: values.scratch, turns: Number(values.pairs) };
-  const loads = values.loads.split(",").map(parseLoad);
-  for (const letter of ["P", WARM_UP, ...loads.map(({ letter }) => letter)]) {
-    await makeFolder(root, letter);
-  }
+  const options = { scratch: values.scratch, turns: Number(values.pairs) };
   const verdicts: Verdict[] = [];
-  for (const load of loads) verdicts.push(tell(judge(await cpuOverGo(load, options), bounds)));
+  for (const load of values.loads.split(",").map(parseLoad)) {
+    verdicts.push(tell(judge(await cpuOverGo(load, options), bounds)));
+  }
   const instructions = await countInstructions(options);
   if (instructions) {
     verdicts.push(tell(judge(instructions, guard.userInstructionsPerGigabyte)));
@@ -56,8 +51,9 @@ async function main(): Promise<number> {
 }
 
 async function cpuOverGo(load: Load, options: Options): Promise<Measured> {
+  const root = await makePhotos(options.scratch, load.letter);
   const chosen = rivals.filter(({ name }) => name === rivals[0].name || name === BASE);
-  const [ours, base] = (await measure(load, chosen, options)).map((row) => {
+  const [ours, base] = (await measure(load, chosen, { ...options, root })).map((row) => {
     if (row.missing) throw new Error(`measure ${row.server}: ${row.missing}`);
     return row.samples.map((sample) => sample.cpuSecondsPerGigabyte);
   });
@@ -65,7 +61,8 @@ async function cpuOverGo(load: Load, options: Options): Promise<Measured> {
 }
 
 /** 10⁹ instructions for 10⁹ bytes of P, or nothing where that cannot be counted or has no bound. */
-async function countInstructions({ root, turns }: Options): Promise<Measured | null> {
+async function countInstructions({ scratch, turns }: Options): Promise<Measured | null> {
+  const root = await makePhotos(scratch, "P");
   const port = freePort();
   const url = `http://127.0.0.1:${port}/archive/${hashOf("P")}/`;
   await using server = await startServer(zipferry({ port, root }), port);

@@ -10,14 +10,13 @@
  * @module
  */
 
-import { join } from "node:path";
 import { parseArgs } from "node:util";
-import { makeFolder } from "./folders.ts";
+import { makePhotos } from "./folders.ts";
 import { httpTable } from "./http_tables.ts";
 import { DEFAULT_LOADS, describeLoad, parseLoad } from "./loads.ts";
 import { describeEnvironment, environment, type HttpRow, save } from "./results.ts";
 import { rivals } from "./rivals.ts";
-import { measure, WARM_UP } from "./turns.ts";
+import { measure } from "./turns.ts";
 
 /** Medians of fewer turns are not worth keeping. */
 const ENOUGH_TURNS = 5;
@@ -31,10 +30,8 @@ async function main() {
       scratch: { type: "string", default: "/tmp/zipferry-bench" },
     },
   });
-  const [turns, root] = [Number(values.runs), join(values.scratch, "photos")];
+  const [turns, { scratch }] = [Number(values.runs), values];
   const loads = values.loads.split(",").map(parseLoad);
-  for (const { letter } of loads) await makeFolder(root, letter);
-  await makeFolder(root, WARM_UP);
 
   const now = await environment();
   console.log(describeEnvironment(now));
@@ -43,7 +40,8 @@ async function main() {
     const chosen = rivals.filter(({ name, loads }) =>
       values.only.length === 0 ? loads?.includes(load.name) ?? true : values.only.includes(name)
     );
-    const measured = await measure(load, chosen, { root, scratch: values.scratch, turns });
+    const root = await makePhotos(scratch, load.letter);
+    const measured = await measure(load, chosen, { root, scratch, turns });
     rows.push(...measured);
     console.log(`\n${load.name}: ${describeLoad(load.name)}\n\n${httpTable(measured)}`);
   }

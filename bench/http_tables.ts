@@ -44,7 +44,8 @@ function cellsOf({ server, samples, missing }: HttpRow, base: readonly Sample[])
   const [rate, cpu, firstByte, memory] = FIGURES.map(([key, digits]) => {
     const values = samples.map((sample) => sample[key]!);
     const ratios = pairRatios(values, base.map((sample) => sample[key]!));
-    return [formatSpread(values, digits), ratios.length > 0 ? formatSpread(ratios, 2) : "–"];
+    const ratio = ratios.length === 0 ? "–" : server === BASE ? "1" : formatSpread(ratios, 2);
+    return [formatSpread(values, digits), ratio];
   });
   return [server, ...rate, ...parts(samples), ...cpu, ...firstByte, ...memory];
 }
@@ -59,23 +60,22 @@ function parts(samples: readonly Sample[]) {
 }
 
 function glance(rows: readonly HttpRow[]): string[][] {
-  const [ours, base] = [OURS, BASE].map((name) => rows.find(({ server }) => server === name));
-  if (!ours?.samples.length || !base?.samples.length) return [];
-  const ratio = (key: keyof Sample, words: Readonly<Record<"more" | "less" | "even", string>>) => {
-    const ratios = pairRatios(
-      ours.samples.map((sample) => sample[key]!),
-      base.samples.map((sample) => sample[key]!),
-    );
-    return `${words[tendency(ratios)]}: ${formatSpread(ratios, 2)}`;
-  };
+  const [ours, base] = [OURS, BASE].map((name) =>
+    rows.find(({ server }) => server === name)?.samples ?? []
+  );
+  if (ours.length === 0 || base.length === 0) return [];
+  const values = (samples: readonly Sample[], key: keyof Sample) => samples.map((one) => one[key]!);
+  const ratios = (key: keyof Sample) => pairRatios(values(ours, key), values(base, key));
+  const ratio = (key: keyof Sample, words: Readonly<Record<ReturnType<typeof tendency>, string>>) =>
+    `${words[tendency(ratios(key))]}: ${formatSpread(ratios(key), 2)}`;
   const both = (key: keyof Sample, digits: number) => {
-    const [one, other] = [ours, base].map(({ samples }) => {
-      return spreadOf(samples.map((sample) => sample[key]!)).median.toFixed(digits);
-    });
-    return `${one} (${other})`;
+    const [one, other] = [ours, base].map((samples) =>
+      spreadOf(values(samples, key)).median.toFixed(digits)
+    );
+    return `${tendency(ratios(key)) === "more" ? `**${one}**` : one} (${other})`;
   };
   return [[
-    ours.load,
+    rows[0].load,
     ratio("megabytesPerSecond", { more: "faster", less: "**slower**", even: "even" }),
     ratio("cpuSecondsPerGigabyte", { more: "**more**", less: "less", even: "even" }),
     both("firstByteMs", 1),

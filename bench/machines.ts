@@ -16,6 +16,9 @@ export interface MeasuredLoad {
   readonly environment: Environment;
 }
 
+/** A file of results without them. */
+export type Source = Pick<ResultFile<unknown>, "file" | "environment">;
+
 /** A machine, and what was measured on it. */
 export interface Machine {
   /** Number of cores and model of the processor. */
@@ -36,13 +39,14 @@ export function machinesOf(files: readonly ResultFile<HttpRow>[]): Machine[] {
 }
 
 /** Files that the newest measurements are in, with what they ran on; the newest first. */
-export function sourcesOf({ loads }: Machine): { file: string; environment: Environment }[] {
+export function sourcesOf({ loads }: Machine): Source[] {
   const files = new Map(loads.map(({ file, environment }) => [file, environment]));
   return [...files].map(([file, environment]) => ({ file, environment }))
     .sort((a, b) => a.environment.time < b.environment.time ? 1 : -1);
 }
 
-function nameOf({ cores, processor }: Environment) {
+/** Number of cores and model of the processor. */
+export function nameOf({ cores, processor }: Environment) {
   return `${cores} cores of ${processor.replaceAll(/\((?:R|TM)\)/gi, "")}`;
 }
 

@@ -14,7 +14,7 @@ import { parseArgs } from "node:util";
 import { freePort } from "../testing/free_port.ts";
 import { ask, curl, curlMany, whileStalled } from "./clients.ts";
 import { figureTable } from "./figures.ts";
-import { hashOf, makeFolder } from "./folders.ts";
+import { hashOf, makePhotos } from "./folders.ts";
 import { type Server, startServer, untilAtRest } from "./process.ts";
 import { describeEnvironment, environment, type Figure, save } from "./results.ts";
 import { zipferry } from "./rivals.ts";
@@ -31,7 +31,7 @@ const HUGE = `/archive/${hashOf("H")}/`;
 /** Something a server does, and what it takes. */
 interface Scenario {
   readonly what: string;
-  /** The folder that is served; nothing else lies beside it. @default `test_photos` */
+  /** The workload that is served. @default `test_photos` */
   readonly letter?: string;
   /** What it shall take at most, in the unit of `measure`. */
   readonly target?: number;
@@ -118,8 +118,7 @@ interface Options {
 }
 
 async function measure({ what, letter, target, measure }: Scenario, { scratch, runs }: Options) {
-  const root = letter ? join(scratch, `only-${letter}`) : SMALL;
-  if (letter) await makeFolder(root, letter);
+  const root = letter ? await makePhotos(scratch, letter) : SMALL;
   const values: number[] = [];
   for (let run = 0; run < runs; run++) {
     const port = freePort();

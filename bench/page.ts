@@ -4,10 +4,18 @@
  * @module
  */
 
+import { figureTable } from "./figures.ts";
 import { chartsOf } from "./http_charts.ts";
 import { glanceTable, httpTable } from "./http_tables.ts";
 import { describeLoad } from "./loads.ts";
-import { type Machine, machinesOf, type MeasuredLoad, sourcesOf } from "./machines.ts";
+import {
+  type Machine,
+  machinesOf,
+  type MeasuredLoad,
+  nameOf,
+  type Source,
+  sourcesOf,
+} from "./machines.ts";
 import { markdownTable } from "./markdown.ts";
 import {
   type Environment,
@@ -16,7 +24,6 @@ import {
   readResults,
   type ResultFile,
 } from "./results.ts";
-import { figureTable } from "./figures.ts";
 
 /** Results that the page shows. */
 export interface PageResults {
@@ -38,7 +45,11 @@ export function pageResults(): PageResults {
 export function pageParts({ http, memory, service }: PageResults): Record<string, string> {
   const machines = machinesOf(http);
   return {
-    machines: machineTable(machines),
+    machines: machineTable([
+      ...machines.flatMap(sourcesOf),
+      ...memory.slice(0, 1),
+      ...service.slice(0, 1),
+    ]),
     glance: machines.map(glanceOf).join("\n\n"),
     charts: machines.map(chartLinks).join("\n\n"),
     memory: newestFigures(memory),
@@ -47,17 +58,16 @@ export function pageParts({ http, memory, service }: PageResults): Record<string
   };
 }
 
-function machineTable(machines: readonly Machine[]) {
-  const head = ["Machine", "System and programs", "Measured", "Code", "Raw results"];
-  const rows = machines.flatMap((machine) =>
-    sourcesOf(machine).map(({ file, environment }) => [
-      machine.name,
-      systemOf(environment),
-      environment.time.slice(0, 16).replace("T", " "),
-      codeOf(environment),
-      linkTo(file),
-    ])
-  );
+/** Every file that the page shows, with what it was measured on. */
+function machineTable(files: readonly Source[]) {
+  const head = ["Raw results", "Measured", "Machine", "Code", "System and programs"];
+  const rows = files.map(({ file, environment }) => [
+    linkTo(file),
+    environment.time.slice(0, 16).replace("T", " "),
+    nameOf(environment),
+    codeOf(environment),
+    systemOf(environment),
+  ]);
   return markdownTable([head, ...rows]);
 }
 
@@ -75,18 +85,15 @@ function allTables(machine: Machine) {
   return [`### ${machine.name}`, ...machine.loads.map(loadTable)].join("\n\n");
 }
 
-function loadTable({ load, rows, file, environment }: MeasuredLoad) {
+function loadTable({ load, rows, file }: MeasuredLoad) {
   const turns = Math.max(...rows.map(({ samples }) => samples.length));
-  const about = `**${load}:** ${describeLoad(load)}; ${turns} turns; code ${codeOf(environment)}`;
-  return `${about} (${linkTo(file)})\n\n${httpTable(rows)}`;
+  const about = `#### ${load}: ${describeLoad(load)}\n\n${turns} turns: ${linkTo(file)}`;
+  return `${about}\n\n${httpTable(rows)}`;
 }
 
 function newestFigures([newest]: readonly ResultFile<Figure>[]) {
   if (!newest) return "Not measured yet.";
-  const { environment, file, results } = newest;
-  const { cores, processor } = environment;
-  const about = `${cores} cores, ${processor}; code ${codeOf(environment)} (${linkTo(file)})`;
-  return `${about}\n\n${figureTable(results)}`;
+  return `${linkTo(newest.file)}\n\n${figureTable(newest.results)}`;
 }
 
 function systemOf({ system, versions }: Environment) {

@@ -8,14 +8,13 @@
  * @module
  */
 
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { freePort } from "../testing/free_port.ts";
 import { ask, curl, type Download, whileStalled } from "./clients.ts";
 import { figureTable } from "./figures.ts";
-import { hashOf, makeFolder, type Workload } from "./folders.ts";
-import { type Server, startServer } from "./process.ts";
+import { hashOf, makePhotos, type Workload } from "./folders.ts";
+import { type Server, startServer, untilAtRest } from "./process.ts";
 import { describeEnvironment, environment, type Figure, save } from "./results.ts";
 import { zipferry } from "./rivals.ts";
 
@@ -31,7 +30,7 @@ const SLOW_BYTES_PER_SECOND = 16 << 10;
 const SLOW_START_MS = 12_000;
 
 interface Options {
-  readonly root: string;
+  readonly scratch: string;
   readonly runs: number;
 }
 
@@ -55,13 +54,13 @@ async function main() {
       scratch: { type: "string", default: "/tmp/zipferry-bench" },
     },
   });
-  const root = join(values.scratch, "photos");
+  const { scratch } = values;
   const [runs, names] = [Number(values.runs), values.only.split(",")];
   const now = await environment();
   console.log(describeEnvironment(now));
   const figures: Figure[] = [];
   for (const name of names) {
-    const measured = await scenarios[name]({ root, runs });
+    const measured = await scenarios[name]({ scratch, runs });
     figures.push(...measured);
     console.log(`\n${figureTable(measured)}`);
   }
@@ -69,15 +68,16 @@ async function main() {
   await save("service", figures, { environment: now, trial });
 }
 
-function start(root: string): Promise<Server> {
+async function start(root: string): Promise<Server> {
   const port = freePort();
-  return startServer(zipferry({ port, root }), port);
+  const server = await startServer(zipferry({ port, root }), port);
+  await untilAtRest(server);
+  return server;
 }
 
 /** Clients that send a request, read a little and then stop: what each costs, and what remains. */
-async function stalled({ root }: Options): Promise<Figure[]> {
-  await makeFolder(root, "P");
-  await using server = await start(root);
+async function stalled({ scratch }: Options): Promise<Figure[]> {
+  await using server = await start(await makePhotos(scratch, "P"));
   await stall(server, 10); // threads are started and code is loaded now
   await sleep(1000);
   const before = server.memory();
@@ -105,9 +105,8 @@ function stall({ port, memory }: Server, clients: number) {
 }
 
 /** One fast client: alone, and beside many slow ones. */
-async function slow({ root, runs }: Options): Promise<Figure[]> {
-  await makeFolder(root, "P");
-  await using server = await start(root);
+async function slow({ scratch, runs }: Options): Promise<Figure[]> {
+  await using server = await start(await makePhotos(scratch, "P"));
   const path = `/archive/${hashOf("P")}/`;
   const speed = async () => {
     const { bytes, seconds } = await download(server, path);
@@ -143,9 +142,8 @@ async function readSlowly(server: Server, path: string, signal: AbortSignal) {
 }
 
 /** HEAD and conditional requests, which send no file but stat every one. */
-async function questions({ root, runs }: Options): Promise<Figure[]> {
-  await makeFolder(root, "P");
-  await using server = await start(root);
+async function questions({ scratch, runs }: Options): Promise<Figure[]> {
+  await using server = await start(await makePhotos(scratch, "P"));
   const url = `http://127.0.0.1:${server.port}/archive/${hashOf("P")}/`;
   const etag = (await fetch(url, { method: "HEAD" })).headers.get("etag")!;
   const rate = async (init: RequestInit) => {
@@ -169,9 +167,8 @@ async function questions({ root, runs }: Options): Promise<Figure[]> {
 }
 
 /** Whether a huge folder keeps others waiting. */
-async function health({ root, runs }: Options): Promise<Figure[]> {
-  await makeFolder(root, "H");
-  await using server = await start(root);
+async function health({ scratch, runs }: Options): Promise<Figure[]> {
+  await using server = await start(await makePhotos(scratch, "H"));
   const first: number[] = [];
   const slowest: number[] = [];
   const memory: number[] = [];
@@ -192,25 +189,25 @@ async function health({ root, runs }: Options): Promise<Figure[]> {
   }
   return [
     { what: "first byte of 100,000 files, ms", values: first, digits: 0 },
-    { what: "99th percentile of /healthz meanwhile, ms", values: slowest, digits: 0 },
-    { what: "most memory meanwhile, over that of an idle server, MB", values: memory, digits: 0 },
+    { what: "99th percentile of /healthz during that, ms", values: slowest, digits: 0 },
+    { what: "peak memory during that, over that of an idle server, MB", values: memory, digits: 0 },
   ];
 }
 
 /** The last tenth of 4 GB: with no CRC-32 known, and with all of them known. */
-async function resume({ root, runs }: Options): Promise<Figure[]> {
-  await makeFolder(root, "V");
+async function resume({ scratch, runs }: Options): Promise<Figure[]> {
+  const root = await makePhotos(scratch, "V");
   const path = `/archive/${hashOf("V")}/`;
   const range = `${Math.floor(4e9 * 0.9)}-`;
-  const results = { cold: [] as Download[], warm: [] as Download[] };
+  const results = { unknown: [] as Download[], known: [] as Download[] };
   for (let run = 0; run < runs; run++) {
     await using server = await start(root);
-    results.cold.push(await download(server, path, range));
-    results.warm.push(await download(server, path, range));
+    results.unknown.push(await download(server, path, range));
+    results.known.push(await download(server, path, range));
   }
   return Object.entries(results).flatMap(([how, all]) => [
     {
-      what: `resume at 90 % of 4 GB, ${how}: first byte, ms`,
+      what: `resume at 90 % of 4 GB, CRC-32 ${how}: first byte, ms`,
       values: all.map(({ firstByte }) => firstByte * 1000),
       digits: 0,
     },
@@ -219,7 +216,7 @@ async function resume({ root, runs }: Options): Promise<Figure[]> {
 }
 
 /** Ten, a hundred and a thousand times as many files, then as many bytes. */
-async function growth({ root, runs }: Options): Promise<Figure[]> {
+async function growth({ scratch, runs }: Options): Promise<Figure[]> {
   const folders: [string, Workload][] = [
     ...[100, 1000, 10_000, 100_000].map((files): [string, Workload] => [
       `F${files}`,
@@ -232,7 +229,7 @@ async function growth({ root, runs }: Options): Promise<Figure[]> {
   ];
   const lines: Figure[] = [];
   for (const [name, workload] of folders) {
-    await makeFolder(root, name, workload);
+    const root = await makePhotos(scratch, name, workload);
     await using server = await start(root);
     const before = server.memory();
     const seconds: number[] = [];
@@ -242,8 +239,7 @@ async function growth({ root, runs }: Options): Promise<Figure[]> {
     const memory = [(server.peakMemory() - before) / 1e6];
     lines.push({ what: `${workload.title}: s`, values: seconds, digits: 3 });
     lines.push({ what: `the same: memory over idle, MB`, values: memory, digits: 0 });
-    await Deno.remove(join(root, hashOf(name)), { recursive: true });
-    await Deno.remove(join(root, `${name}.done`));
+    await Deno.remove(root, { recursive: true });
   }
   return lines;
 }

@@ -7,14 +7,11 @@
 
 import { freePort } from "../testing/free_port.ts";
 import { curl } from "./clients.ts";
-import { hashOf } from "./folders.ts";
+import { hashOf, WARM_UP } from "./folders.ts";
 import type { Load } from "./loads.ts";
 import { type CpuTime, type Server, startServer, untilAtRest } from "./process.ts";
 import type { HttpRow, Sample } from "./results.ts";
 import type { Rival } from "./rivals.ts";
-
-/** What a server sends before it is measured cold. */
-export const WARM_UP = "W";
 
 /** A turn of less CPU time than this is repeated, in seconds: its clock ticks every 10 ms. */
 const ENOUGH_CPU_SECONDS = 0.5;
