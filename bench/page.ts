@@ -96,9 +96,10 @@ function newestFigures([newest]: readonly ResultFile<Figure>[]) {
   return `${linkTo(newest.file)}\n\n${figureTable(newest.results)}`;
 }
 
-function systemOf({ system, versions }: Environment) {
+function systemOf({ system, versions, loadAverage }: Environment) {
   const programs = Object.entries(versions).map(([name, version]) => `${name} ${version}`);
-  return [...(system ? [system] : []), ...programs].join(", ");
+  const load = loadAverage === undefined ? [] : [`load before ${loadAverage.toFixed(1)}`];
+  return [...(system ? [system] : []), ...programs, ...load].join(", ");
 }
 
 function codeOf({ commit }: Environment) {

@@ -34,7 +34,7 @@ export interface Server extends AsyncDisposable {
 
 /**
  * CPU seconds. Each is told in ticks of 10 ms, rounded down, so the difference of two sums is off by
- * less than {@linkcode RESOLUTION_SECONDS}. The sum is exact otherwise. How it divides into user and
+ * less than 20 ms for a single process. The sum is exact otherwise. How it divides into user and
  * kernel is sampled by the kernel at its own ticks, unless it was built to count.
  */
 export interface CpuTime {
@@ -44,9 +44,6 @@ export interface CpuTime {
   readonly kernel: number;
 }
 
-/** By how much the difference of two CPU times may be off, in seconds. */
-export const RESOLUTION_SECONDS = 2 / TICKS_PER_SECOND;
-
 /** Starts a command that serves on a port, and waits until it answers. */
 export async function startServer(command: readonly string[], port: number): Promise<Server> {
   const [program, ...args] = command;
@@ -54,7 +51,10 @@ export async function startServer(command: readonly string[], port: number): Pro
   let ended = false;
   child.status.then(() => ended = true);
   for (let tries = 0;; tries++) {
-    if (ended || tries > 600) throw new Error(`start server: ${command.join(" ")}`);
+    if (ended || tries > 600) {
+      if (!ended) child.kill("SIGKILL");
+      throw new Error(`start server: ${command.join(" ")}`);
+    }
     try {
       (await Deno.connect({ port })).close();
       break;
@@ -88,11 +88,12 @@ export async function startServer(command: readonly string[], port: number): Pro
 }
 
 /**
- * Waits until a server does nothing: after its start it may still look at all folders, which would
- * count for the download that is measured.
+ * Waits until a server does nothing: after its start it may still look at all archives, which would
+ * count for the download that is measured. Gives up after a minute.
  */
 export async function untilAtRest(server: Server): Promise<void> {
-  for (let before = NaN;;) {
+  const end = performance.now() + 60_000;
+  for (let before = NaN; performance.now() < end;) {
     const { user, kernel } = server.cpu();
     if (user + kernel === before) return;
     before = user + kernel;
