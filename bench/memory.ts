@@ -81,6 +81,11 @@ const scenarios: Readonly<Record<string, Scenario>> = {
       return (await stalledMemory(server, 1000) - before) / 1000 / 1024;
     },
   },
+  hugeStart: {
+    letter: "H",
+    what: "after the start with 100,000 files (H), which it has looked at: resident, MB",
+    measure: (server) => server.memory() / 1e6,
+  },
   huge: {
     letter: "H",
     what: "first byte of 100,000 files (H): peak over idle, MB",

@@ -27,48 +27,55 @@ export interface TurnOptions {
   readonly scratch: string;
   /** Turns that count; one before them warms up. */
   readonly turns: number;
-  /** Told the number of a turn that begins, and the server whose turn it is. */
-  readonly onTurn?: (turn: number, server: string) => void;
 }
 
 interface Running {
   readonly rival: Rival;
-  readonly start: () => Promise<Server>;
-  server: Server;
   readonly samples: Sample[];
+  server?: Server;
+  start?: () => Promise<Server>;
+  missing?: string;
 }
 
-/** Measures servers in turns. One that cannot be started has a row that says why. */
+/** Measures servers in turns. One that cannot be started, or that fails, has a row that says why. */
 export async function measure(
   load: Load,
   rivals: readonly Rival[],
   options: TurnOptions,
 ): Promise<HttpRow[]> {
-  const rows: HttpRow[] = [];
   const running: Running[] = [];
   await using _servers = {
     async [Symbol.asyncDispose]() {
-      for (const { server } of running) await server[Symbol.asyncDispose]();
+      for (const { server } of running) await server?.[Symbol.asyncDispose]();
     },
   };
   for (const rival of rivals) {
-    const samples: Sample[] = [];
-    try {
-      running.push({ rival, samples, ...await startRival(rival, options) });
-      rows.push({ server: rival.name, load: load.name, samples });
-    } catch (error) {
-      const missing = (error instanceof Error ? error.message : String(error)).split("\n")[0];
-      rows.push({ server: rival.name, load: load.name, samples, missing });
-    }
+    const one: Running = { rival, samples: [] };
+    running.push(one);
+    await unlessItFails(one, async () => Object.assign(one, await startRival(rival, options)));
   }
   for (let turn = 0; turn <= options.turns; turn++) {
     for (const one of running) {
-      options.onTurn?.(turn, one.rival.name);
-      const sample = await takeTurn(one, load);
-      if (turn > 0) one.samples.push(sample);
+      await unlessItFails(one, async () => {
+        const sample = await takeTurn(one, load);
+        if (turn > 0) one.samples.push(sample); // the first one warms up
+      });
     }
   }
-  return rows;
+  return running.map(({ rival, samples, missing }) => {
+    const row = { server: rival.name, load: load.name };
+    return missing === undefined ? { ...row, samples } : { ...row, samples: [], missing };
+  });
+}
+
+/** A server that failed once takes no further turns: a broken download has no figures. */
+async function unlessItFails(one: Running, act: () => Promise<unknown>) {
+  if (one.missing !== undefined) return;
+  try {
+    await act();
+  } catch (error) {
+    one.missing = (error instanceof Error ? error.message : String(error)).trim().split("\n")[0];
+  }
 }
 
 async function startRival(rival: Rival, options: TurnOptions) {
@@ -82,17 +89,17 @@ async function startRival(rival: Rival, options: TurnOptions) {
 
 async function takeTurn(one: Running, load: Load): Promise<Sample> {
   if (load.cold) {
-    await one.server[Symbol.asyncDispose]();
-    one.server = await one.start();
+    await one.server![Symbol.asyncDispose]();
+    one.server = await one.start!();
     await curl(urlOf(one, WARM_UP));
     await untilAtRest(one.server);
   }
-  return await sample(one.server, urlOf(one, load.letter), load);
+  return await sample(one.server!, urlOf(one, load.letter), load);
 }
 
 function urlOf({ rival, server }: Running, letter: string) {
   const hash = hashOf(letter);
-  return `http://127.0.0.1:${server.port}${rival.path?.(hash) ?? `/archive/${hash}/`}`;
+  return `http://127.0.0.1:${server!.port}${rival.path?.(hash) ?? `/archive/${hash}/`}`;
 }
 
 async function sample(server: Server, url: string, { clients, cold }: Load): Promise<Sample> {
