@@ -1,6 +1,6 @@
 /**
  * A guard against getting slower: compares this service with bounds in `guard.json`, which have a
- * generous margin, and exits with 1 if one is passed. No part of the tests.
+ * generous margin, and exits with 1 if one is exceeded. No part of the tests.
  *
  *     deno task bench:guard [--loads P,T,P:8] [--pairs 5] [--bound P=1.2] [--scratch FOLDER]
  *

@@ -7,7 +7,7 @@
 import { type Bar, barChart, type Panel } from "./bars.ts";
 import { describeLoad } from "./loads.ts";
 import type { Machine, MeasuredLoad } from "./machines.ts";
-import type { HttpRow, Sample } from "./results.ts";
+import type { HttpRow, Sample, Total } from "./results.ts";
 import { BASE, rivals } from "./rivals.ts";
 import { pairRatios, spreadOf } from "./statistics.ts";
 
@@ -26,7 +26,7 @@ interface Figure {
   /** Which end is better. */
   readonly better: string;
   readonly digits: number;
-  readonly total: keyof Sample;
+  readonly total: Total;
   /** Parts of the total, in the order of their names. */
   readonly parts?: readonly (keyof Sample)[];
 }
@@ -103,7 +103,7 @@ function panelOf({ load, rows }: MeasuredLoad, figure: Figure): Panel {
 function barOf({ server, samples }: HttpRow, base: readonly Sample[], figure: Figure): Bar {
   const { total, digits } = figure;
   const value = medianOf(samples, total);
-  const ratios = pairRatios(samples.map((one) => one[total]!), base.map((one) => one[total]!));
+  const ratios = pairRatios(samples.map((one) => one[total]), base.map((one) => one[total]));
   const ratio = server === BASE || ratios.length === 0
     ? ""
     : ` · ${spreadOf(ratios).median.toFixed(2)} × Go`;

@@ -5,7 +5,7 @@
  */
 
 import { markdownTable } from "./markdown.ts";
-import type { HttpRow, Sample } from "./results.ts";
+import type { HttpRow, Sample, Total } from "./results.ts";
 import { BASE, rivals } from "./rivals.ts";
 import { formatSpread, pairRatios, spreadOf, tendency } from "./statistics.ts";
 
@@ -20,7 +20,7 @@ const HEAD = [
 ];
 
 /** Figures that have a ratio to the base's, and their digits. */
-const FIGURES: readonly (readonly [key: keyof Sample, digits: number])[] = [
+const FIGURES: readonly (readonly [key: Total, digits: number])[] = [
   ["megabytesPerSecond", 0],
   ["cpuSecondsPerGigabyte", 2],
   ["firstByteMs", 1],
@@ -42,8 +42,8 @@ export function glanceTable(loads: readonly (readonly HttpRow[])[]): string {
 function cellsOf({ server, samples, missing }: HttpRow, base: readonly Sample[]): string[] {
   if (missing) return [server, `not measured: ${missing}`, ...HEAD.slice(2).map(() => "")];
   const [rate, cpu, firstByte, memory] = FIGURES.map(([key, digits]) => {
-    const values = samples.map((sample) => sample[key]!);
-    const ratios = pairRatios(values, base.map((sample) => sample[key]!));
+    const values = samples.map((sample) => sample[key]);
+    const ratios = pairRatios(values, base.map((sample) => sample[key]));
     const ratio = ratios.length === 0 ? "–" : server === BASE ? "1" : formatSpread(ratios, 2);
     return [formatSpread(values, digits), ratio];
   });
@@ -64,11 +64,11 @@ function glance(rows: readonly HttpRow[]): string[][] {
     rows.find(({ server }) => server === name)?.samples ?? []
   );
   if (ours.length === 0 || base.length === 0) return [];
-  const values = (samples: readonly Sample[], key: keyof Sample) => samples.map((one) => one[key]!);
-  const ratios = (key: keyof Sample) => pairRatios(values(ours, key), values(base, key));
-  const ratio = (key: keyof Sample, words: Readonly<Record<ReturnType<typeof tendency>, string>>) =>
+  const values = (samples: readonly Sample[], key: Total) => samples.map((one) => one[key]);
+  const ratios = (key: Total) => pairRatios(values(ours, key), values(base, key));
+  const ratio = (key: Total, words: Readonly<Record<ReturnType<typeof tendency>, string>>) =>
     `${words[tendency(ratios(key))]}: ${formatSpread(ratios(key), 2)}`;
-  const both = (key: keyof Sample, digits: number) => {
+  const both = (key: Total, digits: number) => {
     const [one, other] = [ours, base].map((samples) =>
       spreadOf(values(samples, key)).median.toFixed(digits)
     );

@@ -67,6 +67,9 @@ export interface Sample {
   readonly memory: number;
 }
 
+/** A figure of a sample that every file has. */
+export type Total = "megabytesPerSecond" | "cpuSecondsPerGigabyte" | "firstByteMs" | "memory";
+
 /** One line of a table of single figures. */
 export interface Figure {
   readonly what: string;
@@ -131,7 +134,7 @@ export function readResults<T>(name: string, folder = RESULTS): ResultFile<T>[] 
     .sort((a, b) => a.environment.time < b.environment.time ? 1 : -1);
 }
 
-/** Reads a file of results, also one of those from before November 2026. */
+/** Reads a file of results, also one that tells its machine in a single line. */
 export function parseResult<T>(file: string, text: string): ResultFile<T> {
   const { environment, machine, results } = JSON.parse(text);
   if (environment) return { file, environment, results };
