@@ -32,8 +32,28 @@ export function hashOf(name: string): string {
   return name.repeat(32).slice(0, 32);
 }
 
-/** Makes a workload's folder, unless it exists. */
-export async function makeFolder(root: string, name: string, workload = workloads[name]) {
+/** What a server sends before it is measured with no CRC-32 known. */
+export const WARM_UP = "W";
+
+/**
+ * Makes a photos folder with a workload and the one to warm up with, unless it exists. Nothing else
+ * is in it: a server looks at all of its archives when it starts, and what that takes would count.
+ *
+ * @returns its path
+ */
+export async function makePhotos(
+  scratch: string,
+  name: string,
+  workload = workloads[name],
+): Promise<string> {
+  const root = join(scratch, `photos-${name}`);
+  await Deno.mkdir(root, { recursive: true });
+  await makeFolder(root, name, workload);
+  await makeFolder(root, WARM_UP, workloads[WARM_UP]);
+  return root;
+}
+
+async function makeFolder(root: string, name: string, workload: Workload) {
   const folder = join(root, hashOf(name));
   const done = join(root, `${name}.done`);
   if (await Deno.stat(done).then(() => true, () => false)) return;

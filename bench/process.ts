@@ -5,22 +5,43 @@
  * @module
  */
 
+import { setTimeout as sleep } from "node:timers/promises";
+
 const TICKS_PER_SECOND = 100; // USER_HZ, the same on every current Linux
-const PAGE_KB = 4;
+const PAGE_BYTES = 4096;
 
 /** How long a server may take to end, in milliseconds. */
 const PATIENCE_MS = 3000;
+
+/** A server that takes no CPU time for so long is at rest, in milliseconds. */
+const REST_MS = 700;
 
 /** A running server. */
 export interface Server extends AsyncDisposable {
   /** Its port on 127.0.0.1. */
   readonly port: number;
-  /** CPU seconds of it and its children, including those that have ended. */
-  cpuSeconds(): number;
-  /** Memory of it and its children now, in kB. */
+  /** Its process. */
+  readonly pid: number;
+  /** CPU time of it and its children, including those that have ended. */
+  cpu(): CpuTime;
+  /** Resident memory of it and its children now, in bytes. */
   memory(): number;
-  /** Its peak memory so far plus the current memory of its children, in kB. */
+  /** The part of that which is not mapped from files, such as the executable, in bytes. */
+  anonymousMemory(): number;
+  /** Its peak memory so far plus the current memory of its children, in bytes. */
   peakMemory(): number;
+}
+
+/**
+ * CPU seconds. Each is told in ticks of 10 ms, rounded down, so the difference of two sums is off by
+ * less than 20 ms for a single process. The sum is exact otherwise. How it divides into user and
+ * kernel is sampled by the kernel at its own ticks, unless it was built to count.
+ */
+export interface CpuTime {
+  /** Of program code. */
+  readonly user: number;
+  /** Of the kernel, on its behalf. */
+  readonly kernel: number;
 }
 
 /** Starts a command that serves on a port, and waits until it answers. */
@@ -30,21 +51,32 @@ export async function startServer(command: readonly string[], port: number): Pro
   let ended = false;
   child.status.then(() => ended = true);
   for (let tries = 0;; tries++) {
-    if (ended || tries > 600) throw new Error(`start server: ${command.join(" ")}`);
+    if (ended || tries > 600) {
+      if (!ended) child.kill("SIGKILL");
+      throw new Error(`start server: ${command.join(" ")}`);
+    }
     try {
       (await Deno.connect({ port })).close();
       break;
     } catch {
-      await new Promise((resolve) => setTimeout(resolve, 50));
+      await sleep(50);
     }
   }
   return {
     port,
-    cpuSeconds: () => sum(family(child.pid), cpuTicks) / TICKS_PER_SECOND,
-    memory: () => sum(family(child.pid), ({ rss }) => rss) * PAGE_KB,
+    pid: child.pid,
+    cpu: () => {
+      const processes = family(child.pid);
+      return {
+        user: sum(processes, ({ userTicks }) => userTicks) / TICKS_PER_SECOND,
+        kernel: sum(processes, ({ kernelTicks }) => kernelTicks) / TICKS_PER_SECOND,
+      };
+    },
+    memory: () => sum(family(child.pid), ({ pages }) => pages) * PAGE_BYTES,
+    anonymousMemory: () => sum(family(child.pid), ({ pid }) => statusOf(pid, "RssAnon")),
     peakMemory: () => {
       const children = family(child.pid).filter(({ pid }) => pid !== child.pid);
-      return peakOf(child.pid) + sum(children, ({ rss }) => rss) * PAGE_KB;
+      return statusOf(child.pid, "VmHWM") + sum(children, ({ pages }) => pages) * PAGE_BYTES;
     },
     async [Symbol.asyncDispose]() {
       if (!ended) child.kill("SIGTERM"); // nginx ends its workers only when it is asked to stop
@@ -55,22 +87,32 @@ export async function startServer(command: readonly string[], port: number): Pro
   };
 }
 
-/** proc(5): the "high water mark" of a process's memory, in kB. */
-function peakOf(pid: number) {
-  const [, kilobytes] = /VmHWM:\s*(\d+)/.exec(Deno.readTextFileSync(`/proc/${pid}/status`))!;
-  return Number(kilobytes);
+/**
+ * Waits until a server does nothing: after its start it may still look at all archives, which would
+ * count for the download that is measured. Gives up after a minute.
+ */
+export async function untilAtRest(server: Server): Promise<void> {
+  const end = performance.now() + 60_000;
+  for (let before = NaN; performance.now() < end;) {
+    const { user, kernel } = server.cpu();
+    if (user + kernel === before) return;
+    before = user + kernel;
+    await sleep(REST_MS);
+  }
+}
+
+/** A line of `status` in bytes (proc(5)): `VmHWM` is the "high water mark" of resident memory. */
+function statusOf(pid: number, name: "VmHWM" | "RssAnon") {
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  return Number(new RegExp(`${name}:\\s*(\\d+)`).exec(status)![1]) * 1024;
 }
 
 interface Stat {
   readonly pid: number;
   readonly parent: number;
-  readonly own: number;
-  readonly reaped: number;
-  readonly rss: number;
-}
-
-function cpuTicks({ own, reaped }: Stat) {
-  return own + reaped;
+  readonly userTicks: number;
+  readonly kernelTicks: number;
+  readonly pages: number;
 }
 
 /** A process and all its descendants (proc(5): fields 4, 14 to 17 and 24 of `stat`). */
@@ -93,9 +135,9 @@ function readStat(pid: number): Stat | null {
     return {
       pid,
       parent: fields[1],
-      own: fields[11] + fields[12],
-      reaped: fields[13] + fields[14],
-      rss: fields[21],
+      userTicks: fields[11] + fields[13],
+      kernelTicks: fields[12] + fields[14],
+      pages: fields[21],
     };
   } catch {
     return null; // it has just ended

@@ -8,15 +8,18 @@
  * @module
  */
 
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { parseArgs } from "node:util";
 import { freePort } from "../testing/free_port.ts";
-import { curl, type Download } from "./curl.ts";
-import { hashOf, makeFolder, type Workload } from "./folders.ts";
-import { type Server, startServer } from "./process.ts";
-import { machine, save, spread } from "./report.ts";
+import { ask, curl, type Download, whileStalled } from "./clients.ts";
+import { figureTable } from "./figures.ts";
+import { hashOf, makePhotos, type Workload } from "./folders.ts";
+import { type Server, startServer, untilAtRest } from "./process.ts";
+import { describeEnvironment, environment, type Figure, save } from "./results.ts";
 import { zipferry } from "./rivals.ts";
+
+/** Medians of fewer runs are not worth keeping. */
+const ENOUGH_RUNS = 5;
 
 const STALLED_CLIENTS = 1000;
 const STALLED_ROUNDS = 10;
@@ -26,19 +29,12 @@ const SLOW_BYTES_PER_SECOND = 16 << 10;
 /** A slow client is felt only once the system's buffers are full, which takes this long. */
 const SLOW_START_MS = 12_000;
 
-/** One line of the table. */
-interface Line {
-  readonly what: string;
-  readonly values: readonly number[];
-  readonly digits: number;
-}
-
 interface Options {
-  readonly root: string;
+  readonly scratch: string;
   readonly runs: number;
 }
 
-type Scenario = (options: Options) => Promise<Line[]>;
+type Scenario = (options: Options) => Promise<Figure[]>;
 
 /** All scenarios by name. */
 const scenarios: Readonly<Record<string, Scenario>> = {
@@ -54,70 +50,63 @@ async function main() {
   const { values } = parseArgs({
     options: {
       only: { type: "string", default: Object.keys(scenarios).join() },
-      runs: { type: "string", default: "5" },
+      runs: { type: "string", default: String(ENOUGH_RUNS) },
       scratch: { type: "string", default: "/tmp/zipferry-bench" },
     },
   });
-  const root = join(values.scratch, "photos");
-  await Deno.mkdir(root, { recursive: true });
-  const lines: Line[] = [];
-  console.log(await machine());
-  console.log("\n| What | median (least–most) |\n| --- | --- |");
-  for (const name of values.only.split(",")) {
-    for (const line of await scenarios[name]({ root, runs: Number(values.runs) })) {
-      console.log(`| ${line.what} | ${spread(line.values, line.digits)} |`);
-      lines.push(line);
-    }
+  const { scratch } = values;
+  const [runs, names] = [Number(values.runs), values.only.split(",")];
+  const now = await environment();
+  console.log(describeEnvironment(now));
+  const figures: Figure[] = [];
+  for (const name of names) {
+    const measured = await scenarios[name]({ scratch, runs });
+    figures.push(...measured);
+    console.log(`\n${figureTable(measured)}`);
   }
-  await save("service", lines);
+  const trial = runs < ENOUGH_RUNS || names.length < Object.keys(scenarios).length;
+  await save("service", figures, { environment: now, trial });
 }
 
-function start(root: string): Promise<Server> {
+async function start(root: string): Promise<Server> {
   const port = freePort();
-  return startServer(zipferry({ port, root }), port);
+  const server = await startServer(zipferry({ port, root }), port);
+  await untilAtRest(server);
+  return server;
 }
 
 /** Clients that send a request, read a little and then stop: what each costs, and what remains. */
-async function stalled({ root }: Options): Promise<Line[]> {
-  await makeFolder(root, "P");
-  await using server = await start(root);
+async function stalled({ scratch }: Options): Promise<Figure[]> {
+  await using server = await start(await makePhotos(scratch, "P"));
   await stall(server, 10); // threads are started and code is loaded now
   await sleep(1000);
   const before = server.memory();
   const each: number[] = [];
   for (let round = 0; round < STALLED_ROUNDS; round++) {
     const start = server.memory();
-    each.push((await stall(server, STALLED_CLIENTS) - start) / STALLED_CLIENTS);
+    each.push((await stall(server, STALLED_CLIENTS) - start) / STALLED_CLIENTS / 1024);
     await sleep(3000);
   }
   return [
     {
-      what: "memory of each of 1,000 stalled clients, first round, kB",
+      what: "memory of each of 1,000 stalled clients, first round, KiB",
       values: [each[0]],
       digits: 0,
     },
     { what: "the same, 10 rounds", values: each, digits: 0 },
-    { what: "memory before, MB", values: [before / 1000], digits: 0 },
-    { what: "memory after 10 rounds, MB", values: [server.memory() / 1000], digits: 0 },
+    { what: "memory before, MB", values: [before / 1e6], digits: 0 },
+    { what: "memory after 10 rounds, MB", values: [server.memory() / 1e6], digits: 0 },
   ];
 }
 
-/** Memory in kB while this many clients stall. */
-async function stall(server: Server, clients: number) {
-  using connections = new DisposableStack();
-  await Promise.all(Array.from({ length: clients }, async () => {
-    const connection = connections.use(await Deno.connect({ port: server.port }));
-    await ask(connection, `/archive/${hashOf("P")}/`);
-    await connection.read(new Uint8Array(16 << 10));
-  }));
-  await sleep(5000);
-  return server.memory();
+/** Memory in bytes while this many clients stall. */
+function stall({ port, memory }: Server, clients: number) {
+  return whileStalled({ port, path: `/archive/${hashOf("P")}/`, clients }, memory);
 }
 
 /** One fast client: alone, and beside many slow ones. */
-async function slow({ root, runs }: Options): Promise<Line[]> {
-  await makeFolder(root, "P");
-  await using server = await start(root);
+async function slow({ scratch, runs }: Options): Promise<Figure[]> {
+  await using server = await start(await makePhotos(scratch, "P"));
   const path = `/archive/${hashOf("P")}/`;
   const speed = async () => {
     const { bytes, seconds } = await download(server, path);
@@ -147,16 +136,14 @@ async function slow({ root, runs }: Options): Promise<Line[]> {
 }
 
 async function readSlowly(server: Server, path: string, signal: AbortSignal) {
-  using connection = await Deno.connect({ port: server.port });
-  await ask(connection, path);
+  using connection = await ask(server.port, path);
   const buffer = new Uint8Array(SLOW_BYTES_PER_SECOND / 4);
   while (!signal.aborted && await connection.read(buffer) !== null) await sleep(250);
 }
 
 /** HEAD and conditional requests, which send no file but stat every one. */
-async function questions({ root, runs }: Options): Promise<Line[]> {
-  await makeFolder(root, "P");
-  await using server = await start(root);
+async function questions({ scratch, runs }: Options): Promise<Figure[]> {
+  await using server = await start(await makePhotos(scratch, "P"));
   const url = `http://127.0.0.1:${server.port}/archive/${hashOf("P")}/`;
   const etag = (await fetch(url, { method: "HEAD" })).headers.get("etag")!;
   const rate = async (init: RequestInit) => {
@@ -180,9 +167,8 @@ async function questions({ root, runs }: Options): Promise<Line[]> {
 }
 
 /** Whether a huge folder keeps others waiting. */
-async function health({ root, runs }: Options): Promise<Line[]> {
-  await makeFolder(root, "H");
-  await using server = await start(root);
+async function health({ scratch, runs }: Options): Promise<Figure[]> {
+  await using server = await start(await makePhotos(scratch, "H"));
   const first: number[] = [];
   const slowest: number[] = [];
   const memory: number[] = [];
@@ -199,29 +185,29 @@ async function health({ root, runs }: Options): Promise<Line[]> {
     }
     first.push((await downloading).firstByte * 1000);
     slowest.push(times.toSorted((a, b) => a - b)[Math.floor(times.length * 0.99)]);
-    memory.push((server.peakMemory() - before) / 1000);
+    memory.push((server.peakMemory() - before) / 1e6);
   }
   return [
     { what: "first byte of 100,000 files, ms", values: first, digits: 0 },
-    { what: "99th percentile of /healthz meanwhile, ms", values: slowest, digits: 0 },
-    { what: "most memory meanwhile, over that of an idle server, MB", values: memory, digits: 0 },
+    { what: "99th percentile of /healthz during that, ms", values: slowest, digits: 0 },
+    { what: "peak memory during that, over that of an idle server, MB", values: memory, digits: 0 },
   ];
 }
 
 /** The last tenth of 4 GB: with no CRC-32 known, and with all of them known. */
-async function resume({ root, runs }: Options): Promise<Line[]> {
-  await makeFolder(root, "V");
+async function resume({ scratch, runs }: Options): Promise<Figure[]> {
+  const root = await makePhotos(scratch, "V");
   const path = `/archive/${hashOf("V")}/`;
   const range = `${Math.floor(4e9 * 0.9)}-`;
-  const results = { cold: [] as Download[], warm: [] as Download[] };
+  const results = { unknown: [] as Download[], known: [] as Download[] };
   for (let run = 0; run < runs; run++) {
     await using server = await start(root);
-    results.cold.push(await download(server, path, range));
-    results.warm.push(await download(server, path, range));
+    results.unknown.push(await download(server, path, range));
+    results.known.push(await download(server, path, range));
   }
   return Object.entries(results).flatMap(([how, all]) => [
     {
-      what: `resume at 90 % of 4 GB, ${how}: first byte, ms`,
+      what: `resume at 90 % of 4 GB, CRC-32 ${how}: first byte, ms`,
       values: all.map(({ firstByte }) => firstByte * 1000),
       digits: 0,
     },
@@ -230,7 +216,7 @@ async function resume({ root, runs }: Options): Promise<Line[]> {
 }
 
 /** Ten, a hundred and a thousand times as many files, then as many bytes. */
-async function growth({ root, runs }: Options): Promise<Line[]> {
+async function growth({ scratch, runs }: Options): Promise<Figure[]> {
   const folders: [string, Workload][] = [
     ...[100, 1000, 10_000, 100_000].map((files): [string, Workload] => [
       `F${files}`,
@@ -241,30 +227,25 @@ async function growth({ root, runs }: Options): Promise<Line[]> {
       { title: `4 files, ${megabytes} MB in all`, files: 4, size: megabytes * 250_000 },
     ]),
   ];
-  const lines: Line[] = [];
+  const lines: Figure[] = [];
   for (const [name, workload] of folders) {
-    await makeFolder(root, name, workload);
+    const root = await makePhotos(scratch, name, workload);
     await using server = await start(root);
     const before = server.memory();
     const seconds: number[] = [];
     for (let run = 0; run < runs; run++) {
       seconds.push((await download(server, `/archive/${hashOf(name)}/`)).seconds);
     }
-    const memory = [(server.peakMemory() - before) / 1000];
+    const memory = [(server.peakMemory() - before) / 1e6];
     lines.push({ what: `${workload.title}: s`, values: seconds, digits: 3 });
     lines.push({ what: `the same: memory over idle, MB`, values: memory, digits: 0 });
-    await Deno.remove(join(root, hashOf(name)), { recursive: true });
-    await Deno.remove(join(root, `${name}.done`));
+    await Deno.remove(root, { recursive: true });
   }
   return lines;
 }
 
 function download(server: Server, path: string, range?: string): Promise<Download> {
   return curl(`http://127.0.0.1:${server.port}${path}`, range);
-}
-
-async function ask(connection: Deno.TcpConn, path: string) {
-  await connection.write(new TextEncoder().encode(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`));
 }
 
 if (import.meta.main) await main();
