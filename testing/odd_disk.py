@@ -7,7 +7,7 @@ opened   a file that is opened gets the present as its time
 slow     each look at a file, each opening and each read takes 20 ms; a look is good for 60 s
 hung     calls hang when it is told so: a line on the standard input names those which hang from now
          on (getattr, open or read; empty: none, and those that hang go on). "?" changes nothing.
-         Each line is answered with the number of calls that hang.
+         Each line is answered with the number of calls that hang. Nothing is read from a cache.
 """
 import os
 import sys
@@ -90,4 +90,4 @@ if MODE == "hung":
     threading.Thread(target=disk.gate.obey, daemon=True).start()
 known_for = CACHE_SECONDS if MODE == "slow" else 0
 fuse.FUSE(disk, MOUNT, foreground=True, nothreads=MODE not in ("slow", "hung"), ro=True,
-          use_ino=True, attr_timeout=known_for, entry_timeout=known_for, direct_io=False)
+          use_ino=True, attr_timeout=known_for, entry_timeout=known_for, direct_io=MODE == "hung")
