@@ -87,7 +87,7 @@ async function serve(args: readonly string[] = []) {
   const program = stack.use(await start(["--folder", tree.join("photos"), ...args]));
   // Last, so that it is gone first: a process does not end while a call of it hangs
   const disk = stack.use(await mountDisk("hung", tree.join("disk"), tree.join("photos", HUNG)));
-  return { program, disk, [Symbol.asyncDispose]: () => stack.disposeAsync() };
+  return { tree, program, disk, [Symbol.asyncDispose]: () => stack.disposeAsync() };
 }
 
 type Site = Awaited<ReturnType<typeof serve>>;
@@ -98,11 +98,14 @@ function ask({ port }: Program, hash: string, init?: RequestInit) {
 
 interface RangeOptions extends ExchangeOptions {
   readonly length: number;
+  readonly hash?: string;
 }
 
 function askForRange({ port }: Program, start: number, options: RangeOptions) {
   const range = `bytes=${start}-${start + options.length - 1}`;
-  const head = `GET /archive/${HUNG}/ HTTP/1.1\r\nHost: x\r\nRange: ${range}\r\n\r\n`;
+  const head = `GET /archive/${
+    options.hash ?? HUNG
+  }/ HTTP/1.1\r\nHost: x\r\nRange: ${range}\r\n\r\n`;
   return exchange(port, head, { within: 60_000, ...options });
 }
 
@@ -125,10 +128,10 @@ async function begin({ program }: Site, count: number) {
 }
 
 /** Clients that want a part each, and none the same */
-function askForParts({ program }: Site, count: number) {
+function askForParts({ program }: Site, count: number, hash = HUNG) {
   return Array.from({ length: count }, async (_, i) => {
     const start = (i << 19) + 1000;
-    return { start, answer: await askForRange(program, start, { length: 1 << 19 }) };
+    return { start, answer: await askForRange(program, start, { length: 1 << 19, hash }) };
   });
 }
 
@@ -187,6 +190,29 @@ for (const call of CALLS) {
     for (const { answer } of await Promise.all(clients)) assert.equal(answer.complete, false);
   });
 }
+
+testOnDisk("four disks that hang hold up their own archives only", async () => {
+  await using site = await serve();
+  const { tree, program } = site;
+  const other = await (await ask(program, OTHER)).bytes();
+  await using disks = new AsyncDisposableStack();
+  const hanging = ["a", "b", "c", "d"].map(async (letter) => {
+    const hash = letter.repeat(32);
+    Deno.mkdirSync(tree.join("photos", hash));
+    const disk = disks.use(await mountDisk("hung", tree.join("disk"), tree.join("photos", hash)));
+    await disk.hang("read");
+    return { disk, clients: askForParts(site, CLIENTS / 2, hash) };
+  });
+  const all = await Promise.all(hanging);
+  for (const { disk } of all) {
+    await until(async () => await disk.hanging() > 0, "a read hangs on each", 15_000);
+  }
+  await assertOthersGoOn(site, other);
+  await disks.disposeAsync(); // ends the reads with an error
+  for (const { answer } of await Promise.all(all.flatMap(({ clients }) => clients))) {
+    assert.equal(answer.complete, false);
+  }
+});
 
 /** Whether a process has ended, though a thread of it may wait in the system for a disk */
 function isOver({ pid }: Program): boolean {

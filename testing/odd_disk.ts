@@ -73,6 +73,7 @@ async function obstacle(): Promise<string | null> {
   if (Deno.build.os !== "linux") return "not Linux";
   const device = await Deno.stat("/dev/fuse").catch(() => null);
   if (!device) return "no /dev/fuse";
+  if (Deno.uid() !== 0) return "not root, so no umount";
   const { code } = await run(PYTHON, ["-c", "import fusepy"]).catch(() => ({ code: 1 }));
   return code === 0 ? null : "no python3-fusepy";
 }
