@@ -7,7 +7,7 @@
 import assert from "node:assert/strict";
 import { fileURLToPath } from "node:url";
 import { until } from "./process.ts";
-import { run, strict } from "./tools.ts";
+import { run, strict, testWith } from "./tools.ts";
 
 const DISK = fileURLToPath(new URL("./odd_disk.py", import.meta.url));
 const PYTHON = "/usr/bin/python3"; // the one that Debian's packages are for
@@ -30,9 +30,13 @@ export interface OddDisk extends AsyncDisposable {
 
 const missing = await obstacle();
 
-/** Registers a test that needs such a disk: see `testWith` */
-export function testOnDisk(name: string, fn: () => Promise<void>): void {
-  if (missing === null) Deno.test(name, fn);
+/** Registers a test that needs such a disk, and maybe programs: see `testWith` */
+export function testOnDisk(
+  name: string,
+  fn: () => Promise<void>,
+  { tools = [] }: { readonly tools?: readonly string[] } = {},
+): void {
+  if (missing === null) testWith(tools, name, fn);
   else if (strict() && missing === "no python3-fusepy") {
     Deno.test(name, () => assert.fail(missing));
   } else Deno.test({ name: `${name} (skipped: ${missing})`, ignore: true, fn });
