@@ -54,7 +54,9 @@ export async function mountDisk(habit: Habit, folder: string, mount: string): Pr
   const answers = child.stdout.pipeThrough(new TextDecoderStream()).getReader();
   const ask = async (order: string) => {
     await orders.write(new TextEncoder().encode(`${order}\n`));
-    return Number((await answers.read()).value);
+    let answer = "";
+    while (!answer.endsWith("\n")) answer += (await answers.read()).value ?? "\n"; // in one piece or two
+    return Number(answer);
   };
   await until(() => isMounted(mount), "the disk is there");
   return {
