@@ -179,17 +179,67 @@ for (const call of CALLS) {
     await using site = await serve(["--shutdown-timeout", "1"]);
     const { program, disk } = site;
     await (await ask(program, HUNG)).bytes();
+    const goOn = Promise.withResolvers<void>();
+    const begun = Promise.withResolvers<void>();
+    const onBody = () => (begun.resolve(), goOn.promise);
+    const download = askForRange(program, 0, { length: 20 << 20, onBody });
+    await begun.promise;
     await disk.hang(call);
     const clients = askForParts(site, CLIENTS);
     await until(async () => await disk.hanging() > 0, "a call hangs");
     program.kill("SIGTERM");
+    // Each of them waits for a listing, so that a status can still be chosen
+    const waiting = call === "getattr" ? clients : [];
+    for (const { answer } of await Promise.all(waiting)) {
+      const { status, headers, complete } = answer;
+      assert.deepEqual([status, headers.get("retry-after"), complete], [503, "5", true]);
+    }
     await until(() => isOver(program), "it has ended", 10_000);
     // The system keeps what a process had, connections too, until its last call is over
     await disk.hang(null);
     assert.equal((await program.status).code, 0);
+    goOn.resolve();
+    assert.equal((await download).complete, false);
+    if (call === "getattr") return;
     for (const { answer } of await Promise.all(clients)) assert.equal(answer.complete, false);
   });
 }
+
+testOnDisk("SIGTERM ends every wait for a disk that hangs with 503", async () => {
+  await using site = await serve(["--shutdown-timeout", "1"]);
+  const { program, disk } = site;
+  await disk.hang("getattr");
+  const paths = [`/archive/${HUNG}/`, `/archive/${HUNG}/?manifest`, "/", "/?page=2"];
+  const waiting = paths.map((path) => fetch(`http://127.0.0.1:${program.port}${path}`));
+  await until(async () => await disk.hanging() >= 2, "a listing and the look at folders hang");
+  const healthz = await fetch(`http://127.0.0.1:${program.port}/healthz`);
+  assert.equal(await healthz.text(), "ok\n"); // whoever came before has been heard
+  program.kill("SIGTERM");
+  for (const answer of await Promise.all(waiting)) {
+    assert.deepEqual([answer.status, answer.headers.get("retry-after")], [503, "5"]);
+    await answer.bytes();
+  }
+  await until(() => isOver(program), "it has ended", 10_000);
+  await disk.hang(null);
+  assert.equal((await program.status).code, 0);
+});
+
+testOnDisk("visits of / while a disk hangs take one thread, however many they are", async () => {
+  await using site = await serve();
+  const { program, disk } = site;
+  const other = await (await ask(program, OTHER)).bytes();
+  await disk.hang("getattr");
+  const enough = performance.now() + 8000; // a thread counts as held up after three seconds
+  while (performance.now() < enough) {
+    const visit = fetch(program.url, { signal: AbortSignal.timeout(500) });
+    await assert.rejects(visit, { name: "TimeoutError" });
+  }
+  assert.equal(await disk.hanging(), 1);
+  await assertOthersGoOn(site, other);
+  await disk.hang(null);
+  const page = await (await fetch(program.url)).text();
+  for (const hash of [HUNG, OTHER]) assert.ok(page.includes(`/archive/${hash}/`));
+});
 
 testOnDisk("four disks that hang hold up their own archives only", async () => {
   await using site = await serve();
