@@ -210,7 +210,8 @@ testOnDisk("SIGTERM ends every wait for a disk that hangs with 503", async () =>
   const { program, disk } = site;
   await disk.hang("getattr");
   const paths = [`/archive/${HUNG}/`, `/archive/${HUNG}/?manifest`, "/", "/?page=2"];
-  const waiting = paths.map((path) => fetch(`http://127.0.0.1:${program.port}${path}`));
+  const signal = AbortSignal.timeout(20_000);
+  const waiting = paths.map((path) => fetch(`http://127.0.0.1:${program.port}${path}`, { signal }));
   await until(async () => await disk.hanging() >= 2, "a listing and the look at folders hang");
   const healthz = await fetch(`http://127.0.0.1:${program.port}/healthz`);
   assert.equal(await healthz.text(), "ok\n"); // whoever came before has been heard
