@@ -29,3 +29,20 @@ Deno.test("serve frees what was sent at once: memory does not wait for the garba
   await until(() => released() >= length, `${length} bytes are released`);
   assert.ok(length > size);
 });
+
+Deno.test("serve answers who still waits at --shutdown-timeout with 503, and ends the connection", async () => {
+  if (Deno.build.os === "windows") return; // it has no SIGTERM
+  await using tree = await makeTree({ [`photos/${HASH}/photo.jpg`]: "1" });
+  Deno.utimeSync(tree.join("photos", HASH, "photo.jpg"), new Date(), new Date());
+  const args = ["-f", tree.join("photos"), "--shutdown-timeout", "1"];
+  await using program = await start(args, { settle: 60 });
+  using connection = await Deno.connect({ hostname: "127.0.0.1", port: program.port });
+  const request = `GET /archive/${HASH}/ HTTP/1.1\r\nHost: x\r\n\r\n`;
+  await connection.write(new TextEncoder().encode(request));
+  await (await fetch(`${program.url}healthz`)).bytes(); // whoever came before has been heard
+  program.kill("SIGTERM");
+  const answer = await new Response(connection.readable).text(); // to the end of the connection
+  assert.match(answer, /^HTTP\/1\.1 503 .*\r\n(.+\r\n)*retry-after: 5\r\n/);
+  assert.match(answer, /<\/html>\s*$/);
+  assert.equal((await program.status).code, 0);
+});

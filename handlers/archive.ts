@@ -37,7 +37,7 @@ export interface ArchiveOptions {
   readonly delay?: number;
   /** Free what was sent at once: see {@link watchBody}. @default false */
   readonly release?: boolean;
-  /** Ends all downloads with an error when it aborts. */
+  /** Ends all downloads with an error when it aborts, and answers whoever still waits with 503. */
   readonly signal?: AbortSignal;
 }
 
@@ -70,6 +70,7 @@ export async function archive(
     return new Response(length === null ? emptyBody() : null, { headers });
   }
 
+  options.signal?.throwIfAborted();
   warnOfLeftOut(hash, listing);
   const stream = await prepared.open(range ?? undefined);
   const { etag } = validators;

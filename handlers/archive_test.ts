@@ -251,3 +251,36 @@ Deno.test("?manifest tells files, their times in whole seconds, and the archive 
     archive: { length, etag: headers.get("etag") },
   });
 });
+
+Deno.test("createHandler(): its signal ends every wait with 503, which says when to ask again", async () => {
+  const stopping = new AbortController();
+  await using site = service({}, { signal: stopping.signal, listing: "on" });
+  const hung = Promise.withResolvers<void>();
+  site.instead.list = () => hung.promise.then(() => null);
+  site.instead.folders = () => hung.promise.then(() => []);
+  const waiting = [PATH, `${PATH}?manifest`, "/", "/?page=2"].map((path) => site.ask(path));
+  await new Promise((resolve) => setTimeout(resolve)); // all of them have asked the source
+  stopping.abort(new Error("the service is stopping"));
+  for (const answer of await Promise.all([...waiting, site.ask(PATH)])) {
+    assert.deepEqual([answer.status, answer.headers.get("retry-after")], [503, "5"]);
+    assert.match(await answer.text(), /<!doctype html>/i);
+  }
+  assert.deepEqual(site.logged, []);
+  hung.resolve(); // what nobody waits for any more ends in peace
+});
+
+Deno.test("createHandler(): an archive that is listed too late for the signal is not opened", async () => {
+  const stopping = new AbortController();
+  await using site = service({}, { signal: stopping.signal });
+  const { list } = site.instead;
+  const hung = Promise.withResolvers<void>();
+  let late: Promise<Listing | null> | undefined;
+  site.instead.list = (hash) => late = hung.promise.then(() => list!(hash));
+  const answer = site.ask();
+  stopping.abort(new Error("the service is stopping"));
+  assert.equal((await answer).status, 503);
+  hung.resolve();
+  assert.ok(await late);
+  await new Promise((resolve) => setTimeout(resolve)); // all goes on that can
+  assert.deepEqual(site.logged, []);
+});

@@ -9,6 +9,7 @@ import { ClientLeftError } from "../http/client.ts";
 import { EngineUnavailableError } from "../engines/engine.ts";
 import { pageResponse, redirectResponse, tooManyResponse, withoutBody } from "../http/headers.ts";
 import { hasParameter, rawTarget, type Target } from "../http/target.ts";
+import { unlessAborted } from "../lib/abort.ts";
 import { describeError, log, redact } from "../lib/log.ts";
 import type { Answer } from "../observe/observer.ts";
 import { isLasting, isPassing, StorageError } from "../storage/errors.ts";
@@ -89,9 +90,11 @@ async function answer(request: Request, peer: string, site: Site) {
   if (target === null) return errorResponse(request, 400);
   if (request.method !== "GET" && request.method !== "HEAD") return errorResponse(request, 405);
   try {
-    return await route(request, { ...target, peer }, site) ?? errorResponse(request, 404);
+    const response = Promise.resolve(route(request, { ...target, peer }, site));
+    return await unlessAborted(response, site.signal) ?? errorResponse(request, 404);
   } catch (error) {
     if (error instanceof ClientLeftError) return new Response(null, { status: CLIENT_LEFT });
+    if (isStopping(error, site)) return errorResponse(request, 503);
     if (isUnsettled(error)) return unsettledResponse(request);
     const status = statusOf(error);
     const [, hash] = ARCHIVE.exec(target.path) ?? [];
@@ -119,6 +122,11 @@ function route(
   if (!slash) return redirectResponse({ path: `/archive/${hash}/`, query });
   const answer = hasParameter(query, "manifest") ? manifest : archive;
   return answer(request, hash, site);
+}
+
+/** The service ends while the request waits: another process may well answer it a moment later. */
+function isStopping(error: unknown, { signal }: Site) {
+  return signal?.aborted === true && error === signal.reason;
 }
 
 function isUnsettled(error: unknown) {

@@ -33,29 +33,29 @@ export class SharedListings {
 /**
  * Listings under way, one at a time for each folder. Callers that arrive while one is made share the
  * next one, which begins after the last of them came. So a crowd at one archive takes one thread and
- * one listing's memory.
+ * one listing's memory, and a disk that hangs keeps one thread, however often it is asked for.
  */
-export class PendingListings {
-  readonly #running = new Map<string, Promise<Listing | null>>();
-  readonly #next = new Map<string, Promise<Listing | null>>();
+export class PendingListings<T> {
+  readonly #running = new Map<string, Promise<T>>();
+  readonly #next = new Map<string, Promise<T>>();
 
-  /** A listing of the hash's folder that was begun after this call. */
-  get(hash: string, list: () => Promise<Listing | null>): Promise<Listing | null> {
-    const next = this.#next.get(hash);
+  /** A listing that was begun after this call; `key` says of what. */
+  get(key: string, list: () => Promise<T>): Promise<T> {
+    const next = this.#next.get(key);
     if (next) return next;
-    const running = this.#running.get(hash);
-    if (!running) return this.#start(hash, list);
+    const running = this.#running.get(key);
+    if (!running) return this.#start(key, list);
     const after = running.catch(() => {}).then(() => { // its failure is told to those who asked for it
-      this.#next.delete(hash);
-      return this.#start(hash, list);
+      this.#next.delete(key);
+      return this.#start(key, list);
     });
-    this.#next.set(hash, after);
+    this.#next.set(key, after);
     return after;
   }
 
-  #start(hash: string, list: () => Promise<Listing | null>) {
-    const running = list().finally(() => this.#running.delete(hash));
-    this.#running.set(hash, running);
+  #start(key: string, list: () => Promise<T>) {
+    const running = list().finally(() => this.#running.delete(key));
+    this.#running.set(key, running);
     return running;
   }
 }

@@ -21,7 +21,7 @@ const source = new MemorySource({ "first/a": "1", "second/a": "1", "fourth/a": "
 const listingOf = (hash: string) => source.list(hash);
 
 Deno.test("PendingListings: who asks while a folder is listed shares the listing after it", async () => {
-  const pending = new PendingListings();
+  const pending = new PendingListings<Listing | null>();
   const { begun, list } = countedListings();
   const first = pending.get("a", list);
   const crowd = Array.from({ length: 5 }, () => pending.get("a", list));
@@ -45,7 +45,7 @@ Deno.test("PendingListings: who asks while a folder is listed shares the listing
 });
 
 Deno.test("PendingListings: a listing that fails does so for those who asked for it only", async () => {
-  const pending = new PendingListings();
+  const pending = new PendingListings<Listing | null>();
   const { begun, list } = countedListings();
   const first = pending.get("a", list);
   const second = pending.get("a", list);
@@ -57,7 +57,7 @@ Deno.test("PendingListings: a listing that fails does so for those who asked for
 });
 
 Deno.test("PendingListings: folders are listed beside each other", () => {
-  const pending = new PendingListings();
+  const pending = new PendingListings<Listing | null>();
   const { begun, list } = countedListings();
   for (const hash of ["a", "b", "c"]) pending.get(hash, list);
   assert.equal(begun.length, 3);

@@ -1,34 +1,12 @@
 import assert from "node:assert/strict";
-import { fileURLToPath } from "node:url";
-import { type Program, start, until } from "./process.ts";
+import { type Habit, mountDisk, testOnDisk } from "./odd_disk.ts";
+import { type Program, start } from "./process.ts";
 import { readWithAll } from "./readers.ts";
-import { run, strict } from "./tools.ts";
 import { makeTree, randomBytes } from "./tree.ts";
 
 const HASH = "5d1c0f7a9b3e48268f04c2ab71e9d360";
-const DISK = fileURLToPath(new URL("./odd_disk.py", import.meta.url));
-const PYTHON = "/usr/bin/python3"; // the one that Debian's packages are for
-
-/** Why such a disk cannot be had here, null if it can */
-async function obstacle(): Promise<string | null> {
-  if (Deno.build.os !== "linux") return "not Linux";
-  const device = await Deno.stat("/dev/fuse").catch(() => null);
-  if (!device) return "no /dev/fuse";
-  const { code } = await run(PYTHON, ["-c", "import fusepy"]).catch(() => ({ code: 1 }));
-  return code === 0 ? null : "no python3-fusepy";
-}
-
-const missing = await obstacle();
-
-function testOnDisk(name: string, fn: () => Promise<void>) {
-  if (missing === null) Deno.test(name, fn);
-  else if (strict() && missing === "no python3-fusepy") {
-    Deno.test(name, () => assert.fail(missing));
-  } else Deno.test({ name: `${name} (skipped: ${missing})`, ignore: true, fn });
-}
-
 /** A service whose photos are on a disk with that habit */
-async function serve(mode: "inodes" | "now" | "opened", args: readonly string[] = []) {
+async function serve(habit: Habit, args: readonly string[] = []) {
   const tree = await makeTree({
     [`photos/${HASH}/1.jpg`]: randomBytes(3_000_000, 1),
     [`photos/${HASH}/2/2.jpg`]: randomBytes(9_000_000, 2),
@@ -36,21 +14,14 @@ async function serve(mode: "inodes" | "now" | "opened", args: readonly string[] 
     "mount": { directory: true },
   });
   const mount = tree.join("mount");
-  const disk = new Deno.Command(PYTHON, {
-    args: [DISK, mode, tree.join("photos"), mount],
-    stdout: "null",
-    stderr: "null",
-  }).spawn();
-  const isMounted = () => Deno.readTextFileSync("/proc/self/mounts").includes(mount);
-  await until(isMounted, "the disk is there");
+  const disk = await mountDisk(habit, tree.join("photos"), mount);
   const program = await start(["--folder", mount, ...args], { settle: 0.5 });
   return {
     tree,
     program,
     async [Symbol.asyncDispose]() {
       await program[Symbol.asyncDispose]();
-      await run("umount", ["-l", mount]);
-      await disk.status;
+      await disk[Symbol.asyncDispose]();
       await tree[Symbol.asyncDispose]();
     },
   };

@@ -85,9 +85,15 @@ export class DiskSource implements FileSource, Disposable {
   #device: number | undefined;
   #waiting = 0;
   readonly #listings = new SharedListings();
-  readonly #pending = new PendingListings();
+  readonly #pending = new PendingListings<Listing | null>();
   /** Apart, so that no download waits for a listing that lets downloads go first. */
-  readonly #pendingBehind = new PendingListings();
+  readonly #pendingBehind = new PendingListings<Listing | null>();
+  /**
+   * Of the photos folder itself, by whether they let downloads go first. They go on without those who
+   * left: on a disk that hangs, each new one would take another thread.
+   */
+  readonly #pendingNames = new PendingListings<readonly string[]>();
+  readonly #pendingFolders = new PendingListings<readonly SourceFolder[]>();
 
   /** Touches nothing yet. */
   constructor(options: DiskOptions) {
@@ -107,14 +113,22 @@ export class DiskSource implements FileSource, Disposable {
   }
 
   /** Names of the directories in the photos folder. */
-  archives({ background, signal }: ListOptions = {}): Promise<string[]> {
-    return this.#pool.run("directories", { root: this.#root }, { background, signal });
+  async archives({ background = false, signal }: ListOptions = {}): Promise<readonly string[]> {
+    signal?.throwIfAborted();
+    const request = { root: this.#root };
+    const list = () => this.#pool.run("directories", request, { background });
+    return await unlessAborted(this.#pendingNames.get(String(background), list), signal);
   }
 
   /** The same, with the times at which they changed, newest first. */
-  async folders({ background, signal }: ListOptions = {}): Promise<SourceFolder[]> {
+  async folders(
+    { background = false, signal }: ListOptions = {},
+  ): Promise<readonly SourceFolder[]> {
+    signal?.throwIfAborted();
     const request = { root: this.#root };
-    return unpackFolders(await this.#pool.run("folders", request, { background, signal }));
+    const list = async () =>
+      unpackFolders(await this.#pool.run("folders", request, { background }));
+    return await unlessAborted(this.#pendingFolders.get(String(background), list), signal);
   }
 
   /**

@@ -72,7 +72,7 @@ Deno.test("list() and archives() see what is there", async () => {
   for (const hash of ["empty", "missing", "file", "..", ""]) {
     assert.equal(await source.list(hash), null);
   }
-  assert.deepEqual((await source.archives()).sort(), [HASH, "empty"]);
+  assert.deepEqual((await source.archives()).toSorted(), [HASH, "empty"]);
 
   using hidden = new DiskSource({ root: tree.path, hidden: true, workers: 1 });
   assert.deepEqual((await entriesOf(hidden)).map(({ name }) => name), [".b", "a.jpg"]);

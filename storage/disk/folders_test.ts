@@ -24,7 +24,7 @@ Deno.test("DiskSource.folders() has the folders' own times, the newest first", a
   ]);
   assert.equal(folders[0].mtimeMs, Date.parse("2025-01-01T00:00:00.002Z"));
   const names = folders.map(({ name }) => name).sort();
-  assert.deepEqual((await source.archives()).sort(), names);
+  assert.deepEqual((await source.archives()).toSorted(), names);
 });
 
 Deno.test("DiskSource.folders() of an empty photos folder are none", async () => {

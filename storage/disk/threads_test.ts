@@ -306,6 +306,33 @@ Deno.test("DiskSource: listings, reads and scans of a folder that hangs wait for
   assert.deepEqual(setup.threads.map(({ calls }) => calls.length), [1, 1]);
 });
 
+for (const method of ["archives", "folders"] as const) {
+  Deno.test(`DiskSource.${method}() takes one thread while its disk hangs, whoever asks`, async () => {
+    using setup = setUp({});
+    using source = new DiskSource({ root: "/photos", workers: 2, heldUpAfter: 10 });
+    const calls = () => setup.threads.flatMap(({ calls }) => calls).length;
+    const answer = (name: string) => {
+      const folders = { names: name, times: new Float64Array([1]) };
+      setup.threads[0].answer({ result: method === "folders" ? folders : [name] });
+    };
+    for (let i = 0; i < 5; i++) {
+      const leaving = new AbortController();
+      const left = source[method](leaving);
+      leaving.abort(new Error("left"));
+      await assert.rejects(left, { message: "left" });
+      setup.clock.time += 10;
+    }
+    const found = source[method]();
+    await quiet(30);
+    assert.deepEqual([setup.threads.length, calls()], [1, 1]);
+    answer("what was there before anyone left");
+    await quiet();
+    assert.equal(calls(), 2);
+    answer("now");
+    assert.deepEqual(await found, method === "folders" ? [{ name: "now", mtimeMs: 1 }] : ["now"]);
+  });
+}
+
 Deno.test("Pool: start() resolves when every thread is there, or has failed", async () => {
   const { Worker } = globalThis;
   const waiting: {
