@@ -5,11 +5,18 @@
  * @module
  */
 
+import { LRUCache } from "lru-cache";
 import { StorageError } from "../errors.ts";
 import type { Answer, Call, Tasks } from "./worker.ts";
 
 /** A task that takes longer is held up, by a disk that hangs. Milliseconds. */
 const HELD_UP_MS = 3000;
+
+/** An archive whose task took longer is on a slow disk, for now. Milliseconds. */
+const SLOW_MS = 200;
+
+/** At most this many archives are known to be on slow disks. */
+const MAX_SLOW = 1000;
 
 /** At most this many threads take the places of those that are held up. */
 const MAX_SPARE = 8;
@@ -79,6 +86,8 @@ export class Pool implements Disposable {
   readonly #descriptors: Descriptors | undefined;
   /** Threads that are not there yet, and who waits for each. */
   readonly #starting = new Map<Worker, () => void>();
+  /** Archives whose last read took long. */
+  readonly #slow = new LRUCache<string, true>({ max: MAX_SLOW });
   readonly #idle: Worker[] = [];
   readonly #busy = new Map<Worker, Job>();
   readonly #queue: Job[] = [];
@@ -183,18 +192,24 @@ export class Pool implements Disposable {
 
   /**
    * First come, first served, but what runs in the background last. Scans are long, and so may be
-   * listings that nobody waits for: one thread is kept from both.
+   * listings that nobody waits for, and everything on a slow disk: one thread is kept from them.
    */
   #nextJob(): number {
     const heldUp = this.#heldUp();
     const running = [...this.#busy.values()].filter((job) => !heldUp.includes(job));
     const most = Math.max(this.#size - 1, 1);
+    const isLong = (job: Job) => this.#isLong(job);
     const mayBeLong = running.filter(isLong).length < most;
     const hanging = new Set(heldUp.map(({ hash }) => hash));
     const isReady = (job: Job) =>
       (mayBeLong || !isLong(job)) && (job.hash === undefined || !hanging.has(job.hash));
     const first = this.#queue.findIndex((job) => !job.background && isReady(job));
     return first >= 0 ? first : this.#queue.findIndex(isReady);
+  }
+
+  #isLong({ call, background, hash }: Job) {
+    return call.task === "checksum" || background === true ||
+      hash !== undefined && this.#slow.has(hash);
   }
 
   #heldUp(): Job[] {
@@ -252,6 +267,7 @@ export class Pool implements Disposable {
 
   #settle(worker: Worker, answer: Answer) {
     const job = this.#take(worker);
+    if (job) this.#learnPace(job);
     this.#starting.get(worker)?.();
     this.#starting.delete(worker);
     const spare = this.#count() >= this.#limit();
@@ -259,6 +275,13 @@ export class Pool implements Disposable {
     else this.#idle.push(worker);
     if (job && !("ready" in answer)) this.#answer(job, answer);
     this.#dispatch();
+  }
+
+  /** A fill tells how fast its disk is; a scan or a listing may be long on any. */
+  #learnPace({ call, hash, started }: Job) {
+    if (call.task !== "fill" || hash === undefined) return;
+    if (performance.now() - started > SLOW_MS) this.#slow.set(hash, true);
+    else this.#slow.delete(hash);
   }
 
   #answer(job: Job, answer: Exclude<Answer, { ready: true }>) {
@@ -293,10 +316,6 @@ function isListing(task: keyof Tasks) {
 
 function hasListing({ call }: Job) {
   return isListing(call.task);
-}
-
-function isLong({ call, background }: Job) {
-  return call.task === "checksum" || background === true;
 }
 
 function noThread() {

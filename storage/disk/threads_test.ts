@@ -150,6 +150,24 @@ Deno.test("Pool: scans, and what runs in the background, leave a thread to the o
   assert.deepEqual(single.reading(), ["a"], "a single thread has to do it all");
 });
 
+Deno.test("Pool: archives on slow disks leave a thread to the others", () => {
+  using setup = setUp({ workers: 2, heldUpAfter: 3000 });
+  const { threads, clock, fill } = setup;
+  fill("slow 1");
+  fill("slow 2");
+  clock.time += 201;
+  threads[0].answer(); // nothing was known of them before
+  threads[1].answer();
+  for (const hash of ["slow 1", "slow 2", "fast"]) fill(hash);
+  assert.deepEqual(setup.reading(), ["fast", "slow 1"]);
+  threads[0].answer();
+  assert.deepEqual(setup.reading(), ["slow 1"], "a thread is left");
+  clock.time += 200;
+  threads[1].answer(); // it was fast enough
+  fill("slow 1");
+  assert.deepEqual(setup.reading().toSorted(), ["slow 1", "slow 2"]);
+});
+
 Deno.test("Pool: a folder that hangs holds up one thread, and none of its own takes the place", async () => {
   using setup = setUp({ workers: 1 });
   const { threads, clock } = setup;
