@@ -14,13 +14,16 @@ import {
   type PackedListing,
   secondsOf,
 } from "./listing.ts";
-import { compareUtf8, safeName, UniqueNames } from "./names.ts";
+import { type Compare, safeName, UniqueNames, utf8Order } from "./names.ts";
 
 /** A file that is younger than this, in milliseconds, may change again under the same time. */
 const RECENT_MS = 2000;
 
 /** More entries are no folder of photos, but a tangle of symlinks. */
 const MAX_ENTRIES = 1_000_000;
+
+/** So many entries go into the fingerprint in one call. */
+const HASHED_AT_ONCE = 256;
 
 /** Whoever unpacks a file or folder can open it, whoever may do so on the server. */
 const OWNER_MAY = { file: 0o600, folder: 0o700 };
@@ -104,12 +107,15 @@ export async function gatherEntries({ hash, read }: GatherOptions): Promise<Pack
 /** Gives each child its name in the archive. The first one is the last of the list. */
 function nameChildren(folder: Folder, children: readonly Child[]): Named[] {
   const unique = new UniqueNames();
+  const compare = utf8Order(children.map(({ original }) => original));
   const claims = children.map((child) => ({ child, safe: safeName(child.original) }));
-  const named = claims.sort(byClaim).map(({ child, safe }): Named => {
+  const named = claims.sort(byClaim(compare)).map(({ child, safe }): Named => {
     const name = folder.name + unique.claim(safe) + (child.isDirectory ? "/" : "");
     return { child, name, folder };
   });
-  return named.sort((a, b) => compareUtf8(b.name, a.name));
+  // Mostly in ascending order by now: so it is sorted that way, and turned around.
+  const compareNames = utf8Order(named.map(({ name }) => name));
+  return named.sort((a, b) => compareNames(a.name, b.name)).reverse();
 }
 
 interface Claim {
@@ -118,10 +124,11 @@ interface Claim {
 }
 
 /** Folders before files and unchanged names before changed ones: what comes later is renamed. */
-function byClaim({ child: a, safe: safeA }: Claim, { child: b, safe: safeB }: Claim) {
-  return Number(b.isDirectory) - Number(a.isDirectory) ||
+function byClaim(compare: Compare): (a: Claim, b: Claim) => number {
+  return ({ child: a, safe: safeA }, { child: b, safe: safeB }) =>
+    Number(b.isDirectory) - Number(a.isDirectory) ||
     Number(safeA !== a.original) - Number(safeB !== b.original) ||
-    compareUtf8(a.original, b.original);
+    compare(a.original, b.original);
 }
 
 function folderOf(next: Named): Folder {
@@ -142,6 +149,8 @@ class Gathered {
   readonly #hash: string;
   readonly #entries = new EntryColumns();
   readonly #fingerprint = createHash("sha256");
+  /** What is to be hashed: a call for each entry would take longer than the hash. */
+  readonly #text: string[] = [];
   readonly #leftOut: string[] = [];
   readonly #started = Date.now();
   /** In seconds. */
@@ -179,9 +188,15 @@ class Gathered {
     // Each entry ends in a byte that no name can hold. Entries from before 1970 once had a field more:
     // the mark keeps a download that began then from going on in another layout.
     const mark = mtimeMs < 0 ? " undated" : "";
-    this.#fingerprint.update(`${name}\0${size} ${mtimeMs} ${mode}${mark}\0`);
+    this.#text.push(`${name}\0${size} ${mtimeMs} ${mode}${mark}\0`);
+    if (this.#text.length === HASHED_AT_ONCE) this.#hashText();
     this.#see(state);
     if (Math.abs(this.#started - mtimeMs) < RECENT_MS) this.#settled = false;
+  }
+
+  #hashText() {
+    this.#fingerprint.update(this.#text.join(""));
+    this.#text.length = 0;
   }
 
   #see({ mtimeMs }: EntryState) {
@@ -192,6 +207,7 @@ class Gathered {
 
   finish(): PackedListing | null {
     if (this.#entries.length === 0) return null;
+    this.#hashText();
     return {
       ...this.#entries.pack(),
       hash: this.#hash,
