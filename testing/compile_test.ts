@@ -107,7 +107,8 @@ function assertNarrow({ prompt, ...permissions }: Record<string, unknown>) {
     name.startsWith("allow_") && value !== null
   );
   const { allow_env, allow_import: _, ...rest } = Object.fromEntries(given);
-  assert.deepEqual(rest, { allow_net: [], allow_read: [], allow_run: ["zip"], allow_write: [] });
+  const expected = { allow_net: [], allow_read: [], allow_run: ["zip"], allow_write: [] };
+  assert.deepEqual(rest, { ...expected, allow_sys: ["statfs"] });
   assert.equal(prompt, false);
   assert.deepEqual(permissions.deny_import, []);
   assert.deepEqual(allow_env, project.permissions.serve.env);
