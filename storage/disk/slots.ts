@@ -36,6 +36,8 @@ export class Slots implements Disposable {
   readonly #ofAll: number;
   readonly #maxWait: number;
   readonly #taken = new Map<string, number>();
+  /** Devices for which somebody waited in vain since a read ended there. */
+  readonly #stuck = new Set<string>();
   #all = 0;
   #waiting: Waiting[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
@@ -47,9 +49,13 @@ export class Slots implements Disposable {
     this.#maxWait = maxWait ?? MAX_WAIT_MS;
   }
 
-  /** Takes a slot, at once or in a moment. False if none got free: then the disk may hang. */
+  /**
+   * Takes a slot, at once or in a moment. False if none got free: then the disk may hang, and further
+   * ones do not wait until a read has ended there.
+   */
   enter(device: string): boolean | Promise<boolean> {
     if (this.#isFree(device)) return this.#take(device);
+    if (this.#stuck.has(device)) return false;
     const { promise, resolve } = Promise.withResolvers<boolean>();
     this.#waiting.push({ device, resolve, since: performance.now() });
     this.#timer ??= setTimeout(() => this.#giveUp(), this.#maxWait);
@@ -60,6 +66,7 @@ export class Slots implements Disposable {
   leave(device: string) {
     this.#all--;
     this.#taken.set(device, this.#of(device) - 1);
+    this.#stuck.delete(device);
     const at = this.#waiting.findIndex((one) => this.#isFree(one.device));
     if (at < 0) return;
     const [next] = this.#waiting.splice(at, 1);
@@ -78,7 +85,10 @@ export class Slots implements Disposable {
     const latest = performance.now() - this.#maxWait;
     const late = this.#waiting.filter(({ since }) => since <= latest);
     this.#waiting = this.#waiting.filter(({ since }) => since > latest);
-    for (const { resolve } of late) resolve(false);
+    for (const { device, resolve } of late) {
+      this.#stuck.add(device);
+      resolve(false);
+    }
     const [first] = this.#waiting;
     if (first) this.#timer = setTimeout(() => this.#giveUp(), first.since - latest);
   }
