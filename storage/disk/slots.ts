@@ -39,6 +39,7 @@ export class Slots implements Disposable {
   #all = 0;
   #waiting: Waiting[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
 
   /** All free. */
   constructor({ ofDevice, ofAll, maxWait }: SlotsOptions = {}) {
@@ -49,6 +50,7 @@ export class Slots implements Disposable {
 
   /** Takes a slot, at once or in a moment. False if none got free: then the disk may hang. */
   enter(device: string): boolean | Promise<boolean> {
+    if (this.#closed) return false;
     if (this.#isFree(device)) return this.#take(device);
     const { promise, resolve } = Promise.withResolvers<boolean>();
     this.#waiting.push({ device, resolve, since: performance.now() });
@@ -66,8 +68,9 @@ export class Slots implements Disposable {
     next.resolve(this.#take(next.device));
   }
 
-  /** Nobody who waits gets a slot. */
+  /** Nobody who waits gets a slot, and nobody who comes. */
   [Symbol.dispose]() {
+    this.#closed = true;
     clearTimeout(this.#timer);
     for (const { resolve } of this.#waiting.splice(0)) resolve(false);
   }
