@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { existsSync } from "node:fs";
 import { mountDisk, testOnDisk } from "../../testing/odd_disk.ts";
 import { accept, testWith } from "../../testing/tools.ts";
 import { makeTree } from "../../testing/tree.ts";
@@ -33,8 +34,8 @@ function askWith(permissions: readonly string[], folder: string): Promise<string
 if (linux) {
   testWith(["stat"], "isOnLocalDisk() goes by the type of the file system", async () => {
     await using tree = await makeTree();
-    const folders = [tree.path, "/", "/proc", "/sys", "/dev/shm", "/dev"];
-    for (const folder of folders) {
+    for (const folder of [tree.path, "/", "/proc", "/sys", "/dev/shm", "/dev"]) {
+      if (!existsSync(folder)) continue; // in a container
       const type = await typeOf(folder);
       assert.equal(isOnLocalDisk(folder), LOCAL_TYPES.includes(type), `${folder}: ${type}`);
     }
