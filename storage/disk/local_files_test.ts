@@ -256,6 +256,35 @@ Deno.test("LocalFiles: a file that its reader left alone is closed after a momen
   await until(() => files.open.size === 0, "the other one too");
   assert.ok(await local.fill(begin(tree, photo.name, readers[0])));
   assert.deepEqual([files.opened, files.open.size], [3, 1], "it was opened again, and is kept");
+  await until(() => files.open.size === 0, "and closed again");
+});
+
+Deno.test("LocalFiles: whoever stops later than another one has its file closed later", async () => {
+  const [photo] = photosOf([400]);
+  await using tree = await treeOf([photo]);
+  using files = watchFiles();
+  using local = new LocalFiles(tree.path);
+  const readers = [{}, {}];
+  const started = performance.now();
+  await local.fill(begin(tree, photo.name, readers[0]));
+  await until(async () => {
+    await local.fill(begin(tree, photo.name, readers[1]));
+    return performance.now() - started > 200;
+  }, "some time has passed");
+  await until(() => files.open.size === 0, "both are closed");
+});
+
+Deno.test("LocalFiles: what was listed anew is opened anew", async () => {
+  const [photo, other] = photosOf([400, 400]);
+  await using tree = await treeOf([photo, other]);
+  using files = watchFiles();
+  using local = new LocalFiles(tree.path);
+  const reader = {};
+  assert.ok(await local.fill(begin(tree, photo.name, reader)));
+  await Deno.rename(tree.join(HASH, other.name), tree.join(HASH, photo.name));
+  const filled = await local.fill(begin(tree, photo.name, reader));
+  assert.deepEqual(filled?.buffer, other.content.slice(0, 10));
+  assert.deepEqual([files.opened, files.open.size], [2, 1]);
 });
 
 Deno.test("LocalFiles: disposal closes all files, and none is opened any more", async () => {

@@ -161,7 +161,10 @@ Deno.test("Slots: whoever comes after others have waited has the whole time", as
   assert.equal(told.length, 2);
   await clock.pass(1);
   assert.deepEqual(told.slice(2), ["c false"]);
-  await third;
+  const fourth = enter("d", "1");
+  await clock.pass(100);
+  assert.deepEqual(told.slice(3), ["d false"]);
+  await Promise.all([third, fourth]);
 });
 
 Deno.test("Slots: disposal tells everybody who waits, or comes, that there is none", async () => {
