@@ -219,6 +219,7 @@ export class DiskSource implements FileSource, Disposable {
 
   /** Null if nothing came of it: see {@link LocalFiles.fill}. */
   async #fillLocal(request: FillRequest, signal?: AbortSignal): Promise<FilledBuffer | null> {
+    signal?.throwIfAborted();
     const { reader } = request;
     if (signal && !this.#readers.has(reader)) {
       this.#readers.add(reader);

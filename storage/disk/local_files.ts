@@ -48,6 +48,8 @@ export class LocalFiles implements Disposable {
   readonly #root: string;
   readonly #slots: Slots;
   readonly #open = new Map<object, OpenFile>();
+  /** A read of theirs may still be under way. */
+  readonly #ended = new WeakSet<object>();
   #timer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
@@ -57,11 +59,11 @@ export class LocalFiles implements Disposable {
     this.#slots = new Slots(options);
   }
 
-  /** True if all of it is in large files of this device. */
+  /** True if all of it is in large files of this device, whose times tell something. */
   suits(slices: readonly PlacedSlice[], device: number): boolean {
     return slices.length > 0 && slices.every(({ identity }) => {
-      const [dev, , size] = identity.split(":");
-      return dev === String(device) && Number(size) >= LARGE_BYTES;
+      const [dev, , size, mtimeMs] = identity.split(":");
+      return dev === String(device) && Number(size) >= LARGE_BYTES && mtimeMs !== "";
     });
   }
 
@@ -89,10 +91,10 @@ export class LocalFiles implements Disposable {
     }
   }
 
-  /** Closes what is open for a reader that has ended. */
+  /** Closes what is open for a reader that has ended: nothing is kept open for it any more. */
   close(reader: object) {
-    this.#open.get(reader)?.file.close();
-    this.#open.delete(reader);
+    this.#ended.add(reader);
+    this.#close(reader);
   }
 
   /** Closes all files. */
@@ -100,7 +102,7 @@ export class LocalFiles implements Disposable {
     this.#closed = true;
     clearTimeout(this.#timer);
     this.#slots[Symbol.dispose]();
-    for (const reader of [...this.#open.keys()]) this.close(reader);
+    for (const reader of [...this.#open.keys()]) this.#close(reader);
   }
 
   /** False if the file is not what was listed. */
@@ -140,18 +142,23 @@ export class LocalFiles implements Disposable {
   }
 
   #keep(open: OpenFile, reader: object): boolean {
-    if (this.#closed || this.#open.has(reader)) return false;
+    if (this.#closed || this.#ended.has(reader) || this.#open.has(reader)) return false;
     open.used = performance.now();
     this.#open.set(reader, open);
     this.#timer ??= setTimeout(() => this.#closeIdle(), IDLE_MS);
     return true;
   }
 
+  #close(reader: object) {
+    this.#open.get(reader)?.file.close();
+    this.#open.delete(reader);
+  }
+
   /** A client that stalls keeps no file open. */
   #closeIdle() {
     this.#timer = undefined;
     const latest = performance.now() - IDLE_MS;
-    for (const [reader, { used }] of this.#open) if (used <= latest) this.close(reader);
+    for (const [reader, { used }] of this.#open) if (used <= latest) this.#close(reader);
     if (this.#open.size > 0) this.#timer = setTimeout(() => this.#closeIdle(), IDLE_MS);
   }
 }

@@ -41,6 +41,7 @@ export class Slots implements Disposable {
   #all = 0;
   #waiting: Waiting[] = [];
   #timer: ReturnType<typeof setTimeout> | undefined;
+  #closed = false;
 
   /** All free. */
   constructor({ ofDevice, ofAll, maxWait }: SlotsOptions = {}) {
@@ -54,6 +55,7 @@ export class Slots implements Disposable {
    * ones do not wait until a read has ended there.
    */
   enter(device: string): boolean | Promise<boolean> {
+    if (this.#closed) return false;
     if (this.#isFree(device)) return this.#take(device);
     if (this.#stuck.has(device)) return false;
     const { promise, resolve } = Promise.withResolvers<boolean>();
@@ -73,8 +75,9 @@ export class Slots implements Disposable {
     next.resolve(this.#take(next.device));
   }
 
-  /** Nobody who waits gets a slot. */
+  /** Nobody who waits gets a slot, and nobody who comes. */
   [Symbol.dispose]() {
+    this.#closed = true;
     clearTimeout(this.#timer);
     for (const { resolve } of this.#waiting.splice(0)) resolve(false);
   }
