@@ -22,6 +22,9 @@ const LARGE_BYTES = 256 << 10;
 /** A file is closed that its reader left alone for so long, in milliseconds. */
 const IDLE_MS = 500;
 
+/** At most this many files stay open: descriptors are for clients, and those may be many. */
+const MAX_OPEN = 16;
+
 /** What is read for whom. */
 export interface FillRequest {
   /** Bytes of the new buffer. */
@@ -144,7 +147,8 @@ export class LocalFiles implements Disposable {
   #keep(open: OpenFile, reader: object): boolean {
     if (this.#closed || this.#ended.has(reader) || this.#open.has(reader)) return false;
     open.used = performance.now();
-    this.#open.set(reader, open);
+    this.#open.set(reader, open); // behind all that were used before
+    if (this.#open.size > MAX_OPEN) this.#close(this.#open.keys().next().value!);
     this.#timer ??= setTimeout(() => this.#closeIdle(), IDLE_MS);
     return true;
   }

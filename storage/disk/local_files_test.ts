@@ -274,6 +274,26 @@ Deno.test("LocalFiles: whoever stops later than another one has its file closed 
   await until(() => files.open.size === 0, "both are closed");
 });
 
+Deno.test("LocalFiles: however many read, few files stay open, those that were used last", async () => {
+  const [photo] = photosOf([400]);
+  await using tree = await treeOf([photo]);
+  using files = watchFiles();
+  using local = new LocalFiles(tree.path);
+  const readers = Array.from({ length: 17 }, () => ({}));
+  const fill = async (i: number) => {
+    const filled = await local.fill(begin(tree, photo.name, readers[i]));
+    assert.deepEqual(filled?.buffer, photo.content.slice(0, 10));
+    return files.opened;
+  };
+  for (let i = 0; i < 16; i++) await fill(i);
+  assert.equal(await fill(0), 16, "all 16 are open");
+  await fill(16);
+  assert.equal(files.open.size, 16);
+  assert.equal(await fill(0), 17, "the first one was used after the second one");
+  assert.equal(await fill(1), 18, "whose file was closed");
+  assert.equal(files.open.size, 16);
+});
+
 Deno.test("LocalFiles: what was listed anew is opened anew", async () => {
   const [photo, other] = photosOf([400, 400]);
   await using tree = await treeOf([photo, other]);
