@@ -19,6 +19,9 @@ const HEADROOM = 16;
 /** With a low limit at most one in this many is kept back. */
 const LOW_LIMIT_SHARE = 4;
 
+/** With a low limit at most one in this many is for files that stay open between two reads. */
+const OPEN_FILES_SHARE = 12;
+
 /** At most this many are tried at the start, to see whether the limit is low. */
 const MOST_TRIED = 512;
 
@@ -36,6 +39,8 @@ export class DescriptorReserve implements Disposable {
   readonly #headroom: number;
   /** This many requests at a time are served, whoever else holds connections. */
   readonly #fair: number;
+  /** At most this many files should stay open between two reads of a download. */
+  readonly openFiles: number;
   #active = 0;
   #released = false;
   #hadRoom = true;
@@ -47,6 +52,7 @@ export class DescriptorReserve implements Disposable {
     const free = canOpen() ? tryToOpen(MOST_TRIED) : [];
     this.#size = Math.min(Math.floor(free.length / LOW_LIMIT_SHARE), RESERVE);
     this.#fair = Math.floor(free.length / 2);
+    this.openFiles = Math.floor(free.length / OPEN_FILES_SHARE);
     this.#headroom = Math.ceil(this.#size * HEADROOM / RESERVE);
     closeAll(free);
     this.refill();

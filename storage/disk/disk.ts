@@ -104,7 +104,7 @@ export class DiskSource implements FileSource, Disposable {
     this.#strict = options.strict ?? false;
     this.#onUnsteady = options.onUnsteady;
     this.#pool = new Pool(options);
-    this.#files = new LocalFiles(options.root);
+    this.#files = new LocalFiles(options.root, { openFiles: options.descriptors?.openFiles });
   }
 
   /** Starts the threads, which otherwise come with the first tasks: see {@link Pool.start}. */
@@ -209,8 +209,9 @@ export class DiskSource implements FileSource, Disposable {
   ): Promise<FilledBuffer> {
     const hash = slices[0]?.hash;
     const device = this.#localDevices.get(hash);
-    if (reader && device !== undefined && this.#files.suits(slices, device)) {
-      const filled = await this.#fillLocal({ length, slices, reader }, signal);
+    const local = reader && device !== undefined ? { length, slices, reader } : null;
+    if (local && this.#files.suits(local, device!)) {
+      const filled = await this.#fillLocal(local, signal);
       if (filled) return filled;
     }
     const request = { root: this.#root, length, slices };

@@ -22,8 +22,20 @@ const LARGE_BYTES = 256 << 10;
 /** A file is closed that its reader left alone for so long, in milliseconds. */
 const IDLE_MS = 500;
 
+/**
+ * Shorter buffers are for clients that have not shown yet that they go on: no file is kept open for
+ * them. Bytes.
+ */
+const LONG_BYTES = 64 << 10;
+
 /** At most this many files stay open: descriptors are for clients, and those may be many. */
-const MAX_OPEN = 16;
+const MAX_OPEN = 40;
+
+/** How many reads there may be, and open files between them. */
+export interface LocalFilesOptions extends SlotsOptions {
+  /** Files that stay open between two reads. @default 40 */
+  readonly openFiles?: number;
+}
 
 /** What is read for whom. */
 export interface FillRequest {
@@ -50,6 +62,7 @@ interface OpenFile {
 export class LocalFiles implements Disposable {
   readonly #root: string;
   readonly #slots: Slots;
+  readonly #openFiles: number;
   readonly #open = new Map<object, OpenFile>();
   /** A read of theirs may still be under way. */
   readonly #ended = new WeakSet<object>();
@@ -57,13 +70,18 @@ export class LocalFiles implements Disposable {
   #closed = false;
 
   /** `root` is the absolute path of the photos folder. */
-  constructor(root: string, options?: SlotsOptions) {
+  constructor(root: string, options: LocalFilesOptions = {}) {
     this.#root = root;
+    this.#openFiles = options.openFiles ?? MAX_OPEN;
     this.#slots = new Slots(options);
   }
 
-  /** True if all of it is in large files of this device, whose times tell something. */
-  suits(slices: readonly PlacedSlice[], device: number): boolean {
+  /**
+   * True if it is much, or the rest of a file that is open, and all of it in large files of this
+   * device, whose times tell something.
+   */
+  suits({ length, slices, reader }: FillRequest, device: number): boolean {
+    if (length < LONG_BYTES && !this.#open.has(reader)) return false;
     return slices.length > 0 && slices.every(({ identity }) => {
       const [dev, , size, mtimeMs] = identity.split(":");
       return dev === String(device) && Number(size) >= LARGE_BYTES && mtimeMs !== "";
@@ -146,9 +164,9 @@ export class LocalFiles implements Disposable {
 
   #keep(open: OpenFile, reader: object): boolean {
     if (this.#closed || this.#ended.has(reader) || this.#open.has(reader)) return false;
+    if (this.#open.size >= this.#openFiles) return false;
     open.used = performance.now();
-    this.#open.set(reader, open); // behind all that were used before
-    if (this.#open.size > MAX_OPEN) this.#close(this.#open.keys().next().value!);
+    this.#open.set(reader, open);
     this.#timer ??= setTimeout(() => this.#closeIdle(), IDLE_MS);
     return true;
   }

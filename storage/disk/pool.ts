@@ -39,6 +39,8 @@ export interface Descriptors {
   lend<T>(work: () => T): T;
   /** Told that a task found none: whatever is kept back should be let go. */
   runOut(): void;
+  /** At most this many files stay open between two reads. @default 40 */
+  readonly openFiles?: number;
 }
 
 /** How many threads there are. */
