@@ -37,6 +37,9 @@ export interface LocalFilesOptions extends SlotsOptions {
   readonly openFiles?: number;
 }
 
+/** A file is opened by its path again after this time, in milliseconds: the path may lead elsewhere. */
+const REOPEN_MS = 1000;
+
 /** What is read for whom. */
 export interface FillRequest {
   /** Bytes of the new buffer. */
@@ -52,6 +55,10 @@ interface OpenFile {
   readonly file: Deno.FsFile;
   readonly location: string;
   readonly identity: string;
+  /** Changes when the file is removed, replaced or renamed, or its permissions change. */
+  readonly state: string;
+  /** When it was opened, in milliseconds. */
+  readonly opened: number;
   /** Where the next read starts. */
   position: number;
   /** When it was last used, in milliseconds. */
@@ -134,8 +141,10 @@ export class LocalFiles implements Disposable {
     try {
       if (open.position !== slice.offset) open.file.seekSync(slice.offset, Deno.SeekMode.Start);
       if (!await readFully(open.file, target)) return false;
-      // Of an open file on a local disk: it is in memory.
-      if (identityOf(stateOf(open.file.statSync())) !== slice.identity) return false;
+      const stat = open.file.statSync(); // of an open file on a local disk: it is in memory
+      if (identityOf(stateOf(stat)) !== slice.identity || linkState(stat) !== open.state) {
+        return false;
+      }
       open.position = slice.offset + slice.length;
       isKept = open.position < sizeOf(slice) && this.#keep(open, reader);
       return true;
@@ -149,7 +158,8 @@ export class LocalFiles implements Disposable {
     const open = this.#open.get(reader);
     if (!open) return undefined;
     this.#open.delete(reader);
-    if (open.location === location && open.identity === identity) return open;
+    const isFresh = performance.now() - open.opened < REOPEN_MS;
+    if (open.location === location && open.identity === identity && isFresh) return open;
     open.file.close();
     return undefined;
   }
@@ -159,7 +169,8 @@ export class LocalFiles implements Disposable {
     const path = fileOf(this.#root, location);
     if (!(await Deno.lstat(path)).isFile) return null;
     const file = await Deno.open(path);
-    return { file, location, identity, position: 0, used: 0 };
+    const [state, opened] = [linkState(file.statSync()), performance.now()];
+    return { file, location, identity, state, opened, position: 0, used: 0 };
   }
 
   #keep(open: OpenFile, reader: object): boolean {
@@ -193,6 +204,11 @@ async function readFully(file: Deno.FsFile, target: Uint8Array): Promise<boolean
     done += count;
   }
   return true;
+}
+
+/** Links to a file, and when they or its permissions changed last. */
+function linkState({ nlink, ctime }: Deno.FileInfo): string {
+  return `${nlink}:${ctime?.getTime()}`;
 }
 
 /** The size in an identity, in bytes. */

@@ -49,22 +49,6 @@ Deno.test("Pool: what runs in the background goes last", async () => {
   assert.deepEqual(order, ["first", "download 1", "download 2", "page 1", "page 2"]);
 });
 
-Deno.test("Pool: one thread is kept from what runs in the background", async () => {
-  await using tree = await makeTree({
-    [HASH]: { directory: true },
-    ...Object.fromEntries(Array.from({ length: 3000 }, (_, i) => [`${HASH}/${i}`, ""])),
-  });
-  using source = new DiskSource({ root: tree.path, workers: 2 });
-  await Promise.all([source.list(HASH), source.archives()]); // both threads are there
-  const order: string[] = [];
-  const page = ["1", "2"].map((name) =>
-    source.list(HASH, { background: true }).then(() => order.push(`page ${name}`))
-  );
-  const download = source.archives().then(() => order.push("download"));
-  await Promise.all([...page, download]);
-  assert.equal(order[0], "download");
-});
-
 Deno.test("Pool: at most so many listings wait as it was told", async () => {
   await using busy = await busyPool({ maxWaiting: 3 });
   const { pool, root } = busy;
