@@ -208,20 +208,18 @@ export class DiskSource implements FileSource, Disposable {
     { reader, signal }: FillOptions = {},
   ): Promise<FilledBuffer> {
     const hash = slices[0]?.hash;
-    const device = this.#localDevices.get(hash);
-    const local = reader && device !== undefined ? { length, slices, reader } : null;
-    if (local && this.#files.suits(local, device!)) {
-      const filled = await this.#fillLocal(local, signal);
-      if (filled) return filled;
-    }
+    const filled = reader && await this.#fillLocal({ length, slices, reader }, signal);
+    if (filled) return filled;
     const request = { root: this.#root, length, slices };
     return await this.#learnTimes(hash, this.#pool.run("fill", request, { hash, signal }));
   }
 
-  /** Null if nothing came of it: see {@link LocalFiles.fill}. */
+  /** Null if it is nothing for that, or nothing came of it: see {@link LocalFiles.fill}. */
   async #fillLocal(request: FillRequest, signal?: AbortSignal): Promise<FilledBuffer | null> {
+    const { reader, slices } = request;
+    const device = this.#localDevices.get(slices[0]?.hash);
+    if (device === undefined || !this.#files.suits(request, device)) return null;
     signal?.throwIfAborted();
-    const { reader } = request;
     if (signal && !this.#readers.has(reader)) {
       this.#readers.add(reader);
       signal.addEventListener("abort", () => this.#files.close(reader), { once: true });
