@@ -6,7 +6,7 @@
 
 import { crc32 } from "node:zlib";
 import { parseRange } from "../http/range.ts";
-import { compareUtf8, safeName, UniqueNames } from "../storage/names.ts";
+import { safeName, UniqueNames, utf8Order } from "../storage/names.ts";
 import { dataOffset, partAt, planArchive } from "../zip/plan.ts";
 import {
   type Entry,
@@ -77,5 +77,5 @@ Deno.bench("10,000 names made unique", { group: "names" }, () => {
 });
 
 Deno.bench("10,000 names sorted", { group: "names" }, () => {
-  names.toSorted(compareUtf8);
+  names.toSorted(utf8Order(names));
 });

@@ -138,11 +138,6 @@ export function utf8Order(names: readonly string[]): Compare {
   return names.some((name) => SURROGATE.test(name)) ? compareBytes : compareUnits;
 }
 
-/** Ascending order of the names' UTF-8 bytes. */
-export function compareUtf8(a: string, b: string): number {
-  return utf8Order([a, b])(a, b);
-}
-
 const SURROGATE = /[\ud800-\udfff]/;
 
 function compareUnits(a: string, b: string) {

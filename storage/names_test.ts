@@ -3,13 +3,13 @@ import fc from "fast-check";
 import { Buffer } from "node:buffer";
 import { run, testWith } from "../testing/tools.ts";
 import {
-  compareUtf8,
   isGuessable,
   isHash,
   isHidden,
   isSelected,
   safeName,
   UniqueNames,
+  utf8Order,
 } from "./names.ts";
 
 const DEVICES = ["con", "prn", "aux", "nul", "com0", "com1", "com9", "lpt0", "lpt1", "lpt9"];
@@ -335,7 +335,7 @@ print(json.dumps(found))`;
   assert.deepEqual(needless, []);
 });
 
-Deno.test("compareUtf8() sorts by bytes, above U+FFFF too", () => {
+Deno.test("utf8Order() sorts by bytes, above U+FFFF too", () => {
   const sorted = [
     "",
     "A",
@@ -352,13 +352,18 @@ Deno.test("compareUtf8() sorts by bytes, above U+FFFF too", () => {
     "😀",
     "😁",
   ];
+  const ofAll = utf8Order(sorted);
   for (const [i, a] of sorted.entries()) {
     for (const [j, b] of sorted.entries()) {
-      assert.equal(Math.sign(compareUtf8(a, b)), Math.sign(i - j), `${a} and ${b}`);
+      assert.equal(Math.sign(ofAll(a, b)), Math.sign(i - j), `${a} and ${b}`);
+      assert.equal(Math.sign(utf8Order([a, b])(a, b)), Math.sign(i - j), `${a} and ${b} alone`);
     }
   }
   const text = fc.string({ unit: "binary", maxLength: 5 });
   fc.assert(fc.property(text, text, (a, b) => {
-    assert.equal(Math.sign(compareUtf8(a, b)), Buffer.compare(Buffer.from(a), Buffer.from(b)));
+    assert.equal(
+      Math.sign(utf8Order([a, b])(a, b)),
+      Buffer.compare(Buffer.from(a), Buffer.from(b)),
+    );
   }));
 });
