@@ -167,6 +167,22 @@ Deno.test("Slots: whoever comes after others have waited has the whole time", as
   await Promise.all([third, fourth]);
 });
 
+Deno.test("Slots: where others waited in vain nobody waits, until a read has ended there", async () => {
+  using clock = fakeClock();
+  using slots = new Slots({ ofDevice: 1, ofAll: 3, maxWait: 50 });
+  assert.equal(slots.enter("1"), true);
+  const waiting = slots.enter("1");
+  assert.ok(waiting instanceof Promise);
+  await clock.pass(50);
+  assert.equal(await waiting, false);
+  assert.equal(slots.enter("1"), false, "at once");
+  assert.equal(slots.enter("2"), true, "another device is free");
+  assert.ok(slots.enter("2") instanceof Promise, "and is waited for");
+  slots.leave("1");
+  assert.equal(slots.enter("1"), true);
+  assert.ok(slots.enter("1") instanceof Promise);
+});
+
 Deno.test("Slots: disposal tells everybody who waits, or comes, that there is none", async () => {
   using visitors = makeVisitors({ ofDevice: 1, ofAll: 2, maxWait: 60_000 });
   const { slots, enter } = visitors;
