@@ -8,6 +8,7 @@
 import type { Checksums } from "../storage/checksums.ts";
 import type { ListedEntry, Listing } from "../storage/listing.ts";
 import { type FileSource, sliceOf } from "../storage/source.ts";
+import { EntryChecksums } from "../zip/entry_checksums.ts";
 import { type Plan, planArchive } from "../zip/plan.ts";
 import { ArchiveStream, type Source } from "../zip/stream.ts";
 import type { Archive, ArchiveBody, ArchiveRange, Engine } from "./engine.ts";
@@ -29,17 +30,17 @@ export interface StoreOptions {
 /** The engine that writes ZIP itself. */
 export function createStoreEngine(options: StoreOptions): Engine {
   const fast = new Set<Pace>();
-  const plans = new WeakMap<Listing, Plan<ListedEntry>>(); // clients of one archive share its plan
+  const plans = new WeakMap<Listing, SharedPlan>();
   return {
     prepare(listing: Listing): Archive {
-      const plan = plans.get(listing) ?? planArchive(listing.entries);
-      plans.set(listing, plan);
+      const shared = plans.get(listing) ?? new SharedPlan(listing);
+      plans.set(listing, shared);
       return {
-        size: plan.size,
+        size: shared.plan.size,
         version: `${LAYOUT_VERSION}-${listing.fingerprint}`,
         open: async (range) => {
           await options.checksums.recall(listing.entries);
-          return openStream({ plan, range, pace: new Pace(fast, options.maxBuffer) }, options);
+          return openStream({ shared, range, pace: new Pace(fast, options.maxBuffer) }, options);
         },
       };
     },
@@ -47,16 +48,33 @@ export function createStoreEngine(options: StoreOptions): Engine {
   };
 }
 
-interface Download {
+/** What all clients of one listing use. */
+class SharedPlan {
   readonly plan: Plan<ListedEntry>;
+  checksums: EntryChecksums;
+
+  constructor({ entries }: Listing) {
+    this.plan = planArchive(entries);
+    this.checksums = new EntryChecksums(entries.length);
+  }
+
+  /** For those who come after a value proved wrong. */
+  forgetChecksums() {
+    this.checksums = new EntryChecksums(this.plan.entries.length);
+  }
+}
+
+interface Download {
+  readonly shared: SharedPlan;
   readonly range: ArchiveRange | undefined;
   readonly pace: Pace;
 }
 
-function openStream({ plan, range, pace }: Download, options: StoreOptions): ArchiveBody {
+function openStream({ shared, range, pace }: Download, options: StoreOptions): ArchiveBody {
   const left = new AbortController();
-  const source = createSource(plan.entries, options, left.signal);
-  const stream = new ArchiveStream(plan, source, range);
+  const { plan, checksums } = shared;
+  const source = createSource(shared, options, left.signal);
+  const stream = new ArchiveStream(plan, source, { ...range, checksums });
   const end = () => {
     pace.end();
     left.abort();
@@ -83,15 +101,19 @@ function openStream({ plan, range, pace }: Download, options: StoreOptions): Arc
 
 /** Files as the ZIP stream wants them. Errors name the file, by its path in the folder. */
 function createSource(
-  entries: readonly ListedEntry[],
+  shared: SharedPlan,
   { source, checksums }: StoreOptions,
   signal: AbortSignal,
 ): Source {
   const reader = {};
+  const { entries } = shared.plan;
   return {
     knownChecksum: (index) => checksums.get(entries[index]),
     learnChecksum: (index, crc32) => checksums.set(entries[index], crc32),
-    forgetChecksum: (index) => checksums.forget(entries[index]),
+    forgetChecksum: (index) => {
+      checksums.forget(entries[index]);
+      shared.forgetChecksums();
+    },
     checksum: (index) => checksums.scan(entries[index], signal),
     fill: (length, slices) =>
       source.fill(

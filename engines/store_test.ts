@@ -371,3 +371,17 @@ Deno.test("createStoreEngine(): 2,000 ranges of an archive beyond 4 GiB are thos
     assert.ok(Buffer.compare(bytes, expected(start, end)) === 0, `${start}-${end}`);
   }
 });
+
+Deno.test("a CRC-32 that proved wrong is not given to the next client of the same listing", async () => {
+  const content = randomBytes(3_000_000);
+  await using tree = await makeTree({ [`${HASH}/a.jpg`]: { content } });
+  using disk = new DiskSource({ root: tree.path });
+  const listing = await disk.list(HASH);
+  assert.ok(listing);
+  const checksums = new Checksums(disk);
+  checksums.set(listing.entries[0], 42);
+  const engine = createStoreEngine({ source: disk, checksums, maxBuffer: 64 * KIB });
+  await assert.rejects(bytesOf(engine.prepare(listing)), /content changed after its checksum/);
+  const alone = createStoreEngine({ source: disk, checksums: new Checksums(disk) });
+  assert.deepEqual(await bytesOf(engine.prepare(listing)), await bytesOf(alone.prepare(listing)));
+});

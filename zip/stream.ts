@@ -8,6 +8,7 @@
  * @module
  */
 
+import { EntryChecksums } from "./entry_checksums.ts";
 import { dataOffset, endFields, partAt, type Plan } from "./plan.ts";
 import {
   isFolder,
@@ -67,6 +68,8 @@ export interface StreamOptions {
   readonly start?: number;
   /** End, exclusive. @default the archive's size */
   readonly end?: number;
+  /** CRC-32 values that streams of the same plan share. @default the stream's own */
+  readonly checksums?: EntryChecksums;
 }
 
 /** How the next buffer may be made. */
@@ -107,8 +110,9 @@ export class ArchiveStream {
   readonly #start: number;
   readonly #end: number;
   readonly #scratch: Uint8Array;
-  readonly #checksums: Uint32Array;
-  readonly #known: Uint8Array;
+  readonly #checksums: EntryChecksums;
+  /** Values that differ from those in `#checksums`. */
+  readonly #own = new Map<number, number>();
   #position: number;
   /** The entry that is being sent in several buffers, with the CRC-32 of its bytes so far. */
   #running = { index: -1, crc32: 0 };
@@ -123,7 +127,7 @@ export class ArchiveStream {
    * @throws {RangeError} if the range is not within the archive
    */
   constructor(plan: Plan, source: Source, options: StreamOptions = {}) {
-    const { start = 0, end = plan.size } = options;
+    const { start = 0, end = plan.size, checksums } = options;
     if (!(0 <= start && start <= end && end <= plan.size)) {
       throw new RangeError(`stream archive: range ${start}-${end} is not within 0-${plan.size}`);
     }
@@ -132,8 +136,7 @@ export class ArchiveStream {
     this.#source = source;
     this.#start = this.#position = start;
     this.#end = end;
-    this.#checksums = new Uint32Array(plan.entries.length);
-    this.#known = new Uint8Array(plan.entries.length);
+    this.#checksums = checksums ?? new EntryChecksums(plan.entries.length);
   }
 
   /**
@@ -275,11 +278,9 @@ export class ArchiveStream {
     const { index, offset } = slice;
     if (this.#completes(slice)) {
       const headerWentBefore = this.#plan.headerOffsets[index] < window.start;
-      const announced = this.#known[index] ? this.#checksums[index] : crc32;
-      if (headerWentBefore && announced !== crc32) {
+      if ((this.#known(index) ?? crc32) !== crc32) {
         this.#source.forgetChecksum(index);
-        const { name } = this.#plan.entries[index];
-        throw new Error(`send entry: content changed after its checksum was sent: ${name}`);
+        if (headerWentBefore) throw this.#changed(index);
       }
       this.#learn(index, crc32);
       this.#source.learnChecksum(index, crc32);
@@ -287,9 +288,14 @@ export class ArchiveStream {
     this.#running = this.#isContinuous(index, offset) ? { index, crc32 } : { index: -1, crc32: 0 };
   }
 
+  #changed(index: number) {
+    const { name } = this.#plan.entries[index];
+    return new Error(`send entry: content changed after its checksum was sent: ${name}`);
+  }
+
   #writeHeader(buffer: Uint8Array, window: Window, index: number) {
     const { entries, headerOffsets } = this.#plan;
-    const fields = { crc32: this.#checksums[index] };
+    const fields = { crc32: this.#known(index) ?? 0 };
     const length = writeLocalFileHeader(this.#scratch, entries[index], fields);
     this.#place(buffer, window, headerOffsets[index], length);
   }
@@ -300,7 +306,7 @@ export class ArchiveStream {
     if (window.end <= centralOffsets[0]) return;
     const first = partAt(centralOffsets, Math.max(window.start, centralOffsets[0]));
     for (let i = first; i < entries.length && centralOffsets[i] < window.end; i++) {
-      const fields = { crc32: this.#checksums[i], offset: headerOffsets[i] };
+      const fields = { crc32: this.#known(i) ?? 0, offset: headerOffsets[i] };
       const length = writeCentralDirectoryHeader(this.#scratch, entries[i], fields);
       this.#place(buffer, window, centralOffsets[i], length);
     }
@@ -318,7 +324,7 @@ export class ArchiveStream {
   }
 
   #isKnown(index: number): boolean {
-    if (this.#known[index]) return true;
+    if (this.#known(index) !== undefined) return true;
     const entry = this.#plan.entries[index];
     const crc32 = entry.size === 0 ? 0 : this.#source.knownChecksum(index);
     if (crc32 === undefined) return false;
@@ -326,9 +332,12 @@ export class ArchiveStream {
     return true;
   }
 
+  #known(index: number): number | undefined {
+    return this.#own.get(index) ?? this.#checksums.get(index);
+  }
+
   #learn(index: number, crc32: number) {
-    this.#checksums[index] = crc32;
-    this.#known[index] = 1;
+    if (!this.#checksums.learn(index, crc32)) this.#own.set(index, crc32);
   }
 
   /**

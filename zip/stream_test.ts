@@ -5,6 +5,7 @@ import { crc32 } from "node:zlib";
 import { assertSameTree, extract, listWithPython, readWithAll } from "../testing/readers.ts";
 import { testWith } from "../testing/tools.ts";
 import { makeTree, randomBytes } from "../testing/tree.ts";
+import { EntryChecksums } from "./entry_checksums.ts";
 import { dataOffset, type Plan, planArchive } from "./plan.ts";
 import type { Entry } from "./records.ts";
 import { ArchiveStream, type Filled, type Slice, type Source, WHOLE_BYTES } from "./stream.ts";
@@ -675,6 +676,46 @@ Deno.test("forgetChecksum() is called, and the stream fails, if content does not
     const [entry] = await walk(bytes.length, (start, end) => bytes.slice(start, end));
     assert.equal(entry.crc32, crc32("content"));
     assert.equal(source.learned.get(0), crc32("content"));
+  });
+});
+
+Deno.test("streams that share CRC-32 values never mix two of one entry", async (t) => {
+  const content = randomBytes(3000);
+  const options = () => {
+    const { plan, source } = archiveOf({ "a": content, "b": "1" });
+    const checksums = new EntryChecksums(2);
+    return { plan, source, checksums };
+  };
+  await t.step("what one has learned, no other one scans", async () => {
+    const { plan, source, checksums } = options();
+    const first = await collect(new ArchiveStream(plan, source, { checksums }), 1000);
+    const scans = source.scans.length;
+    const second = await collect(new ArchiveStream(plan, source, { checksums }), 1000);
+    assert.deepEqual(second, first);
+    assert.deepEqual([scans, source.scans.length], [1, 1]);
+  });
+  await t.step(
+    "another value in one buffer is the stream's own, in header and directory",
+    async () => {
+      const { plan, source, checksums } = options();
+      checksums.learn(0, 42);
+      const bytes = await collect(new ArchiveStream(plan, source, { checksums }), 10_000);
+      const alone = await collect(new ArchiveStream(plan, source), 10_000);
+      assert.deepEqual(bytes, alone);
+      assert.equal(checksums.get(0), 42);
+      assert.deepEqual(source.forgotten, [0]);
+    },
+  );
+  await t.step("a value that another stream learns in between stays out", async () => {
+    const { plan, source, checksums } = options();
+    const stream = new ArchiveStream(plan, source, { checksums });
+    const parts = [await stream.next(3100)];
+    checksums.learn(0, 42);
+    for (let part = await stream.next(10_000); part; part = await stream.next(10_000)) {
+      parts.push(part);
+    }
+    const alone = await collect(new ArchiveStream(plan, source), 10_000);
+    assert.deepEqual(Buffer.concat(parts.map((part) => part!)), Buffer.from(alone));
   });
 });
 
