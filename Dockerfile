@@ -55,7 +55,7 @@ HEALTHCHECK --interval=30s --timeout=5s --start-period=5s --retries=3 \
 
 # The flags of `deno task start`, and leave to write into /data: a volume there may keep the file of
 # --checksums.
-ENTRYPOINT ["deno", "run", "--cached-only", "--no-code-cache", "--quiet", "--no-prompt", "--v8-flags=--max-semi-space-size=4,--heap-growing-percent=60", "-P=serve", "--allow-write=/data", "--config=/app/deno.json", "/app/main.ts"]
+ENTRYPOINT ["deno", "run", "--cached-only", "--no-code-cache", "--quiet", "--no-prompt", "--v8-flags=--max-semi-space-size=4,--heap-growing-percent=60,--expose-gc", "-P=serve", "--allow-write=/data", "--config=/app/deno.json", "/app/main.ts"]
 
 # Given by whoever publishes the image.
 ARG VERSION=unknown

@@ -15,13 +15,15 @@ import { serveCommand } from "./commands/serve.ts";
 import { verifyCommand } from "./commands/verify.ts";
 import { warmCommand } from "./commands/warm.ts";
 import project from "./deno.json" with { type: "json" };
-import type { Engine } from "./engines/engine.ts";
 import { createStoreEngine } from "./engines/store.ts";
 import { createZipCommandEngine, findProgram, warnOfLocale } from "./engines/zip_command.ts";
 import { DELAYED_CHUNK_BYTES } from "./handlers/archive.ts";
 import { type Config, ConfigError, type Invocation, readConfig } from "./lib/config.ts";
 import { configureLog, describeError, log, redact } from "./lib/log.ts";
+import { MemoryBudget } from "./lib/memory_budget.ts";
 import { DescriptorReserve } from "./process/descriptors.ts";
+import { MAX_SHARED_BYTES } from "./engines/pace.ts";
+import { defaultBudget, memoryFacts, MemoryWatch } from "./process/memory.ts";
 import { misspeltVariables, readCommit, readDotenv, readVariable } from "./process/environment.ts";
 import { StartError } from "./process/listen.ts";
 import {
@@ -37,6 +39,13 @@ import { DiskSource } from "./storage/disk/disk.ts";
 import { assertUsableIndex } from "./storage/disk/index_file.ts";
 import { openRoot } from "./storage/disk/root.ts";
 import { StorageError } from "./storage/errors.ts";
+
+/** Of the memory for requests, one part in this many is for CRC-32 values, and for long buffers. */
+const CHECKSUMS_SHARE = 8;
+const BUFFERS_SHARE = 8;
+
+/** More memory for CRC-32 values is not worth having, in bytes. */
+const MAX_CHECKSUMS_BYTES = 32 << 20;
 
 /** What the command line can ask for, but for a text to be printed and a link to be made. */
 type Command = Exclude<Invocation, { action: "print" | "new" }>;
@@ -72,6 +81,12 @@ async function main(): Promise<number> {
 async function runCommand(command: Command): Promise<number> {
   const { config } = command;
   using descriptors = new DescriptorReserve();
+  const facts = memoryFacts();
+  using watch = new MemoryWatch(facts);
+  const memory = new MemoryBudget({
+    limit: config.memory ?? defaultBudget(facts),
+    room: () => watch.room(),
+  });
   const index = config.checksums && resolve(config.checksums);
   const onUnsteady = (hash: string) =>
     log.warn("an archive cannot be resumed: its disk tells no times to go by", {
@@ -81,6 +96,7 @@ async function runCommand(command: Command): Promise<number> {
   using source = new DiskSource({
     ...config,
     root: config.folder,
+    memory,
     index,
     descriptors,
     strict,
@@ -94,7 +110,7 @@ async function runCommand(command: Command): Promise<number> {
       checkConfigCommand(config);
       return 0;
     case "serve":
-      return await serve(config, source, descriptors);
+      return await serve({ config, source, descriptors, memory });
     case "warm":
       return await warmCommand({ config, source, hashes: command.hashes });
     case "verify":
@@ -102,22 +118,32 @@ async function runCommand(command: Command): Promise<number> {
   }
 }
 
-async function serve(config: Config, source: DiskSource, descriptors: DescriptorReserve) {
-  const engine = await createEngine(config, source);
-  await source.start();
-  return await serveCommand({ config, source, engine, descriptors });
+/** What the service is put together from. */
+interface Parts {
+  readonly config: Config;
+  readonly source: DiskSource;
+  readonly descriptors: DescriptorReserve;
+  readonly memory: MemoryBudget;
 }
 
-async function createEngine(config: Config, source: DiskSource): Promise<Engine> {
+async function serve({ config, source, descriptors, memory }: Parts) {
+  const engine = await createEngine(config, source, memory);
+  await source.start();
+  return await serveCommand({ config, source, engine, descriptors, memory });
+}
+
+async function createEngine(config: Config, source: DiskSource, memory: MemoryBudget) {
   if (config.engine === "zip") return await createZipEngine(config, source);
   const onKeepFailure = (error: unknown) =>
     log.warn("going on without the file of --checksums: {why}", { why: describeError(error) });
-  const checksums = new Checksums(source, { onKeepFailure });
+  const maxBytes = Math.min(memory.limit / CHECKSUMS_SHARE, MAX_CHECKSUMS_BYTES);
+  const checksums = new Checksums(source, { onKeepFailure, maxBytes });
   const maxBuffer = config.delay > 0 ? DELAYED_CHUNK_BYTES : undefined;
-  return createStoreEngine({ source, checksums, maxBuffer });
+  const sharedBuffers = Math.min(memory.limit / BUFFERS_SHARE, MAX_SHARED_BYTES);
+  return createStoreEngine({ source, checksums, maxBuffer, sharedBuffers });
 }
 
-async function createZipEngine(config: Config, source: DiskSource): Promise<Engine> {
+async function createZipEngine(config: Config, source: DiskSource) {
   const { folder, level, followSymlinks } = config;
   const program = await findZip();
   const onWarning = (text: string) => log.warn("zip says: {text}", { text });

@@ -10,6 +10,7 @@ import type { Config } from "../lib/config.ts";
 import { describeError, log, redact } from "../lib/log.ts";
 import { logAnswers, logDownloads } from "../observe/log.ts";
 import { tellAll } from "../observe/observer.ts";
+import type { MemoryBudget } from "../lib/memory_budget.ts";
 import type { DescriptorReserve } from "../process/descriptors.ts";
 import { catchStrayErrors } from "../process/last_net.ts";
 import { listen } from "../process/listen.ts";
@@ -32,11 +33,13 @@ export interface ServeOptions {
   readonly engine: Engine;
   /** What clients may not take. @default nothing */
   readonly descriptors?: DescriptorReserve;
+  /** What requests count against. @default unlimited */
+  readonly memory?: MemoryBudget;
 }
 
 /** Serves until a signal says to stop. The exit code is 1 if a second one said to stop at once. */
 export async function serveCommand(options: ServeOptions): Promise<number> {
-  const { config, source, engine, descriptors } = options;
+  const { config, source, engine, descriptors, memory } = options;
   catchStrayErrors();
   const stopping = new AbortController();
   const search = new AbortController();
@@ -45,6 +48,7 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
     ...config,
     source,
     engine,
+    memory,
     observer: tellAll([logDownloads(), logAnswers()]),
     release: true,
     signal: stopping.signal,

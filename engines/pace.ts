@@ -9,8 +9,8 @@ import { WHOLE_BYTES } from "../zip/stream.ts";
 const MIN_BUFFER_BYTES = 32 << 10;
 const MAX_BUFFER_BYTES = 1 << 20;
 
-/** The buffers of all clients that keep up are no longer than this together. */
-const SHARED_BYTES = 16 << 20;
+/** More for the buffers of all clients that keep up makes nothing faster. Bytes. */
+export const MAX_SHARED_BYTES: number = 16 << 20;
 
 /** The buffers of the system take this much from a client that reads nothing. */
 const PROBATION_BYTES = 4 << 20;
@@ -26,13 +26,18 @@ const SLOW_MS = 500;
 export class Pace {
   readonly #fast: Set<Pace>;
   readonly #max: number | undefined;
+  readonly #shared: number;
   #credit = 0;
   #madeAt = Infinity;
 
-  /** One of all those that keep up, which are in the set. */
-  constructor(fast: Set<Pace>, max: number | undefined) {
+  /**
+   * One of all those that keep up, which are in the set: their buffers are no longer than `shared`
+   * bytes together, and none is longer than `max`.
+   */
+  constructor(fast: Set<Pace>, max: number | undefined, shared = MAX_SHARED_BYTES) {
     this.#fast = fast;
     this.#max = max;
+    this.#shared = shared;
   }
 
   /** Longest buffer to make now, in bytes, and whether to work ahead: see `NextOptions`. */
@@ -45,7 +50,7 @@ export class Pace {
     }
     this.#fast.add(this);
     for (const pace of this.#fast) if (pace !== this && pace.#isLate()) this.#fast.delete(pace);
-    const share = Math.floor(SHARED_BYTES / this.#fast.size);
+    const share = Math.floor(this.#shared / this.#fast.size);
     return {
       length: Math.max(Math.min(share, max), MIN_BUFFER_BYTES),
       ahead: share >= WHOLE_BYTES && this.#max === undefined,

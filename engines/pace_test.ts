@@ -100,3 +100,12 @@ Deno.test("Pace: who falls behind, or ends, leaves the share to the others", () 
   assert.equal(lengthOf(first), MIB);
   assert.deepEqual([...fast], [first]);
 });
+
+Deno.test("Pace: with less memory the buffers of all are shorter, and none is made ahead", () => {
+  using _ = fakeClock();
+  const fast = new Set<Pace>();
+  const paces = Array.from({ length: 4 }, () => new Pace(fast, undefined, 2 * MIB));
+  download(paces, 4 * MIB);
+  for (const pace of paces) pace.next();
+  for (const pace of paces) assert.deepEqual(pace.next(), { length: 512 * KIB, ahead: false });
+});

@@ -25,6 +25,8 @@ export interface StoreOptions {
   readonly checksums: Checksums;
   /** Longest buffer in bytes. @default 1 MiB */
   readonly maxBuffer?: number;
+  /** The buffers of all clients that keep up are no longer than this together. Bytes. @default 16 MiB */
+  readonly sharedBuffers?: number;
 }
 
 /** The engine that writes ZIP itself. */
@@ -40,7 +42,8 @@ export function createStoreEngine(options: StoreOptions): Engine {
         version: `${LAYOUT_VERSION}-${listing.fingerprint}`,
         open: async (range) => {
           await options.checksums.recall(listing.entries);
-          return openStream({ shared, range, pace: new Pace(fast, options.maxBuffer) }, options);
+          const pace = new Pace(fast, options.maxBuffer, options.sharedBuffers);
+          return openStream({ shared, range, pace }, options);
         },
       };
     },

@@ -11,6 +11,7 @@ import { archiveHeaders, emptyBody, stateResponse } from "../http/headers.ts";
 import { evaluatePreconditions, isRangeWanted, type Validators } from "../http/preconditions.ts";
 import { parseRange } from "../http/range.ts";
 import { log, redact } from "../lib/log.ts";
+import type { MemoryBudget } from "../lib/memory_budget.ts";
 import type { Download, Observer } from "../observe/observer.ts";
 import type { Listing } from "../storage/listing.ts";
 import type { Settling } from "../storage/settling.ts";
@@ -18,6 +19,12 @@ import { watchClient } from "../http/client.ts";
 
 /** Longest chunk while a delay is set, in bytes: an engine need not make longer buffers then. */
 export const DELAYED_CHUNK_BYTES = 256 << 10;
+
+/**
+ * Memory of one download besides its listing, in bytes: streams, buffers and the runtime's queue.
+ * Measured with clients that stall.
+ */
+const DOWNLOAD_BYTES = 256 << 10;
 
 /** Within a date's second, and the one that a clock may be off, there may be two states. */
 const STRONG_DATE_SECONDS = 1;
@@ -35,6 +42,8 @@ export interface ArchiveOptions {
   readonly observer: Observer;
   /** Milliseconds to wait after every chunk. @default 0 */
   readonly delay?: number;
+  /** What downloads and their listings count against. */
+  readonly memory: MemoryBudget;
   /** Free what was sent at once: see {@link watchBody}. @default false */
   readonly release?: boolean;
   /** Ends all downloads with an error when it aborts, and answers whoever still waits with 503. */
@@ -50,6 +59,8 @@ export async function archive(
   using client = watchClient(request);
   const listing = await options.settling.list(hash, client.signal);
   if (!listing) return null;
+  const { memory } = options;
+  using _listing = memory.countShared(listing, listing.memory);
   const prepared = options.engine.prepare(listing);
   const validators = validatorsOf(listing, prepared);
   const filename = `photos-${hash.slice(0, 8)}.zip`;
@@ -72,16 +83,27 @@ export async function archive(
 
   options.signal?.throwIfAborted();
   warnOfLeftOut(hash, listing);
-  const stream = await prepared.open(range ?? undefined);
+  const room = await memory.reserve(DOWNLOAD_BYTES, client.signal);
+  const stream = await prepared.open(range ?? undefined).catch((error) => {
+    room[Symbol.dispose]();
+    throw error;
+  });
+  const taken = new DisposableStack();
+  taken.use(room);
+  taken.use(memory.countShared(listing, listing.memory));
   const { etag } = validators;
   const download = { hash, etag, size: prepared.size, start: range?.start ?? 0, length };
-  const body = observedBody(stream, download, options);
+  const body = observedBody(stream, download, { ...options, taken });
   return new Response(body, { status: range ? 206 : 200, headers });
 }
 
 /** The bytes as they are sent, with the observer told of it. */
-function observedBody(stream: ArchiveBody, download: Download, options: ArchiveOptions) {
-  const { observer, delay, release, signal } = options;
+function observedBody(
+  stream: ArchiveBody,
+  download: Download,
+  options: ArchiveOptions & { readonly taken: Disposable },
+) {
+  const { observer, delay, release, signal, taken } = options;
   observer.started(download);
   return watchBody(stream, {
     length: download.length,
@@ -90,7 +112,10 @@ function observedBody(stream: ArchiveBody, download: Download, options: ArchiveO
     release,
     signal,
     onProgress: (bytes) => observer.progressed(download, bytes),
-    onEnd: ({ elapsed, ...end }) => observer.ended(download, { ...end, seconds: elapsed / 1000 }),
+    onEnd: ({ elapsed, ...end }) => {
+      taken[Symbol.dispose]();
+      observer.ended(download, { ...end, seconds: elapsed / 1000 });
+    },
   });
 }
 

@@ -10,6 +10,7 @@ import { entityTag } from "../http/entity_tag.ts";
 import { jsonResponse, stateResponse } from "../http/headers.ts";
 import { evaluatePreconditions } from "../http/preconditions.ts";
 import { filesOf } from "../storage/listing.ts";
+import type { MemoryBudget } from "../lib/memory_budget.ts";
 import type { Settling } from "../storage/settling.ts";
 import { watchClient } from "../http/client.ts";
 
@@ -19,6 +20,8 @@ export interface ManifestOptions {
   readonly settling: Settling;
   /** Says how long an archive is. */
   readonly engine: Engine;
+  /** What the manifest and its listing count against. */
+  readonly memory: MemoryBudget;
 }
 
 /** What stands in a manifest. Its form does not change but by new fields. */
@@ -54,6 +57,8 @@ export async function manifest(
   using client = watchClient(request);
   const listing = await options.settling.list(hash, client.signal);
   if (!listing) return null;
+  using _listing = options.memory.countShared(listing, listing.memory);
+  using _manifest = await options.memory.reserve(listing.memory, client.signal);
   const { size, version } = options.engine.prepare(listing);
   const files = filesOf(listing)
     .map(({ name, size, mtime }) => ({ name, size, mtime: isoSeconds(mtime) }));

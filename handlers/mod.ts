@@ -12,6 +12,7 @@ import { hasParameter, rawTarget, type Target } from "../http/target.ts";
 import { unlessAborted } from "../lib/abort.ts";
 import { describeError, log, redact } from "../lib/log.ts";
 import type { Answer } from "../observe/observer.ts";
+import { type MemoryBudget, MemoryBudgetError, unlimitedMemory } from "../lib/memory_budget.ts";
 import { isLasting, isPassing, StorageError } from "../storage/errors.ts";
 import { isHash } from "../storage/names.ts";
 import { Settling, UNSETTLED } from "../storage/settling.ts";
@@ -29,9 +30,11 @@ import { createHome, type Home, type HomeOptions } from "./home.ts";
 import { manifest } from "./manifest.ts";
 
 /** What all routes together need. */
-export interface HandlerOptions extends Omit<ArchiveOptions, "settling">, HomeOptions {
+export interface HandlerOptions extends Omit<ArchiveOptions, "settling" | "memory">, HomeOptions {
   /** Where the archives come from. */
   readonly source: FileSource;
+  /** What downloads and their listings count against. @default unlimited */
+  readonly memory?: MemoryBudget;
   /** Milliseconds that an archive must have been left alone before it is sent. @default 0 */
   readonly settle?: number;
   /**
@@ -68,6 +71,7 @@ export function createHandler(options: HandlerOptions): Handler {
   const { source, settle = 0 } = options;
   const site: Site = {
     ...options,
+    memory: options.memory ?? unlimitedMemory(),
     settling: new Settling(source, { quiet: settle }),
     home: createHome(options),
   };
@@ -168,7 +172,8 @@ function refusal(request: Request) {
 }
 
 function statusOf(error: unknown) {
-  return error instanceof EngineUnavailableError || isPassing(error) ? 503 : 500;
+  const isFull = error instanceof MemoryBudgetError || error instanceof EngineUnavailableError;
+  return isFull || isPassing(error) ? 503 : 500;
 }
 
 function errorResponse(request: Request, status: number, lasting = false) {

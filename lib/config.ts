@@ -43,6 +43,8 @@ export interface Config {
   readonly followSymlinks: boolean;
   /** Milliseconds that a folder must have been left alone before it is sent, 0 for none. */
   readonly settle: number;
+  /** Bytes of memory for all requests together; undefined for half of what there is. */
+  readonly memory?: number;
   /** SQLite file that stores CRC-32 values; undefined for none. */
   readonly checksums?: string;
   /** Seconds that downloads in flight get to finish when the service stops. */
@@ -235,6 +237,14 @@ const OPTIONS = {
     allowed: `a number of seconds from 0 to ${MAX_SETTLE_SECONDS}`,
     parse: (text: string) => parseSeconds(text, MAX_SETTLE_SECONDS),
   },
+  memory: {
+    flags: "--memory <size>",
+    variable: "ZIPFERRY_MEMORY",
+    description:
+      "memory for all requests together, such as 256M or 2G; half of it all if not given",
+    allowed: "a size from 32M to 1024G, such as 256M or 2G",
+    parse: (text: string) => parseSize(text, { min: 32 << 20, max: 2 ** 40 }),
+  },
   checksums: {
     flags: "--checksums <file>",
     variable: "ZIPFERRY_CHECKSUMS",
@@ -255,8 +265,11 @@ const OPTIONS = {
 type Key = keyof typeof OPTIONS;
 type Parsed<K extends Key> = Exclude<ReturnType<(typeof OPTIONS)[K]["parse"]>, undefined>;
 type Values =
-  & { [K in Exclude<Key, "unix" | "delay" | "checksums">]: Parsed<K> }
-  & { readonly [K in "unix" | "delay" | "checksums"]?: Parsed<K> };
+  & { [K in Exclude<Key, Unset>]: Parsed<K> }
+  & { readonly [K in Unset]?: Parsed<K> };
+
+/** Options that may have no value. */
+type Unset = "unix" | "delay" | "checksums" | "memory";
 
 /** Variables that are read elsewhere. */
 const OTHER_VARIABLES = ["ZIPFERRY_COMMIT"];
@@ -570,6 +583,13 @@ function parseWord(text: string): boolean | undefined {
 function parseSeconds(text: string, max = MAX_SECONDS): number | undefined {
   const seconds = /^\d{1,8}(?:\.\d{1,8})?$/.test(text) ? Number(text) : NaN;
   return seconds <= max ? seconds : undefined;
+}
+
+/** Bytes: a whole number with K, M or G for powers of 1,024, as in 256M, 256MiB or 256MB. */
+function parseSize(text: string, { min, max }: { readonly min: number; readonly max: number }) {
+  const [, number, unit] = /^(\d{1,13})([KMG]?)(?:i?B)?$/i.exec(text) ?? [];
+  const bytes = Number(number) * 1024 ** " KMG".indexOf((unit || " ").toUpperCase());
+  return min <= bytes && bytes <= max ? bytes : undefined;
 }
 
 function wholeNumber(max: number) {

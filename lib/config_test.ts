@@ -23,6 +23,7 @@ const DEFAULTS: Config = {
   hidden: false,
   includeJunk: false,
   followSymlinks: false,
+  memory: undefined,
   checksums: undefined,
   shutdownTimeout: 30,
 };
@@ -87,6 +88,10 @@ Deno.test("readConfig(): a flag wins over a variable, a variable over .env, .env
       [["on", true], ["OFF", false], ["TRUE", true]],
     ],
     ["unix", "--unix", "ZIPFERRY_UNIX", [["a", "a"], ["/b", "/b"], ["c", "c"]]],
+    ["memory", "--memory", "ZIPFERRY_MEMORY", [["64M", 2 ** 26], ["2GiB", 2 ** 31], [
+      "1g",
+      2 ** 30,
+    ]]],
     ["checksums", "--checksums", "ZIPFERRY_CHECKSUMS", [["a", "a"], ["b", "b"], ["c", "c"]]],
     ["settle", "--settle", "ZIPFERRY_SETTLE", [["0", 0], ["2.5", 2500], ["60", 60_000]]],
     [

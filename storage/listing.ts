@@ -13,6 +13,12 @@ const NUMBERS = 5;
 
 const CHUNK_ROWS = 1024;
 
+/** What a listing takes: itself, each row, each character of a name, each path kept apart. Bytes. */
+const LISTING_BYTES = 4096;
+const ROW_BYTES = 350;
+const NAME_BYTES = 4;
+const PLACE_BYTES = 500;
+
 /** The years that every program can read: from the first that Windows knows to the last of four digits. */
 const EARLIEST = Date.UTC(1601, 0) / 1000;
 const LATEST = Date.UTC(10_000, 0) / 1000 - 1;
@@ -150,10 +156,15 @@ export interface Listing {
   readonly steady: boolean;
   /** Paths of symlinks and special files that were left out, hidden names and junk not among them. */
   readonly leftOut: readonly string[];
+  /**
+   * Bytes of memory that it takes with the plan that is made of it, and with what the garbage collector
+   * leaves lying about meanwhile: an estimate on the safe side.
+   */
+  readonly memory: number;
 }
 
 /** A listing in columns. */
-export interface PackedListing extends Omit<Listing, "entries"> {
+export interface PackedListing extends Omit<Listing, "entries" | "memory"> {
   /** The entries' names, with a zero between two. */
   readonly names: string;
   /** Five numbers a row: size, time, mode, device, inode. */
@@ -210,13 +221,26 @@ export class EntryColumns {
   }
 }
 
+/** How many entries were packed. */
+export function entriesIn({ numbers }: PackedListing): number {
+  return numbers.length / NUMBERS;
+}
+
 /** The listing that was packed. */
 export function unpackListing(packed: PackedListing): Listing {
   const { hash, fingerprint, lastModified, settled, changed, steady, leftOut } = packed;
   const entries = packed.names.split(SEPARATOR).map((name, row) =>
     new PackedEntry(name, packed, row)
   );
-  return { hash, entries, fingerprint, lastModified, settled, changed, steady, leftOut };
+  const memory = memoryOf(packed);
+  return { hash, entries, fingerprint, lastModified, settled, changed, steady, leftOut, memory };
+}
+
+/** Measured with 100,000 files of short names: 25 MB in all, and half as much again for garbage. */
+function memoryOf(packed: PackedListing) {
+  const { names, places, leftOut } = packed;
+  const others = PLACE_BYTES * (places.size + leftOut.length);
+  return LISTING_BYTES + ROW_BYTES * entriesIn(packed) + NAME_BYTES * names.length + others;
 }
 
 /**

@@ -49,8 +49,9 @@ Deno.test("EntryColumns: what goes in comes out, however many there are", () => 
       columns.push(`n${i}`, state, i % 3 ? undefined : { path: `p${i}`, location: `l/${i}` });
     }
     assert.equal(columns.length, count);
-    const { entries, ...about } = unpackListing(packed(columns));
+    const { entries, memory, ...about } = unpackListing(packed(columns));
     assert.deepEqual(about, ABOUT);
+    assert.ok(memory > 300 * count && memory < 10_000 + 1000 * count, `${memory} bytes`);
     assert.equal(entries.length, count);
     entries.forEach((entry, i) => {
       const { hash, name, path, location, size, mtime, mode, identity } = entry;

@@ -79,7 +79,7 @@ Deno.test("deno task compile: one for each target, with its permissions", async 
       assert.equal(metadata.code_cache_key, null);
       assert.equal(metadata.log_level, "ERROR", "no line about a zip that is not there");
       assert.deepEqual(metadata.env_vars_from_env_file, { ZIPFERRY_COMMIT: COMMIT });
-      for (const flag of ["--max-semi-space-size=4", "--heap-growing-percent=60"]) {
+      for (const flag of ["--max-semi-space-size=4", "--heap-growing-percent=60", "--expose-gc"]) {
         assert.ok((metadata.v8_flags as string[]).includes(flag), flag);
       }
       assertNarrow(permissions as Record<string, unknown>);
@@ -108,7 +108,7 @@ function assertNarrow({ prompt, ...permissions }: Record<string, unknown>) {
   );
   const { allow_env, allow_import: _, ...rest } = Object.fromEntries(given);
   const expected = { allow_net: [], allow_read: [], allow_run: ["zip"], allow_write: [] };
-  assert.deepEqual(rest, { ...expected, allow_sys: ["statfs"] });
+  assert.deepEqual(rest, { ...expected, allow_sys: ["statfs", "systemMemoryInfo"] });
   assert.equal(prompt, false);
   assert.deepEqual(permissions.deny_import, []);
   assert.deepEqual(allow_env, project.permissions.serve.env);

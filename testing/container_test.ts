@@ -221,6 +221,22 @@ testWithContainers([], "--memory 256m: 2 downloads of 100,000 files fit", async 
   const url = `${container.url}archive/${HASH}/`;
   const archives = await Promise.all([1, 2].map(() => download(url)));
   for (const archive of archives) assert.ok(Buffer.from(archive).equals(archives[0]));
+
+  // 300 that take a little and stall, and who comes then is served whole or refused.
+  const request = new TextEncoder().encode(`GET /archive/${HASH}/ HTTP/1.1\r\nHost: x\r\n\r\n`);
+  const stalled = await Promise.all(Array.from({ length: 300 }, async () => {
+    const connection = await Deno.connect({ port: container.port });
+    await connection.write(request);
+    return connection;
+  }));
+  const statuses = await Promise.all(stalled.map(readStatus));
+  assert.deepEqual([...new Set(statuses)].filter((status) => !/^(?:200|503)$/.test(status)), []);
+  assert.ok(statuses.filter((status) => status === "200").length >= 50, "many are admitted");
+  const late = await fetch(url);
+  const body = await late.bytes();
+  if (late.status === 200) assert.ok(Buffer.from(body).equals(archives[0]));
+  else assert.equal(late.status, 503);
+  stalled.forEach((connection) => connection.close());
   assert.equal(await container.inspect(".State.OOMKilled"), "false");
   assert.ok(await isHealthy(container, images.env));
 });
@@ -293,3 +309,14 @@ testWithContainers(
     }
   },
 );
+
+/** The status at the start of an answer */
+async function readStatus(connection: Deno.TcpConn): Promise<string> {
+  const start = new Uint8Array(12);
+  for (let length = 0; length < start.length;) {
+    const count = await connection.read(start.subarray(length));
+    if (count === null) return "none";
+    length += count;
+  }
+  return new TextDecoder().decode(start.subarray(9));
+}

@@ -692,7 +692,7 @@ Deno.test("streams that share CRC-32 values never mix two of one entry", async (
     const scans = source.scans.length;
     const second = await collect(new ArchiveStream(plan, source, { checksums }), 1000);
     assert.deepEqual(second, first);
-    assert.deepEqual([scans, source.scans.length], [1, 1]);
+    assert.equal(source.scans.length, scans);
   });
   await t.step(
     "another value in one buffer is the stream's own, in header and directory",

@@ -8,6 +8,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
 import { unlessAborted } from "../../lib/abort.ts";
+import { type MemoryBudget, unlimitedMemory } from "../../lib/memory_budget.ts";
 import { StorageError } from "../errors.ts";
 import type { Listing } from "../listing.ts";
 import { PendingListings, SharedListings } from "../shared_listings.ts";
@@ -45,6 +46,12 @@ const MAX_TIMELESS = 1000;
 /** At most this many archives are known to be on a disk of this machine. */
 const MAX_LOCAL = 10_000;
 
+/** A listing that nobody has made yet may take this much memory, in bytes. */
+const UNKNOWN_LISTING_BYTES = 16 << 20;
+
+/** Of at most this many archives it is known how much memory their listings take. */
+const MAX_WEIGHED = 10_000;
+
 /** Which folder it is, and how it is read. */
 export interface DiskOptions extends DiskSelection, PoolOptions {
   /** Absolute path of the photos folder, without symlinks in it. */
@@ -58,6 +65,8 @@ export interface DiskOptions extends DiskSelection, PoolOptions {
    * @default false
    */
   readonly strict?: boolean;
+  /** What listings that are under way count against. @default unlimited */
+  readonly memory?: MemoryBudget;
   /** Called once for each archive on a disk whose times tell nothing. */
   readonly onUnsteady?: (hash: string) => void;
 }
@@ -72,6 +81,9 @@ export class DiskSource implements FileSource, Disposable {
   readonly #selection: DiskSelection;
   readonly #strict: boolean;
   readonly #onUnsteady: DiskOptions["onUnsteady"];
+  readonly #memory: MemoryBudget;
+  /** Bytes of memory that the last listing of an archive took. */
+  readonly #weights = new LRUCache<string, number>({ max: MAX_WEIGHED });
   readonly #pool: Pool;
   /** Archives whose files look changed whenever they are opened. */
   readonly #timeless = new LRUCache<string, true>({ max: MAX_TIMELESS });
@@ -103,6 +115,7 @@ export class DiskSource implements FileSource, Disposable {
     this.#selection = { hidden, includeJunk, followSymlinks };
     this.#strict = options.strict ?? false;
     this.#onUnsteady = options.onUnsteady;
+    this.#memory = options.memory ?? unlimitedMemory();
     this.#pool = new Pool(options);
     this.#files = new LocalFiles(options.root, { openFiles: options.descriptors?.openFiles });
   }
@@ -136,6 +149,7 @@ export class DiskSource implements FileSource, Disposable {
    *
    * @throws {StorageError} `EAGAIN` if something is renamed in it again and again, `EBUSY` if too many
    * wait for listings already
+   * @throws {MemoryBudgetError} if there is no memory for it now
    */
   async list(hash: string, options: ListOptions = {}): Promise<Listing | null> {
     if (this.#waiting >= MAX_WAITING) {
@@ -177,6 +191,9 @@ export class DiskSource implements FileSource, Disposable {
       timeless: timeless && !this.#timeless.has(hash),
       device: this.#device,
     };
+    const bytes = this.#weights.get(hash) ?? UNKNOWN_LISTING_BYTES;
+    const needed = Math.min(bytes, this.#memory.limit / 2);
+    using _room = this.#memory.tryReserve(needed) ?? await this.#memory.reserve(needed);
     const walked = await this.#pool.run("list", request, { hash, background });
     const { listing, device, localDevice } = walked;
     if (!listing) return null;
@@ -185,10 +202,12 @@ export class DiskSource implements FileSource, Disposable {
     this.#device = device;
     const isTimeless = this.#timeless.has(hash);
     if (!listing.steady || isTimeless) this.#warnOfTimes(hash);
-    return this.#listings.unpack(
+    const unpacked = this.#listings.unpack(
       hash,
       isTimeless ? { ...listing, steady: false, settled: false } : listing,
     );
+    this.#weights.set(hash, unpacked.memory);
+    return unpacked;
   }
 
   #warnOfTimes(hash: string) {

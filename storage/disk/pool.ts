@@ -7,6 +7,8 @@
 
 import { LRUCache } from "lru-cache";
 import { StorageError } from "../errors.ts";
+import { entriesIn } from "../listing.ts";
+import type { Walked } from "./walk.ts";
 import type { Answer, Call, Tasks } from "./worker.ts";
 
 /** A task that takes longer is held up, by a disk that hangs. Milliseconds. */
@@ -23,6 +25,12 @@ const MAX_SPARE = 8;
 
 /** At most this many listings wait for a thread; reads are bounded by the downloads they are for. */
 const MAX_WAITING = 1000;
+
+/**
+ * A thread that made a listing of so many entries ends, and another one takes its place: its heap would
+ * stay as large as that listing was.
+ */
+const LARGE_LISTING = 20_000;
 
 /** A thread that cannot be started is tried again after this time at the earliest. Milliseconds. */
 const RESTART_MS = 1000;
@@ -272,7 +280,7 @@ export class Pool implements Disposable {
     if (job) this.#learnPace(job);
     this.#starting.get(worker)?.();
     this.#starting.delete(worker);
-    const spare = this.#count() >= this.#limit();
+    const spare = this.#count() >= this.#limit() || madeLargeListing(job, answer);
     if (spare) worker.terminate();
     else this.#idle.push(worker);
     if (job && !("ready" in answer)) this.#answer(job, answer);
@@ -318,6 +326,12 @@ function isListing(task: keyof Tasks) {
 
 function hasListing({ call }: Job) {
   return isListing(call.task);
+}
+
+function madeLargeListing(job: Job | undefined, answer: Answer) {
+  if (job?.call.task !== "list" || !("result" in answer)) return false;
+  const listing = (answer.result as Walked | null)?.listing;
+  return listing ? entriesIn(listing) >= LARGE_LISTING : false;
 }
 
 function noThread() {

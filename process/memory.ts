@@ -1,0 +1,107 @@
+/**
+ * How much memory requests may take together, if nobody says.
+ *
+ * @module
+ */
+
+import process from "node:process";
+import { getHeapStatistics } from "node:v8";
+
+/** Where the system does not say how much memory there is. Bytes. */
+const UNKNOWN_BYTES = 512 << 20;
+
+/** The rest is for the runtime, the buffers of the system, and other programs. */
+const SHARE = 1 / 2;
+
+/** What there is, in bytes. */
+export interface MemoryFacts {
+  /** Limit of the container or unit (cgroup); may be a number beyond all memory where there is none. */
+  readonly constrained: number;
+  /** Memory of the machine; undefined where the system does not say. */
+  readonly total?: number;
+  /** The most that the runtime's heap can be: listings are in it. */
+  readonly heap: number;
+}
+
+/** What the system says. */
+export function memoryFacts(): MemoryFacts {
+  const heap = getHeapStatistics().heap_size_limit;
+  try {
+    const constrained = process.constrainedMemory() || Infinity;
+    return { constrained, total: Deno.systemMemoryInfo().total, heap };
+  } catch { // not permitted
+    return { constrained: Infinity, heap };
+  }
+}
+
+/** Half of the container's or the machine's memory, at most half of the heap. Bytes. */
+export function defaultBudget({ constrained, total, heap }: MemoryFacts): number {
+  const known = Math.min(constrained, total ?? Infinity);
+  // Without a limit the system tells some number near 2^63.
+  const there = known < 2 ** 60 ? known : UNKNOWN_BYTES;
+  return Math.floor(Math.min(there, heap) * SHARE);
+}
+
+/** So much of the memory that is there is not touched: for the system's own buffers. */
+const SPARE = 1 / 8;
+
+/** Pages of the executable count as memory of the process, but the system can drop them. Bytes. */
+const MAPPED_BYTES = 50e6;
+
+/** From this part of the most on, garbage is collected at once. */
+const TIGHT = 3 / 4;
+
+/** How often the process's memory is looked at, and collected at most, in milliseconds. */
+const LOOK_MS = 250;
+const COLLECT_MS = 1000;
+
+/** What a watch goes by. */
+export interface MemoryWatchOptions {
+  /** Memory of the process, in bytes. @default what the system says */
+  readonly resident?: () => number;
+  /** Collects all garbage. @default the runtime's own, where it was started with `--expose-gc` */
+  readonly collect?: () => void;
+}
+
+/**
+ * Watches the memory of the process against what there is. The collector of V8 is in no hurry: it lets
+ * a busy heap grow to several times what is alive in it, and knows nothing of the limit of a container.
+ */
+export class MemoryWatch implements Disposable {
+  readonly #most: number;
+  readonly #resident: () => number;
+  readonly #collect: (() => void) | undefined;
+  readonly #timer: ReturnType<typeof setInterval> | undefined;
+  #now: number;
+  #collected = -Infinity;
+
+  /** Looks from now on, where there is a limit. */
+  constructor({ constrained, total }: MemoryFacts, options: MemoryWatchOptions = {}) {
+    const known = Math.min(constrained, total ?? Infinity);
+    this.#most = known < 2 ** 60 ? known * (1 - SPARE) + MAPPED_BYTES : Infinity;
+    this.#resident = options.resident ?? (() => Deno.memoryUsage().rss);
+    this.#collect = options.collect ?? (globalThis as { readonly gc?: () => void }).gc;
+    this.#now = this.#resident();
+    if (this.#most === Infinity) return;
+    this.#timer = setInterval(() => this.#look(), LOOK_MS);
+    Deno.unrefTimer(this.#timer as unknown as number);
+  }
+
+  /** By how many bytes the process may grow now; less than none if it is too large already. */
+  room(): number {
+    return this.#most - this.#now;
+  }
+
+  /** Ends the watch. */
+  [Symbol.dispose]() {
+    clearInterval(this.#timer);
+  }
+
+  #look() {
+    this.#now = this.#resident();
+    if (this.#now < this.#most * TIGHT || performance.now() - this.#collected < COLLECT_MS) return;
+    this.#collect?.();
+    this.#collected = performance.now();
+    this.#now = this.#resident();
+  }
+}

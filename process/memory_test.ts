@@ -1,0 +1,45 @@
+import assert from "node:assert/strict";
+import { until } from "../testing/process.ts";
+import { defaultBudget, memoryFacts, MemoryWatch } from "./memory.ts";
+
+const MIB = 1 << 20;
+const GIB = 1 << 30;
+
+Deno.test("defaultBudget() is half of the least of what there is", () => {
+  const heap = 4 * GIB;
+  const cases = [
+    [{ constrained: 256 * MIB, total: 8 * GIB, heap }, 128 * MIB],
+    [{ constrained: 2 ** 63, total: GIB, heap }, GIB / 2],
+    [{ constrained: Infinity, total: 64 * GIB, heap }, 2 * GIB],
+    [{ constrained: Infinity, heap }, 256 * MIB],
+    [{ constrained: 2 ** 63, total: undefined, heap }, 256 * MIB],
+  ] as const;
+  for (const [facts, expected] of cases) assert.equal(defaultBudget(facts), expected);
+});
+
+Deno.test("memoryFacts() are those of this machine", () => {
+  const { constrained, total, heap } = memoryFacts();
+  assert.equal(total, Deno.systemMemoryInfo().total);
+  assert.ok(constrained > 0 && heap > MIB);
+});
+
+Deno.test("MemoryWatch: there is room for what is left, and garbage is collected where it is tight", async () => {
+  const memory = { resident: 100 * MIB, collected: 0 };
+  using watch = new MemoryWatch({ constrained: 256 * MIB, total: 8 * GIB, heap: 4 * GIB }, {
+    resident: () => memory.resident,
+    collect: () => {
+      memory.collected++;
+      memory.resident = 120 * MIB;
+    },
+  });
+  const roomAtFirst = watch.room();
+  assert.ok(roomAtFirst > 100 * MIB && roomAtFirst < 256 * MIB);
+  memory.resident = 250 * MIB;
+  await until(() => Promise.resolve(memory.collected === 1), "garbage was collected");
+  assert.equal(watch.room(), roomAtFirst - 20 * MIB);
+});
+
+Deno.test("MemoryWatch: without a limit there is always room", () => {
+  using watch = new MemoryWatch({ constrained: 2 ** 63, heap: 4 * GIB });
+  assert.equal(watch.room(), Infinity);
+});
