@@ -21,6 +21,7 @@ import { createZipCommandEngine, findProgram, warnOfLocale } from "./engines/zip
 import { DELAYED_CHUNK_BYTES } from "./handlers/archive.ts";
 import { type Config, ConfigError, type Invocation, readConfig } from "./lib/config.ts";
 import { configureLog, describeError, log, redact } from "./lib/log.ts";
+import { readCertificate } from "./process/certificate.ts";
 import { DescriptorReserve } from "./process/descriptors.ts";
 import { misspeltVariables, readCommit, readDotenv, readVariable } from "./process/environment.ts";
 import { StartError } from "./process/listen.ts";
@@ -91,6 +92,7 @@ async function runCommand(command: Command): Promise<number> {
   }
   switch (command.action) {
     case "check":
+      await checkCertificate(config);
       checkConfigCommand(config);
       return 0;
     case "serve":
@@ -106,6 +108,11 @@ async function serve(config: Config, source: DiskSource, descriptors: Descriptor
   const engine = await createEngine(config, source);
   await source.start();
   return await serveCommand({ config, source, engine, descriptors });
+}
+
+/** Files that the service would refuse are refused here too. */
+async function checkCertificate({ tlsCert: cert, tlsKey: key }: Config) {
+  if (cert !== undefined && key !== undefined) await readCertificate({ cert, key });
 }
 
 async function createEngine(config: Config, source: DiskSource): Promise<Engine> {
