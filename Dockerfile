@@ -51,7 +51,7 @@ EXPOSE 8080
 STOPSIGNAL SIGTERM
 
 HEALTHCHECK --interval=30s --timeout=5s --start-period=5s --retries=3 \
-  CMD ["deno", "eval", "--no-config", "const { ok } = await fetch(`http://127.0.0.1:${Deno.env.get('PORT')}/healthz`); Deno.exit(ok ? 0 : 1);"]
+  CMD ["deno", "eval", "--no-config", "--unsafely-ignore-certificate-errors=127.0.0.1", "const scheme = Deno.env.get('ZIPFERRY_TLS_CERT') ? 'https' : 'http'; const { ok } = await fetch(`${scheme}://127.0.0.1:${Deno.env.get('PORT')}/healthz`); Deno.exit(ok ? 0 : 1);"]
 
 # The flags of `deno task start`, and leave to write into /data: a volume there may keep the file of
 # --checksums.

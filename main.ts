@@ -21,6 +21,7 @@ import { DELAYED_CHUNK_BYTES } from "./handlers/archive.ts";
 import { type Config, ConfigError, type Invocation, readConfig } from "./lib/config.ts";
 import { configureLog, describeError, log, redact } from "./lib/log.ts";
 import { MemoryBudget } from "./lib/memory_budget.ts";
+import { readCertificate } from "./process/certificate.ts";
 import { DescriptorReserve } from "./process/descriptors.ts";
 import { MAX_SHARED_BYTES } from "./engines/pace.ts";
 import { defaultBudget, memoryFacts, MemoryWatch } from "./process/memory.ts";
@@ -107,6 +108,7 @@ async function runCommand(command: Command): Promise<number> {
   }
   switch (command.action) {
     case "check":
+      await checkCertificate(config);
       checkConfigCommand(config);
       return 0;
     case "serve":
@@ -124,6 +126,11 @@ interface Parts {
   readonly source: DiskSource;
   readonly descriptors: DescriptorReserve;
   readonly memory: MemoryBudget;
+}
+
+/** Files that the service would refuse are refused here too. */
+async function checkCertificate({ tlsCert: cert, tlsKey: key }: Config) {
+  if (cert !== undefined && key !== undefined) await readCertificate({ cert, key });
 }
 
 async function serve({ config, source, descriptors, memory }: Parts) {

@@ -6,14 +6,17 @@
 
 import type { Engine } from "../engines/engine.ts";
 import { createHandler } from "../handlers/mod.ts";
+import { withTransportSecurity } from "../http/transport_security.ts";
 import type { Config } from "../lib/config.ts";
 import { describeError, log, redact } from "../lib/log.ts";
 import { logAnswers, logDownloads } from "../observe/log.ts";
 import { tellAll } from "../observe/observer.ts";
 import type { MemoryBudget } from "../lib/memory_budget.ts";
 import type { DescriptorReserve } from "../process/descriptors.ts";
+import { type Certificate, certificateWarnings, readCertificate } from "../process/certificate.ts";
 import { catchStrayErrors } from "../process/last_net.ts";
-import { listen } from "../process/listen.ts";
+import { listen, type Listening } from "../process/listen.ts";
+import { watchCertificate } from "../process/renewal.ts";
 import { onStopSignal } from "../process/signals.ts";
 import { isUnreachable } from "../storage/archive_pages.ts";
 import { isGuessable, isHash } from "../storage/names.ts";
@@ -55,7 +58,11 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
     admit: (ended) => descriptors?.admit(ended) ?? true,
   });
   await warnOfNames(source);
-  const listening = await listen({ ...config, descriptors }, handler);
+  const tls = await readTls(config);
+  const listening = await listen(
+    { ...config, certificate: tls?.certificate, descriptors },
+    withTransportSecurity(handler, config.hsts),
+  );
   const { promise: ended, resolve: end } = Promise.withResolvers<number>();
   const closeEngine = () =>
     engine.close().catch((error) => {
@@ -77,7 +84,29 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
   });
   console.log(`Listening on ${listening.url}`); // last: whoever waits for it may send signals too
   warnOfBrokenArchives({ source, signal: search.signal });
+  if (tls) watchRenewal(tls, { listening, signal: search.signal });
   return await ended;
+}
+
+/** The certificate to serve with, null for plain HTTP. */
+async function readTls({ tlsCert, tlsKey }: Config) {
+  if (tlsCert === undefined || tlsKey === undefined) return null;
+  const files = { cert: tlsCert, key: tlsKey };
+  const certificate = await readCertificate(files);
+  for (const text of await certificateWarnings(files, certificate)) log.warn("{text}", { text });
+  return { files, certificate };
+}
+
+/** Takes a renewed certificate into use, without a word to the downloads that run. */
+function watchRenewal(
+  { files, certificate }: NonNullable<Awaited<ReturnType<typeof readTls>>>,
+  { listening, signal }: { readonly listening: Listening; readonly signal: AbortSignal },
+) {
+  const onRenewed = (certificate: Certificate) => {
+    listening.renew(certificate);
+    log.info("took up the renewed certificate", { until: certificate.validTo.toISOString() });
+  };
+  watchCertificate({ files, current: certificate, onRenewed, signal });
 }
 
 /**

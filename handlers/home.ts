@@ -83,9 +83,15 @@ function pageNumber(query: string) {
 }
 
 /** True for a direct request from this machine to itself. */
-function isLocal({ headers }: Request, peer: string) {
+function isLocal({ headers, url }: Request, peer: string) {
   if (PROXY_HEADERS.some((name) => headers.has(name))) return false;
-  return isLoopback(peer) && isLocalHost(headers.get("host"));
+  return isLoopback(peer) && isLocalHost(headers.get("host") ?? secureAuthority(url));
+}
+
+/** What a browser says instead of the Host header in HTTP/2, which it speaks over TLS only. */
+function secureAuthority(url: string) {
+  const { protocol, host } = new URL(url);
+  return protocol === "https:" ? host : null;
 }
 
 /** Who asks for this machine, and comes from another one, came through the port of a container. */

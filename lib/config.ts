@@ -25,6 +25,12 @@ export interface Config {
   readonly port: number;
   /** Unix socket to listen on instead of an address and port; undefined for none. */
   readonly unix?: string;
+  /** File with the TLS certificate and its chain; undefined for plain HTTP. */
+  readonly tlsCert?: string;
+  /** File with the private key of the certificate. */
+  readonly tlsKey?: string;
+  /** Seconds for which browsers are told to come back by HTTPS only; undefined to tell nothing. */
+  readonly hsts?: number;
   /** Milliseconds to wait after each chunk of a download; 0 for none. */
   readonly delay: number;
   /** Whether downloads are logged. Warnings and errors are always logged. */
@@ -118,6 +124,9 @@ interface OptionSpec<T> {
 const MAX_SECONDS = 3600;
 const MAX_SETTLE_SECONDS = 60;
 
+/** Two years, which is as long as anybody asks for. */
+const MAX_HSTS_SECONDS = 63_072_000;
+
 const OPTIONS = {
   folder: {
     flags: "-f, --folder <path>",
@@ -150,6 +159,28 @@ const OPTIONS = {
     description: "listen on this Unix socket instead of an address and port",
     allowed: "a path",
     parse: (text: string) => text,
+  },
+  tlsCert: {
+    flags: "--tls-cert <file>",
+    variable: "ZIPFERRY_TLS_CERT",
+    description: "speak HTTPS with the certificate in this PEM file, its chain included",
+    allowed: "a path",
+    parse: (text: string) => text,
+  },
+  tlsKey: {
+    flags: "--tls-key <file>",
+    variable: "ZIPFERRY_TLS_KEY",
+    description: "the private key of the certificate, a PEM file without a password",
+    allowed: "a path",
+    parse: (text: string) => text,
+  },
+  hsts: {
+    flags: "--hsts <seconds>",
+    variable: "ZIPFERRY_HSTS",
+    description: "tell browsers to use only HTTPS for this host for this long; needs --tls-cert",
+    allowed: `a whole number of seconds from 0 to ${MAX_HSTS_SECONDS}`,
+    parse: (text: string) =>
+      /^\d{1,8}$/.test(text) && Number(text) <= MAX_HSTS_SECONDS ? Number(text) : undefined,
   },
   delay: {
     flags: "-d, --delay [seconds|true|false]",
@@ -264,12 +295,11 @@ const OPTIONS = {
 
 type Key = keyof typeof OPTIONS;
 type Parsed<K extends Key> = Exclude<ReturnType<(typeof OPTIONS)[K]["parse"]>, undefined>;
+/** What may be left out, and has no default. */
+type Optional = "unix" | "tlsCert" | "tlsKey" | "hsts" | "delay" | "memory" | "checksums";
 type Values =
-  & { [K in Exclude<Key, Unset>]: Parsed<K> }
-  & { readonly [K in Unset]?: Parsed<K> };
-
-/** Options that may have no value. */
-type Unset = "unix" | "delay" | "checksums" | "memory";
+  & { [K in Exclude<Key, Optional>]: Parsed<K> }
+  & { readonly [K in Optional]?: Parsed<K> };
 
 /** Variables that are read elsewhere. */
 const OTHER_VARIABLES = ["ZIPFERRY_COMMIT"];
@@ -566,8 +596,28 @@ function longFlag({ flags = "" }: OptionSpec<unknown>) {
 
 function toConfig({ delay, delayEnabled, responseDelay, settle, ...others }: Values): Config {
   const chosen = delay ?? delayEnabled;
+  assertTls(others);
   const seconds = typeof chosen === "number" ? chosen : chosen ? responseDelay : 0;
   return { ...others, delay: seconds * 1000, settle: settle * 1000 };
+}
+
+/** Options that only make sense together, or not together. */
+function assertTls({ tlsCert, tlsKey, hsts, unix }: Partial<Values>) {
+  const isOn = tlsCert !== undefined;
+  if (isOn !== (tlsKey !== undefined)) {
+    const [given, missing] = isOn ? ["--tls-cert", "--tls-key"] : ["--tls-key", "--tls-cert"];
+    throw new ConfigError(`${given}: needs ${missing} too`);
+  }
+  if (isOn && unix !== undefined) {
+    throw new ConfigError(
+      "--tls-cert: not with --unix; whoever opens that socket speaks plain HTTP",
+    );
+  }
+  if (!isOn && hsts !== undefined) {
+    throw new ConfigError(
+      "--hsts: needs --tls-cert; without it the proxy that speaks HTTPS says so",
+    );
+  }
 }
 
 function parseBoolean(text: string): boolean | undefined {

@@ -14,6 +14,9 @@ const DEFAULTS: Config = {
   hostname: "127.0.0.1",
   port: 8080,
   unix: undefined,
+  tlsCert: undefined,
+  tlsKey: undefined,
+  hsts: undefined,
   delay: 0,
   settle: 2000,
   log: false,
@@ -27,6 +30,9 @@ const DEFAULTS: Config = {
   checksums: undefined,
   shutdownTimeout: 30,
 };
+
+/** Options with a test of their own, since they hang on others */
+const TOGETHER = ["delay", "tlsCert", "tlsKey", "hsts"];
 
 type Variables = Record<string, string>;
 
@@ -103,7 +109,7 @@ Deno.test("readConfig(): a flag wins over a variable, a variable over .env, .env
   ];
   assert.deepEqual(
     cases.map(([key]) => key).sort(),
-    Object.keys(DEFAULTS).filter((key) => key !== "delay").sort(),
+    Object.keys(DEFAULTS).filter((key) => !TOGETHER.includes(key)).sort(),
   );
   for (const [key, flag, variable, [[a, first], [b, second], [c, third]]] of cases) {
     const flags = [`${flag} ${a}`, `${flag}=${a}`];
@@ -121,6 +127,30 @@ Deno.test("readConfig(): the .env file may have comments, quotes and lines of ot
   const dotenv = "# comment\n\nexport PORT=\"81\"\r\nHOST='::1' # of us\nOTHER=1\nPHOTOS_DIR=a b\n";
   const { port, hostname, folder } = configOf("", {}, dotenv);
   assert.deepEqual([port, hostname, folder], [81, "::1", "a b"]);
+});
+
+Deno.test("readConfig(): a certificate needs its key, and HSTS a certificate", () => {
+  const tls = { tlsCert: "a.crt", tlsKey: "b.key" };
+  const both = "--tls-cert a.crt --tls-key b.key";
+  const variables = { ZIPFERRY_TLS_CERT: "a.crt", ZIPFERRY_TLS_KEY: "b.key" };
+  assert.deepEqual(configOf(both), { ...DEFAULTS, ...tls });
+  assert.deepEqual(configOf("", variables), { ...DEFAULTS, ...tls });
+  assert.deepEqual(configOf("--tls-key b.key", {}, "ZIPFERRY_TLS_CERT=a.crt").tlsCert, "a.crt");
+  for (const [text, seconds] of [["0", 0], ["300", 300], ["63072000", 63_072_000]] as const) {
+    assert.equal(configOf(`${both} --hsts ${text}`).hsts, seconds);
+    assert.equal(configOf("", { ...variables, ZIPFERRY_HSTS: text }).hsts, seconds);
+  }
+  const bad: [string, RegExp][] = [
+    ["--tls-cert a.crt", /^--tls-cert: needs --tls-key too$/],
+    ["--tls-key b.key", /^--tls-key: needs --tls-cert too$/],
+    ["--hsts 1", /^--hsts: needs --tls-cert/],
+    [`${both} --unix s`, /^--tls-cert: not with --unix/],
+    [`${both} --hsts 63072001`, /^--hsts: "63072001" is not allowed; use .* from 0 to 63072000$/],
+    [`${both} --hsts 1.5`, /^--hsts: "1\.5" is not allowed/],
+  ];
+  for (const [line, message] of bad) {
+    assert.throws(() => configOf(line), { name: "ConfigError", message }, line);
+  }
 });
 
 Deno.test("readConfig(): the delay, in milliseconds, from three settings", () => {

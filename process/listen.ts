@@ -4,15 +4,19 @@
  * @module
  */
 
-import { setTimeout as sleep } from "node:timers/promises";
+import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { ConfigError } from "../lib/config.ts";
 import { describeError, log } from "../lib/log.ts";
+import type { Certificate } from "./certificate.ts";
 
 /** Pause before listening again, in milliseconds. */
 const RELISTEN_MS = 250;
 
 /** What goes wrong again and again is logged once in this time, in milliseconds. */
 const TELL_MS = 5000;
+
+/** The address is asked for so many times without a pause when another server is to have it. */
+const HURRIES = 1000;
 
 /** How long connections get to end after their downloads were cut, in milliseconds. */
 const LAST_WORDS_MS = 1000;
@@ -31,6 +35,8 @@ export interface Address {
   readonly port: number;
   /** Unix socket to listen on instead, undefined for none. */
   readonly unix?: string;
+  /** Speak HTTPS with this certificate. @default plain HTTP */
+  readonly certificate?: Certificate;
   /** What clients may not take. @default nothing */
   readonly descriptors?: Descriptors;
 }
@@ -57,6 +63,8 @@ export interface StopOptions {
 export interface Listening {
   /** The address, for people: a URL, or `unix:` and a path. */
   readonly url: string;
+  /** From now on new connections get this certificate; those that are there keep theirs. */
+  renew(certificate: Certificate): void;
   /** No new connections; downloads may finish within the grace, then they are cut. */
   stop(options: StopOptions): Promise<void>;
 }
@@ -71,7 +79,7 @@ type Server = Deno.HttpServer<Deno.NetAddr | Deno.UnixAddr>;
  * @throws {ConfigError} if something else than a socket is where the Unix socket is to be
  */
 export async function listen(
-  { hostname, port, unix, descriptors }: Address,
+  { hostname, port, unix, certificate, descriptors }: Address,
   handler: Deno.ServeHandler<Deno.Addr>,
 ): Promise<Listening> {
   const options = {
@@ -80,19 +88,41 @@ export async function listen(
     // Only bodies that fail come here, and they are logged where they fail.
     onError: () => new Response(null, { status: 500 }),
   };
-  const open = (port: number): Server =>
+  const open = (port: number, certificate?: Certificate): Server =>
     unix
       ? Deno.serve({ ...options, path: unix }, handler)
-      : Deno.serve({ ...options, hostname, port }, handler);
+      : Deno.serve({ ...options, hostname, port, ...pemOf(certificate) }, handler);
   if (unix) await removeStaleSocket(unix);
-  const server = firstServer(() => open(port), { hostname, port, unix });
+  const server = firstServer(() => open(port, certificate), { hostname, port, unix });
   const { addr } = server;
+  let [proven, newest] = [certificate, certificate];
   const reopen = async () => {
     if (unix) await removeStaleSocket(unix);
-    return open("port" in addr ? addr.port : port);
+    const samePort = "port" in addr ? addr.port : port;
+    try {
+      const server = open(samePort, newest);
+      proven = newest;
+      return server;
+    } catch (error) {
+      if (newest === proven || isOfAddress(error)) throw error;
+      log.error("keeping the old certificate: {why}", { why: describeError(error) });
+      newest = proven;
+      return open(samePort, proven);
+    }
   };
   const socket = new Socket(server, { reopen, descriptors });
-  return { url: urlOf(addr), stop: (options) => socket.stop(options) };
+  return {
+    url: urlOf(addr, certificate ? "https" : "http"),
+    renew(certificate) {
+      newest = certificate;
+      socket.replace();
+    },
+    stop: (options) => socket.stop(options),
+  };
+}
+
+function pemOf(certificate: Certificate | undefined) {
+  return certificate && { cert: certificate.cert, key: certificate.key };
 }
 
 interface SocketOptions {
@@ -112,6 +142,8 @@ class Socket {
   #failed = false;
   #toldAt = -Infinity;
   #stopping = false;
+  /** So many more times the address is asked for without a pause. */
+  #hurries = 0;
 
   constructor(server: Server, options: SocketOptions) {
     this.#server = server;
@@ -124,6 +156,18 @@ class Socket {
       this.#drain();
     });
     this.#keep();
+  }
+
+  /**
+   * Another server takes the place of this one at once. The runtime cannot give a server another
+   * certificate, nor two servers one address: for a moment clients find nobody there.
+   *
+   * @see {@link https://github.com/denoland/deno/blob/v2.9.5/ext/tls/tls_key.rs} `TlsKeyResolver`
+   * would do without that moment, but keeps what it once found for a name
+   */
+  replace() {
+    this.#hurries = HURRIES;
+    this.#drain();
   }
 
   async stop({ grace, cut }: StopOptions) {
@@ -161,14 +205,22 @@ class Socket {
       // It takes nobody any more; who came before may have sent a request that was not read yet.
       this.#drain({ after: RELISTEN_MS });
       while (!this.#server) {
-        if (!this.#stopping) await sleep(RELISTEN_MS);
+        if (!this.#stopping) await this.#pause();
         if (this.#stopping) return;
         if (this.#options.descriptors?.refill() === false) continue;
         this.#server = await this.#tryToOpen();
         this.#failed = false;
       }
+      this.#hurries = 0;
     }
     this.#drain();
+  }
+
+  /** In a hurry only until the runtime has had time to close what it was told to close. */
+  async #pause() {
+    if (this.#hurries === 0) return await sleep(RELISTEN_MS);
+    this.#hurries--;
+    await nextTurn();
   }
 
   /** Resolves when the server ends. */
@@ -197,6 +249,7 @@ class Socket {
     try {
       return await this.#options.reopen();
     } catch (error) {
+      if (this.#hurries > 0) return null;
       log.error("cannot listen, trying again: {why}", { why: describeError(error) });
       return null;
     }
@@ -233,6 +286,17 @@ function firstServer(open: () => Server, { hostname, port, unix }: Address): Ser
   }
 }
 
+/** True if an address cannot be had, whatever certificate is used. */
+function isOfAddress(error: unknown) {
+  const { AddrInUse, AddrNotAvailable, PermissionDenied, NotCapable } = Deno.errors;
+  const kinds = [AddrInUse, AddrNotAvailable, PermissionDenied, NotCapable];
+  return kinds.some((kind) => error instanceof kind) || isOutOfFiles(error);
+}
+
+function isOutOfFiles(error: unknown) {
+  return error instanceof Error && "code" in error && /^E[MN]FILE$/.test(String(error.code));
+}
+
 /** Why an address cannot be had, and which option chooses another one. */
 function reasonOf(error: unknown): string {
   const { AddrInUse, AddrNotAvailable, PermissionDenied, NotFound } = Deno.errors;
@@ -248,9 +312,9 @@ function reasonOf(error: unknown): string {
   return /lookup address/.test(why) ? `${why}; choose another address by --hostname` : why;
 }
 
-function urlOf(addr: Deno.NetAddr | Deno.UnixAddr) {
+function urlOf(addr: Deno.NetAddr | Deno.UnixAddr, scheme: "http" | "https") {
   if (!("port" in addr)) return `unix:${addr.path}`;
-  return `http://${bracketed(addr.hostname)}:${addr.port}/`;
+  return `${scheme}://${bracketed(addr.hostname)}:${addr.port}/`;
 }
 
 function bracketed(hostname: string) {

@@ -26,10 +26,11 @@ export function write(path: string): NeededPermission {
 
 /** What the settings need, but for what only an engine needs. */
 export function permissionsFor(config: Config): NeededPermission[] {
-  const { folder, hostname, port, unix, checksums } = config;
+  const { folder, hostname, port, unix, tlsCert, tlsKey, checksums } = config;
   const needed = [read(folder)];
   if (unix) needed.push(read(unix), write(unix));
   else needed.push(net(`${hostname}:${port}`));
+  for (const file of [tlsCert, tlsKey]) if (file) needed.push(read(file));
   if (checksums) needed.push(write(checksums));
   return needed;
 }

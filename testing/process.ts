@@ -10,7 +10,7 @@ import { CONFIG, mayRead, type Task, taskFlags } from "./task.ts";
 import { run } from "./tools.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
-const LISTENING = /^Listening on (http:\/\/\S+:(\d+)\/|unix:\S+)\r?\n/m;
+const LISTENING = /^Listening on (https?:\/\/\S+:(\d+)\/|unix:\S+)\r?\n/m;
 
 /** What `deno` needs to find its own cache when the environment is cleared */
 const CACHE = ["DENO_DIR", "HOME", "XDG_CACHE_HOME", "USERPROFILE", "LOCALAPPDATA", "SYSTEMROOT"];
