@@ -6,7 +6,6 @@
 
 import type { Engine } from "../engines/engine.ts";
 import { createHandler } from "../handlers/mod.ts";
-import { withTransportSecurity } from "../http/transport_security.ts";
 import type { Config } from "../lib/config.ts";
 import { describeError, log, redact } from "../lib/log.ts";
 import { logAnswers, logDownloads } from "../observe/log.ts";
@@ -61,7 +60,7 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
   const tls = await readTls(config);
   const listening = await listen(
     { ...config, certificate: tls?.certificate, descriptors },
-    withTransportSecurity(handler, config.hsts),
+    handler,
   );
   const { promise: ended, resolve: end } = Promise.withResolvers<number>();
   const closeEngine = () =>

@@ -9,6 +9,7 @@ import { ClientLeftError } from "../http/client.ts";
 import { EngineUnavailableError } from "../engines/engine.ts";
 import { pageResponse, redirectResponse, tooManyResponse, withoutBody } from "../http/headers.ts";
 import { hasParameter, rawTarget, type Target } from "../http/target.ts";
+import { setTransportSecurity } from "../http/transport_security.ts";
 import { unlessAborted } from "../lib/abort.ts";
 import { describeError, log, redact } from "../lib/log.ts";
 import type { Answer } from "../observe/observer.ts";
@@ -33,6 +34,8 @@ import { manifest } from "./manifest.ts";
 export interface HandlerOptions extends Omit<ArchiveOptions, "settling" | "memory">, HomeOptions {
   /** Where the archives come from. */
   readonly source: FileSource;
+  /** Seconds for which browsers are told to come back by HTTPS only. @default they are not told */
+  readonly hsts?: number;
   /** What downloads and their listings count against. @default unlimited */
   readonly memory?: MemoryBudget;
   /** Milliseconds that an archive must have been left alone before it is sent. @default 0 */
@@ -84,6 +87,7 @@ export function createHandler(options: HandlerOptions): Handler {
   };
   return async (request, info) => {
     const response = await respond(request, info);
+    setTransportSecurity(response.headers, options.hsts);
     options.observer.answered?.(summaryOf(request, response));
     return request.method === "HEAD" ? withoutBody(response) : response;
   };
