@@ -1,17 +1,20 @@
 /**
- * The TransformStream around every download: waits after each chunk if a delay is set, and reports
- * how far the download is and how it ended.
+ * The TransformStream around every download: keeps to a rate and waits after each chunk if it is told
+ * to, gives up on a client that has stalled, and reports how far the download is and how it ended.
  *
  * @module
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
+import { systemClock } from "./clock.ts";
+import { Patience } from "./patience.ts";
+import type { RateLimit } from "./rate.ts";
 
 /** How a download ended, after how many bytes and how long. */
 export interface Outcome {
-  /** `complete` if every byte was handed to the connection. */
-  readonly kind: "complete" | "cancelled" | "failed";
-  /** Why it failed; undefined if it did not. */
+  /** `complete` if every byte was handed to the connection; `stalled` if the client took none. */
+  readonly kind: "complete" | "cancelled" | "failed" | "stalled";
+  /** Why it failed or was given up; undefined if neither. */
   readonly error?: unknown;
   /** Bytes that were handed to the connection. */
   readonly bytes: number;
@@ -27,6 +30,10 @@ export interface BodyOptions {
   readonly length?: number | null;
   /** Longest chunk to pass on, in bytes. @default chunks are passed on as they come */
   readonly chunkSize?: number;
+  /** Rates to keep to. Chunks are passed on in short pieces then. @default none */
+  readonly limits?: readonly RateLimit[];
+  /** Milliseconds after which a client that takes nothing has stalled, 0 for never. @default 0 */
+  readonly stallTimeout?: number;
   /**
    * Free the memory of each chunk when the next one is asked for, not only when it is collected as
    * garbage. For a reader that has its own reference to the memory by then, as `Deno.serve` has (a
@@ -47,26 +54,31 @@ export interface BodyOptions {
 
 const PROGRESS_MS = 1000;
 
+type Chunk = Uint8Array<ArrayBuffer>;
+
 /**
  * The same bytes, watched. At most one chunk is held ready before the client asks for it. When the
- * client leaves, the delay ends and the source is cancelled. If the source fails or the signal
- * aborts, the stream errors: the connection is reset, so that nobody takes a part for the whole.
+ * client leaves, every wait ends and the source is cancelled. If the source fails, the client stalls
+ * or the signal aborts, the stream errors: the connection is reset, so that nobody takes a part for
+ * the whole.
  */
 export function watchBody(
-  source: ReadableStream<Uint8Array<ArrayBuffer>>,
+  source: ReadableStream<Chunk>,
   options: BodyOptions = {},
-): ReadableStream<Uint8Array<ArrayBuffer>> {
-  const { delay = 0, chunkSize = Infinity, signal } = options;
+): ReadableStream<Chunk> {
+  const { delay = 0, limits = [], signal } = options;
   const started = performance.now();
   const left = new AbortController();
   let reported = started;
-  let passedOn: Uint8Array<ArrayBuffer> | null = null;
+  let passedOn: Chunk | null = null;
   let bytes = 0;
 
   function end(kind: Outcome["kind"], error?: unknown) {
     if (left.signal.aborted) return;
     left.abort();
     release();
+    stallWatch.stop();
+    for (const limit of limits) limit.leave();
     signal?.removeEventListener("abort", stop);
     options.onEnd?.({ kind, error, bytes, elapsed: performance.now() - started });
   }
@@ -83,28 +95,32 @@ export function watchBody(
     options.onProgress?.(bytes);
   }
 
-  let stop = () => {};
-  const watcher: Transformer<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> = {
+  let fail = (_kind: "failed" | "stalled", _error: unknown) => {};
+  const stop = () => fail("failed", signal?.reason);
+  const stallWatch = watchForStall(options.stallTimeout, (error) => fail("stalled", error));
+  const { pieces, endsChunk } = split(source, options);
+  const watcher: Transformer<Chunk, Chunk> = {
     start(controller) {
-      stop = () => {
-        end("failed", signal?.reason);
-        controller.error(signal?.reason);
+      fail = (kind, error) => {
+        end(kind, error);
+        controller.error(error);
       };
       signal?.addEventListener("abort", stop, { once: true });
     },
-    async transform(chunk, controller) {
+    async transform(piece, controller) {
       // The stream buffers nothing (a high-water mark of 0), so this is called only while a read is
-      // pending: the reader has taken the chunk before.
+      // pending: the reader has taken the piece before.
       // https://streams.spec.whatwg.org/#transform-stream-default-sink-write-algorithm
-      release();
-      passedOn = chunk;
-      for (const piece of pieces(chunk, chunkSize)) {
-        bytes += piece.length;
-        controller.enqueue(piece);
-        report();
-        // Rejects when the client leaves, which ends this transform as well.
-        if (delay > 0) await sleep(delay, undefined, { signal: left.signal });
-      }
+      stallWatch.taken();
+      if (passedOn?.buffer !== piece.buffer) release();
+      passedOn = piece;
+      if (piece.length === 0) return;
+      // Each wait rejects when the client leaves, which ends this transform as well.
+      for (const limit of limits) await limit.take(piece.length, left.signal);
+      bytes += piece.length;
+      controller.enqueue(piece);
+      report();
+      if (delay > 0 && endsChunk(piece)) await sleep(delay, undefined, { signal: left.signal });
     },
     flush() {
       end("complete");
@@ -118,16 +134,89 @@ export function watchBody(
       else end(bytes === options.length ? "complete" : "cancelled");
     },
   };
+  for (const limit of limits) limit.join();
   if (signal?.aborted) {
     end("failed", signal.reason);
     source.cancel(signal.reason).catch(() => {});
     return new ReadableStream({ start: (controller) => controller.error(signal.reason) });
   }
-  return source.pipeThrough(new TransformStream(watcher, undefined, { highWaterMark: 0 }));
+  return pieces.pipeThrough(
+    new TransformStream(watcher, stallWatch.strategy, { highWaterMark: 0 }),
+  );
 }
 
-function* pieces(chunk: Uint8Array<ArrayBuffer>, size: number) {
-  for (let at = 0; at < chunk.length; at += size) {
-    yield at === 0 && chunk.length <= size ? chunk : chunk.subarray(at, at + size);
+/** Told of each chunk that is ready, and of each that is taken. */
+interface StallWatch {
+  /** How chunks wait for the client. The size of one is asked for when it is ready. */
+  readonly strategy?: QueuingStrategy<Chunk>;
+  taken(): void;
+  stop(): void;
+}
+
+/**
+ * Calls back when the client has taken nothing for too long although something was ready: never
+ * while the source is still busy. One timer for a whole download, which does not keep the process
+ * alive.
+ */
+function watchForStall(timeout = 0, onStall: (error: Error) => void): StallWatch {
+  if (timeout === 0) return { taken() {}, stop() {} };
+  const { now, after } = systemClock;
+  const patience = new Patience(timeout);
+  const check = () => {
+    const left = patience.left(now());
+    if (left > 0) {
+      stopTimer = after(left, check);
+      return;
+    }
+    const seconds = Math.round(patience.allowed / 100) / 10;
+    onStall(new Error(`send archive: the client took nothing for ${seconds} s`));
+  };
+  let stopTimer = after(timeout, check);
+  return {
+    strategy: {
+      highWaterMark: 1,
+      size() {
+        patience.offered(now());
+        return 1;
+      },
+    },
+    taken: () => patience.taken(now()),
+    stop: () => stopTimer(),
+  };
+}
+
+/** The bytes in pieces that are short enough, and which of those are the ends of chunks. */
+function split(
+  source: ReadableStream<Chunk>,
+  { chunkSize = Infinity, limits = [] }: BodyOptions,
+): { pieces: ReadableStream<Chunk>; endsChunk: (piece: Chunk) => boolean } {
+  if (chunkSize === Infinity && limits.length === 0) {
+    return { pieces: source, endsChunk: () => true };
   }
+  const reader = source.getReader();
+  const inner = new WeakSet<Chunk>();
+  let rest: Iterator<Chunk> | null = null;
+  const longest = () => Math.min(...limits.map(({ pieceLength }) => pieceLength));
+  function* piecesOf(chunk: Chunk) {
+    for (let at = 0, end; at < chunk.length; at = end) {
+      const chunkEnd = Math.min(at + chunkSize - at % chunkSize, chunk.length);
+      end = Math.min(at + longest(), chunkEnd);
+      const piece = chunk.subarray(at, end);
+      if (end < chunkEnd) inner.add(piece);
+      yield piece;
+    }
+  }
+  const pieces = new ReadableStream<Chunk>({
+    async pull(controller) {
+      while (true) {
+        const next = rest?.next();
+        if (next && !next.done) return controller.enqueue(next.value);
+        const { value, done } = await reader.read();
+        if (done) return controller.close();
+        rest = piecesOf(value);
+      }
+    },
+    cancel: (reason) => reader.cancel(reason),
+  }, { highWaterMark: 0 });
+  return { pieces, endsChunk: (piece) => !inner.has(piece) };
 }
