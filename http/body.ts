@@ -6,7 +6,7 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
-import { systemClock } from "./clock.ts";
+import { type Clock, systemClock } from "./clock.ts";
 import { Patience } from "./patience.ts";
 import type { RateLimit } from "./rate.ts";
 
@@ -34,6 +34,8 @@ export interface BodyOptions {
   readonly limits?: readonly RateLimit[];
   /** Milliseconds after which a client that takes nothing has stalled, 0 for never. @default 0 */
   readonly stallTimeout?: number;
+  /** What the time is. @default that of the runtime */
+  readonly clock?: Clock;
   /**
    * Free the memory of each chunk when the next one is asked for, not only when it is collected as
    * garbage. For a reader that has its own reference to the memory by then, as `Deno.serve` has (a
@@ -66,8 +68,8 @@ export function watchBody(
   source: ReadableStream<Chunk>,
   options: BodyOptions = {},
 ): ReadableStream<Chunk> {
-  const { delay = 0, limits = [], signal } = options;
-  const started = performance.now();
+  const { delay = 0, limits = [], clock = systemClock, signal } = options;
+  const started = clock.now();
   const left = new AbortController();
   let reported = started;
   let passedOn: Chunk | null = null;
@@ -80,7 +82,7 @@ export function watchBody(
     stallWatch.stop();
     for (const limit of limits) limit.leave();
     signal?.removeEventListener("abort", stop);
-    options.onEnd?.({ kind, error, bytes, elapsed: performance.now() - started });
+    options.onEnd?.({ kind, error, bytes, elapsed: clock.now() - started });
   }
 
   function release() {
@@ -89,7 +91,7 @@ export function watchBody(
   }
 
   function report() {
-    const now = performance.now();
+    const now = clock.now();
     if (now - reported < PROGRESS_MS) return;
     reported = now;
     options.onProgress?.(bytes);
@@ -97,7 +99,7 @@ export function watchBody(
 
   let fail = (_kind: "failed" | "stalled", _error: unknown) => {};
   const stop = () => fail("failed", signal?.reason);
-  const stallWatch = watchForStall(options.stallTimeout, (error) => fail("stalled", error));
+  const stallWatch = watchForStall(options, (error) => fail("stalled", error));
   const { pieces, endsChunk } = split(source, options);
   const watcher: Transformer<Chunk, Chunk> = {
     start(controller) {
@@ -158,29 +160,31 @@ interface StallWatch {
  * while the source is still busy. One timer for a whole download, which does not keep the process
  * alive.
  */
-function watchForStall(timeout = 0, onStall: (error: Error) => void): StallWatch {
-  if (timeout === 0) return { taken() {}, stop() {} };
-  const { now, after } = systemClock;
-  const patience = new Patience(timeout);
+function watchForStall(
+  { stallTimeout = 0, clock = systemClock }: BodyOptions,
+  onStall: (error: Error) => void,
+): StallWatch {
+  if (stallTimeout === 0) return { taken() {}, stop() {} };
+  const patience = new Patience(stallTimeout);
   const check = () => {
-    const left = patience.left(now());
+    const left = patience.left(clock.now());
     if (left > 0) {
-      stopTimer = after(left, check);
+      stopTimer = clock.after(left, check);
       return;
     }
     const seconds = Math.round(patience.allowed / 100) / 10;
     onStall(new Error(`send archive: the client took nothing for ${seconds} s`));
   };
-  let stopTimer = after(timeout, check);
+  let stopTimer = clock.after(stallTimeout, check);
   return {
     strategy: {
       highWaterMark: 1,
       size() {
-        patience.offered(now());
+        patience.offered(clock.now());
         return 1;
       },
     },
-    taken: () => patience.taken(now()),
+    taken: () => patience.taken(clock.now()),
     stop: () => stopTimer(),
   };
 }

@@ -1,47 +1,7 @@
 import assert from "node:assert/strict";
+import { settled, TestClock } from "../testing/clock.ts";
 import type { Clock } from "./clock.ts";
 import { Meter, RateLimit } from "./rate.ts";
-
-/** A clock that stands still until it is told to go on */
-class TestClock implements Clock {
-  /** Milliseconds by which every timer is late */
-  lateness = 0;
-  #now = 0;
-  readonly #timers = new Map<() => void, number>();
-
-  get timers() {
-    return this.#timers.size;
-  }
-
-  now() {
-    return this.#now;
-  }
-
-  after(milliseconds: number, callback: () => void) {
-    const timer = () => callback();
-    this.#timers.set(timer, this.#now + Math.ceil(milliseconds) + this.lateness);
-    return () => void this.#timers.delete(timer);
-  }
-
-  /** Goes on by so many milliseconds, with all that is to happen meanwhile */
-  async go(milliseconds: number) {
-    const end = this.#now + milliseconds;
-    while (true) {
-      await settled();
-      const [next] = [...this.#timers].filter(([, at]) => at <= end).sort(([, a], [, b]) => a - b);
-      if (!next) break;
-      this.#now = Math.max(this.#now, next[1]);
-      this.#timers.delete(next[0]);
-      next[0]();
-    }
-    this.#now = end;
-  }
-}
-
-/** Resolves when all promises that can have called back */
-function settled(): Promise<void> {
-  return new Promise((resolve) => setTimeout(resolve, 0));
-}
 
 /** A download that takes pieces as fast as it may; what it has so far, and when each piece came */
 function download(limit: RateLimit, clock: Clock, signal = new AbortController().signal) {
