@@ -72,22 +72,23 @@ export function watchBody(
   const started = clock.now();
   const left = new AbortController();
   let reported = started;
+  let ready: Chunk | null = null;
   let passedOn: Chunk | null = null;
   let bytes = 0;
 
   function end(kind: Outcome["kind"], error?: unknown) {
     if (left.signal.aborted) return;
     left.abort();
-    release();
+    release(ready);
+    release(passedOn);
     stallWatch.stop();
     for (const limit of limits) limit.leave();
     signal?.removeEventListener("abort", stop);
     options.onEnd?.({ kind, error, bytes, elapsed: clock.now() - started });
   }
 
-  function release() {
-    if (options.release) passedOn?.buffer.transfer(0);
-    passedOn = null;
+  function release(piece: Chunk | null) {
+    if (options.release && piece && !piece.buffer.detached) piece.buffer.transfer(0);
   }
 
   function report() {
@@ -114,8 +115,9 @@ export function watchBody(
       // pending: the reader has taken the piece before.
       // https://streams.spec.whatwg.org/#transform-stream-default-sink-write-algorithm
       stallWatch.taken();
-      if (passedOn?.buffer !== piece.buffer) release();
+      if (passedOn?.buffer !== piece.buffer) release(passedOn);
       passedOn = piece;
+      ready = null;
       if (piece.length === 0) return;
       // Each wait rejects when the client leaves, which ends this transform as well.
       for (const limit of limits) await limit.take(piece.length, left.signal);
@@ -139,18 +141,23 @@ export function watchBody(
   for (const limit of limits) limit.join();
   if (signal?.aborted) {
     end("failed", signal.reason);
-    source.cancel(signal.reason).catch(() => {});
+    pieces.cancel(signal.reason).catch(() => {});
     return new ReadableStream({ start: (controller) => controller.error(signal.reason) });
   }
-  return pieces.pipeThrough(
-    new TransformStream(watcher, stallWatch.strategy, { highWaterMark: 0 }),
-  );
+  const oneAhead: QueuingStrategy<Chunk> = {
+    highWaterMark: 1,
+    size(piece) { // asked for once, as soon as the piece is there
+      ready = piece;
+      stallWatch.offered();
+      return 1;
+    },
+  };
+  return pieces.pipeThrough(new TransformStream(watcher, oneAhead, { highWaterMark: 0 }));
 }
 
 /** Told of each chunk that is ready, and of each that is taken. */
 interface StallWatch {
-  /** How chunks wait for the client. The size of one is asked for when it is ready. */
-  readonly strategy?: QueuingStrategy<Chunk>;
+  offered(): void;
   taken(): void;
   stop(): void;
 }
@@ -164,7 +171,7 @@ function watchForStall(
   { stallTimeout = 0, clock = systemClock }: BodyOptions,
   onStall: (error: Error) => void,
 ): StallWatch {
-  if (stallTimeout === 0) return { taken() {}, stop() {} };
+  if (stallTimeout === 0) return { offered() {}, taken() {}, stop() {} };
   const patience = new Patience(stallTimeout);
   const check = () => {
     const left = patience.left(clock.now());
@@ -177,13 +184,7 @@ function watchForStall(
   };
   let stopTimer = clock.after(stallTimeout, check);
   return {
-    strategy: {
-      highWaterMark: 1,
-      size() {
-        patience.offered(clock.now());
-        return 1;
-      },
-    },
+    offered: () => patience.offered(clock.now()),
     taken: () => patience.taken(clock.now()),
     stop: () => stopTimer(),
   };

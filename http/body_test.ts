@@ -99,6 +99,12 @@ Deno.test("watchBody() frees a chunk when the next one is asked for, if it may",
   const { value } = await reader.read();
   await reader.cancel();
   assert.ok(value!.buffer.detached, "and when the client leaves");
+  const chunks = [new Uint8Array(1), new Uint8Array(2)];
+  const ahead = watched(ReadableStream.from(chunks), { release: true }).reader;
+  await ahead.read();
+  await quiet();
+  await ahead.cancel();
+  assert.ok(chunks[1].buffer.detached, "and the one that was ready");
 });
 
 Deno.test("watchBody() waits after each chunk if a delay is set", async () => {
@@ -153,6 +159,7 @@ Deno.test("watchBody() fails and cancels the source when the signal aborts", asy
     ["between two reads", {}, [3, 3]],
     ["in a delay", { delay: MINUTE }, [3, 3]],
     ["while the source hangs", {}, [3]],
+    ["while it keeps to a rate", { limits: [new RateLimit(1 << 30)] }, [3, 3]],
   ];
   for (const [name, options, lengths] of cases) {
     await t.step(name, async () => {
@@ -172,13 +179,15 @@ Deno.test("watchBody() fails and cancels the source when the signal aborts", asy
     });
   }
   await t.step("before the start", async () => {
-    const { stream, seen } = sourceOf([3]);
-    const error = new Error("the service stops");
-    const { reader, outcomes } = watched(stream, { signal: AbortSignal.abort(error) });
-    await assert.rejects(reader.read(), error);
-    assert.deepEqual(outcomes.map(({ kind, bytes }) => [kind, bytes]), [["failed", 0]]);
-    await until(() => seen.cancelled, "the source is cancelled");
-    assert.equal(seen.pulls, 0);
+    for (const limits of [[], [new RateLimit(1000)]]) {
+      const { stream, seen } = sourceOf([3]);
+      const error = new Error("the service stops");
+      const { reader, outcomes } = watched(stream, { signal: AbortSignal.abort(error), limits });
+      await assert.rejects(reader.read(), error);
+      assert.deepEqual(outcomes.map(({ kind, bytes }) => [kind, bytes]), [["failed", 0]]);
+      await until(() => seen.cancelled, "the source is cancelled");
+      assert.equal(seen.pulls, 0);
+    }
   });
   await t.step("not after the end", async () => {
     const stopping = new AbortController();
