@@ -19,7 +19,7 @@ const PIECE_MS = 100;
  * Whoever comes late by no more than this, in milliseconds, loses nothing: timers are never exact.
  * The rest of a longer pause is not made up for, so that no client gets a burst after it.
  */
-const CATCH_UP_MS = 50;
+const CATCH_UP_MS = 100;
 
 /**
  * A rate as arithmetic: the generic cell rate algorithm (ITU-T I.371), without a clock of its own.

@@ -41,7 +41,7 @@ Deno.test("Meter: who comes a little late loses nothing, who pauses gets no burs
   meter.pass(100, 130); // 30 ms late: the next ones are due at 200
   assert.equal(meter.wait(130), 70);
   meter.pass(100, 200);
-  meter.pass(100, 3_600_000); // an hour later, as if it were 50 ms
+  meter.pass(150, 3_600_000); // an hour later, as if it were 100 ms
   assert.equal(meter.wait(3_600_000), 50);
 });
 
