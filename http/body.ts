@@ -7,7 +7,8 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { type Clock, systemClock } from "./clock.ts";
-import { Patience } from "./patience.ts";
+import { watchForStall } from "./patience.ts";
+import { splitChunks } from "./pieces.ts";
 import type { RateLimit } from "./rate.ts";
 
 /** How a download ended, after how many bytes and how long. */
@@ -65,9 +66,9 @@ type Chunk = Uint8Array<ArrayBuffer>;
  * the whole.
  */
 export function watchBody(
-  source: ReadableStream<Chunk>,
+  source: ReadableStream<Uint8Array<ArrayBuffer>>,
   options: BodyOptions = {},
-): ReadableStream<Chunk> {
+): ReadableStream<Uint8Array<ArrayBuffer>> {
   const { delay = 0, limits = [], clock = systemClock, signal } = options;
   const started = clock.now();
   const left = new AbortController();
@@ -101,7 +102,7 @@ export function watchBody(
   let fail = (_kind: "failed" | "stalled", _error: unknown) => {};
   const stop = () => fail("failed", signal?.reason);
   const stallWatch = watchForStall(options, (error) => fail("stalled", error));
-  const { pieces, endsChunk } = split(source, options);
+  const { pieces, endsChunk } = splitChunks(source, options);
   const watcher: Transformer<Chunk, Chunk> = {
     start(controller) {
       fail = (kind, error) => {
@@ -153,75 +154,4 @@ export function watchBody(
     },
   };
   return pieces.pipeThrough(new TransformStream(watcher, oneAhead, { highWaterMark: 0 }));
-}
-
-/** Told of each chunk that is ready, and of each that is taken. */
-interface StallWatch {
-  offered(): void;
-  taken(): void;
-  stop(): void;
-}
-
-/**
- * Calls back when the client has taken nothing for too long although something was ready: never
- * while the source is still busy. One timer for a whole download, which does not keep the process
- * alive.
- */
-function watchForStall(
-  { stallTimeout = 0, clock = systemClock }: BodyOptions,
-  onStall: (error: Error) => void,
-): StallWatch {
-  if (stallTimeout === 0) return { offered() {}, taken() {}, stop() {} };
-  const patience = new Patience(stallTimeout);
-  const check = () => {
-    const left = patience.left(clock.now());
-    if (left > 0) {
-      stopTimer = clock.after(left, check);
-      return;
-    }
-    const seconds = Math.round(patience.allowed / 100) / 10;
-    onStall(new Error(`send archive: the client took nothing for ${seconds} s`));
-  };
-  let stopTimer = clock.after(stallTimeout, check);
-  return {
-    offered: () => patience.offered(clock.now()),
-    taken: () => patience.taken(clock.now()),
-    stop: () => stopTimer(),
-  };
-}
-
-/** The bytes in pieces that are short enough, and which of those are the ends of chunks. */
-function split(
-  source: ReadableStream<Chunk>,
-  { chunkSize = Infinity, limits = [] }: BodyOptions,
-): { pieces: ReadableStream<Chunk>; endsChunk: (piece: Chunk) => boolean } {
-  if (chunkSize === Infinity && limits.length === 0) {
-    return { pieces: source, endsChunk: () => true };
-  }
-  const reader = source.getReader();
-  const inner = new WeakSet<Chunk>();
-  let rest: Iterator<Chunk> | null = null;
-  const longest = () => Math.min(...limits.map(({ pieceLength }) => pieceLength));
-  function* piecesOf(chunk: Chunk) {
-    for (let at = 0, end; at < chunk.length; at = end) {
-      const chunkEnd = Math.min(at + chunkSize - at % chunkSize, chunk.length);
-      end = Math.min(at + longest(), chunkEnd);
-      const piece = chunk.subarray(at, end);
-      if (end < chunkEnd) inner.add(piece);
-      yield piece;
-    }
-  }
-  const pieces = new ReadableStream<Chunk>({
-    async pull(controller) {
-      while (true) {
-        const next = rest?.next();
-        if (next && !next.done) return controller.enqueue(next.value);
-        const { value, done } = await reader.read();
-        if (done) return controller.close();
-        rest = piecesOf(value);
-      }
-    },
-    cancel: (reason) => reader.cancel(reason),
-  }, { highWaterMark: 0 });
-  return { pieces, endsChunk: (piece) => !inner.has(piece) };
 }

@@ -4,6 +4,8 @@
  * @module
  */
 
+import { type Clock, systemClock } from "./clock.ts";
+
 /** A client that came back after a pause may take this many times as long for the next one. */
 const SLACK = 4;
 
@@ -49,4 +51,50 @@ export class Patience {
   left(now: number): number {
     return Math.max(0, (this.#offeredAt ?? now) + this.#allowed - now);
   }
+}
+
+/** Told of each chunk that is ready, and of each that is taken. */
+export interface StallWatch {
+  /** A chunk is ready for the client. */
+  offered(): void;
+  /** The client takes it. */
+  taken(): void;
+  /** The download has ended. */
+  stop(): void;
+}
+
+/** When a client has stalled. */
+export interface StallOptions {
+  /** Milliseconds for which a client may take nothing, 0 for ever. @default 0 */
+  readonly stallTimeout?: number;
+  /** What the time is. @default that of the runtime */
+  readonly clock?: Clock;
+}
+
+/**
+ * Calls back when the client has taken nothing for too long although something was ready: never
+ * while the source is still busy. One timer for a whole download, which does not keep the process
+ * alive.
+ */
+export function watchForStall(
+  { stallTimeout = 0, clock = systemClock }: StallOptions,
+  onStall: (error: Error) => void,
+): StallWatch {
+  if (stallTimeout === 0) return { offered() {}, taken() {}, stop() {} };
+  const patience = new Patience(stallTimeout);
+  const check = () => {
+    const left = patience.left(clock.now());
+    if (left > 0) {
+      stopTimer = clock.after(left, check);
+      return;
+    }
+    const seconds = Math.round(patience.allowed / 100) / 10;
+    onStall(new Error(`send archive: the client took nothing for ${seconds} s`));
+  };
+  let stopTimer = clock.after(stallTimeout, check);
+  return {
+    offered: () => patience.offered(clock.now()),
+    taken: () => patience.taken(clock.now()),
+    stop: () => stopTimer(),
+  };
 }

@@ -254,7 +254,11 @@ for (const { name, startProxy } of PROXIES) {
       await using patient = await serve(tree, "--stall-timeout", "1");
       await using proxy = await startProxy({ upstreams: [patient.port] });
       using _ = await beginAndStall(proxy.port, PATH);
-      await until(() => logged(patient, "download stalled") === 1, "the service gives it up", 20_000);
+      await until(
+        () => logged(patient, "download stalled") === 1,
+        "the service gives it up",
+        20_000,
+      );
       return;
     }
     await using proxy = await startProxy({ upstreams: [program.port], edit: shortStall });
