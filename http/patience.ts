@@ -6,15 +6,22 @@
 
 import { type Clock, systemClock } from "./clock.ts";
 
-/** A client that came back after a pause may take this many times as long for the next one. */
-const SLACK = 4;
+/**
+ * A client that came back after a pause may take this many times as long for the next one. The
+ * system's buffers grow while a slow client fills them: a client of 1 KiB per second was seen to
+ * pause for 101 and then for 552 seconds.
+ */
+const SLACK = 20;
+
+/** But no longer than this, in milliseconds: 1.8 MB at 1 KiB per second take half of it. */
+const MAX_MS = 3_600_000;
 
 /**
  * Tells a client that has stalled from one that is slow, by when it takes what it is offered. That is
  * no smooth picture: the system accepts new bytes only when about a third of its send buffer is free
  * again, up to 1.8 MB after a fast start. So a slow client seems to take nothing for long, and then a
- * lot at once. One that has done so before may do so again: it is given several times its longest
- * pause, if that is more than the time that all clients have.
+ * lot at once. One that has done so before may do so again: it is given many times its longest pause,
+ * if that is more than the time that all clients have.
  *
  * Times are milliseconds since any moment.
  *
@@ -43,7 +50,8 @@ export class Patience {
   /** Tells that the client takes it. */
   taken(now: number) {
     if (this.#offeredAt === null) return;
-    this.#allowed = Math.max(this.#allowed, SLACK * (now - this.#offeredAt));
+    const more = Math.min(SLACK * (now - this.#offeredAt), MAX_MS);
+    this.#allowed = Math.max(this.#allowed, more);
     this.#offeredAt = null;
   }
 
