@@ -144,14 +144,16 @@ Deno.test("watchBody() notices a client that leaves before the first byte, or wh
 });
 
 Deno.test("watchBody() fails with its source", async () => {
-  const error = new Error("disk on fire");
-  const { reader, outcomes } = watched(sourceOf([3], error).stream);
-  assert.equal((await reader.read()).value?.length, 3);
-  await assert.rejects(reader.read(), error);
-  await assert.rejects(reader.closed, error);
-  const [{ elapsed: _, ...outcome }, ...others] = outcomes;
-  assert.deepEqual(outcome, { kind: "failed", error, bytes: 3 });
-  assert.deepEqual(others, []);
+  for (const limits of [[], [new RateLimit(1000)]]) {
+    const error = new Error("disk on fire");
+    const { reader, outcomes } = watched(sourceOf([3], error).stream, { limits });
+    assert.equal((await reader.read()).value?.length, 3);
+    await assert.rejects(reader.read(), error);
+    await assert.rejects(reader.closed, error);
+    const [{ elapsed: _, ...outcome }, ...others] = outcomes;
+    assert.deepEqual(outcome, { kind: "failed", error, bytes: 3 });
+    assert.deepEqual(others, []);
+  }
 });
 
 Deno.test("watchBody() fails and cancels the source when the signal aborts", async (t) => {
