@@ -134,8 +134,9 @@ const MAX_STALL_SECONDS = 86_400;
 /** Less per second would look like a download that stands still. */
 const MIN_RATE_BYTES = 1000;
 
-const RATE_ALLOWED = "0 for no limit, or bytes per second from 1000 up, such as 500K, 2.5MiB, " +
-  "10M or 10MB (K, M and G mean 1024, KB, MB and GB 1000)";
+const RATE_ALLOWED =
+  "0 for no limit, or bytes per second from 1000 up, such as 500K, 2.5M or 10MB " +
+  "(K, M and G are powers of 1024)";
 
 /** Two years, which is as long as anybody asks for. */
 const MAX_HSTS_SECONDS = 63_072_000;
@@ -685,23 +686,14 @@ function parseSize(text: string, { min, max }: { readonly min: number; readonly 
   return min <= bytes && bytes <= max ? bytes : undefined;
 }
 
-const UNITS: Readonly<Record<string, number>> = { K: 1, M: 2, G: 3 };
-
 /**
- * A number of bytes: `10M` and `10MiB` are powers of 1024, as in curl and nginx, `10MB` of 1000. A
- * small b would mean bits, and is not allowed.
+ * Bytes per second: 0, or what {@link parseSize} takes, with decimals too. A small b would mean bits,
+ * and is not allowed.
  */
-function parseBytes(text: string): number | undefined {
-  const parts = /^(\d{1,12}(?:\.\d{1,6})?)(?:([KMGkmg])(iB|B)?|B)?$/.exec(text) ?? [];
-  const [, digits, unit = "", suffix] = parts;
-  if (digits === undefined) return undefined;
-  const bytes = Number(digits) * (suffix === "B" ? 1000 : 1024) ** (UNITS[unit.toUpperCase()] ?? 0);
-  return Math.round(bytes);
-}
-
 function parseRate(text: string): number | undefined {
-  const rate = parseBytes(text);
-  return rate === undefined || rate > 0 && rate < MIN_RATE_BYTES ? undefined : rate;
+  const [, number, unit] = /^(\d{1,12}(?:\.\d{1,6})?)([KMGkmg]?)(?:i?B)?$/.exec(text) ?? [];
+  const rate = Math.round(Number(number) * 1024 ** " KMG".indexOf((unit || " ").toUpperCase()));
+  return rate === 0 || rate >= MIN_RATE_BYTES ? rate : undefined;
 }
 
 function wholeNumber(max: number) {

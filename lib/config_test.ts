@@ -113,7 +113,7 @@ Deno.test("readConfig(): a flag wins over a variable, a variable over .env, .env
       "limitRateTotal",
       "--limit-rate-total",
       "ZIPFERRY_LIMIT_RATE_TOTAL",
-      [["1G", 1 << 30], ["5MB", 5_000_000], ["0", 0]],
+      [["1G", 1 << 30], ["5MB", 5 << 20], ["0", 0]],
     ],
     [
       "stallTimeout",
@@ -210,14 +210,14 @@ Deno.test("readConfig(): rates, in bytes per second", () => {
     ["1000B", 1000],
     ["1K", 1024],
     ["1KiB", 1024],
-    ["1KB", 1000],
+    ["1KB", 1024],
     ["500k", 512_000],
     ["10M", 10 << 20],
     ["10m", 10 << 20],
     ["10MiB", 10 << 20],
-    ["10MB", 10_000_000],
+    ["10MB", 10 << 20],
     ["2.5M", 2_621_440],
-    ["1.5GB", 1_500_000_000],
+    ["1.5GB", 1.5 * 2 ** 30],
     ["1G", 1 << 30],
     ["100GiB", 100 * 2 ** 30],
   ];
@@ -266,8 +266,8 @@ Deno.test("readConfig(): a value that is not allowed is named, with its option a
     "10_M",
     "M",
   ];
-  const rate = "0 for no limit, or bytes per second from 1000 up, such as 500K, 2.5MiB, 10M or " +
-    "10MB (K, M and G mean 1024, KB, MB and GB 1000)";
+  const rate = "0 for no limit, or bytes per second from 1000 up, such as 500K, 2.5M or 10MB " +
+    "(K, M and G are powers of 1024)";
   const cases: [string, string, string[], string][] = [ // flag, variable, values, what is allowed
     ["--port", "PORT", ["-1", "65536", "99999999999", "80.5", "0x50", "1e3", "http"], port],
     ["--level", "ZIPFERRY_LEVEL", ["-1", "10", "1.5", "max"], "a whole number from 0 to 9"],

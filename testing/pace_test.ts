@@ -42,7 +42,7 @@ Deno.test("--limit-rate: a download and a range of it come evenly, at the rate a
   await using tree = await makeTree({ [`${HASH}/1.jpg`]: randomBytes(1_500_000) });
   await using free = await start(["--folder", tree.path]);
   const whole = (await timed(free, HASH)).body;
-  await using program = await start(["--folder", tree.path, "--limit-rate", "500KB"]);
+  await using program = await start(["--folder", tree.path, "--limit-rate", "500K"]);
   const answers = await Promise.all([
     timed(program, HASH),
     timed(program, HASH, "Range: bytes=100000-1099999\r\n"),
@@ -72,7 +72,7 @@ Deno.test("--limit-rate-total: downloads share the rate equally", async () => {
     [`${HASH}/1.jpg`]: randomBytes(400_000, 1),
     [`${OTHER}/1.jpg`]: randomBytes(400_000, 2),
   });
-  await using program = await start(["--folder", tree.path, "--limit-rate-total", "800KB"]);
+  await using program = await start(["--folder", tree.path, "--limit-rate-total", "800K"]);
   const hashes = Array.from({ length: 6 }, (_, i) => i % 2 ? HASH : OTHER);
   const started = performance.now();
   const answers = await Promise.all(hashes.map((hash) => timed(program, hash)));
@@ -86,7 +86,7 @@ Deno.test("--limit-rate-total: downloads share the rate equally", async () => {
 
 testWith(["zip"], "--limit-rate holds for the zip engine, and goes with --delay", async () => {
   await using tree = await makeTree({ [`${HASH}/1.jpg`]: randomBytes(300_000) });
-  const args = ["--folder", tree.path, "--engine", "zip", "--limit-rate", "200KB"];
+  const args = ["--folder", tree.path, "--engine", "zip", "--limit-rate", "200K"];
   await using program = await start([...args, "--delay", "0.1"]);
   const { complete, body, seconds, arrivals } = await timed(program, HASH);
   assert.ok(complete, program.stderr());
@@ -97,7 +97,7 @@ testWith(["zip"], "--limit-rate holds for the zip engine, and goes with --delay"
 
 testWith(["curl"], "--limit-rate: curl sees the rate, and resumes at the same one", async () => {
   await using tree = await makeTree({ [`${HASH}/1.jpg`]: randomBytes(600_000) });
-  await using program = await start(["--folder", tree.path, "--limit-rate", "300KB"]);
+  await using program = await start(["--folder", tree.path, "--limit-rate", "300K"]);
   const part = tree.join("part.zip");
   const fetchPart = async (...args: string[]) => {
     const url = `${program.url}archive/${HASH}/`;
@@ -119,7 +119,7 @@ Deno.test("--limit-rate: SIGTERM lets a download finish within the time that it 
     [`${HASH}/1.jpg`]: randomBytes(150_000),
     [`${OTHER}/1.jpg`]: randomBytes(50_000_000),
   });
-  const args = ["--folder", tree.path, "--limit-rate", "100KB", "--shutdown-timeout", "5"];
+  const args = ["--folder", tree.path, "--limit-rate", "100K", "--shutdown-timeout", "5"];
   await using program = await start(args);
   const begun = Promise.withResolvers<void>();
   const onBody = () => begun.resolve();
