@@ -17,7 +17,7 @@ import { warmCommand } from "./commands/warm.ts";
 import project from "./deno.json" with { type: "json" };
 import { createStoreEngine } from "./engines/store.ts";
 import { createZipCommandEngine, findProgram, warnOfLocale } from "./engines/zip_command.ts";
-import { DELAYED_CHUNK_BYTES } from "./handlers/archive.ts";
+import { longestBuffer } from "./handlers/archive.ts";
 import { type Config, ConfigError, type Invocation, readConfig } from "./lib/config.ts";
 import { configureLog, describeError, log, redact } from "./lib/log.ts";
 import { MemoryBudget } from "./lib/memory_budget.ts";
@@ -145,7 +145,7 @@ async function createEngine(config: Config, source: DiskSource, memory: MemoryBu
     log.warn("going on without the file of --checksums: {why}", { why: describeError(error) });
   const maxBytes = Math.min(memory.limit / CHECKSUMS_SHARE, MAX_CHECKSUMS_BYTES);
   const checksums = new Checksums(source, { onKeepFailure, maxBytes });
-  const maxBuffer = config.delay > 0 ? DELAYED_CHUNK_BYTES : undefined;
+  const maxBuffer = longestBuffer(config);
   const sharedBuffers = Math.min(memory.limit / BUFFERS_SHARE, MAX_SHARED_BYTES);
   return createStoreEngine({ source, checksums, maxBuffer, sharedBuffers });
 }

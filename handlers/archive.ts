@@ -10,6 +10,7 @@ import { entityTag } from "../http/entity_tag.ts";
 import { archiveHeaders, emptyBody, stateResponse } from "../http/headers.ts";
 import { evaluatePreconditions, isRangeWanted, type Validators } from "../http/preconditions.ts";
 import { parseRange } from "../http/range.ts";
+import { RateLimit } from "../http/rate.ts";
 import { log, redact } from "../lib/log.ts";
 import type { MemoryBudget } from "../lib/memory_budget.ts";
 import type { Download, Observer } from "../observe/observer.ts";
@@ -17,8 +18,17 @@ import type { Listing } from "../storage/listing.ts";
 import type { Settling } from "../storage/settling.ts";
 import { watchClient } from "../http/client.ts";
 
-/** Longest chunk while a delay is set, in bytes: an engine need not make longer buffers then. */
-export const DELAYED_CHUNK_BYTES = 256 << 10;
+/** Longest chunk while a delay is set, in bytes. */
+const DELAYED_CHUNK_BYTES = 256 << 10;
+
+/** While a rate is set, a buffer holds no more than the bytes of this time, in milliseconds. */
+const LIMITED_BUFFER_MS = 125;
+
+/** But so much, in bytes, whatever the rate. */
+const MIN_LIMITED_BUFFER_BYTES = 32 << 10;
+
+/** A buffer this long need not be limited: engines make none that are longer. */
+const MAX_LIMITED_BUFFER_BYTES = 1 << 20;
 
 /**
  * Memory of one download besides its listing, in bytes: streams, buffers and the runtime's queue.
@@ -42,12 +52,41 @@ export interface ArchiveOptions {
   readonly observer: Observer;
   /** Milliseconds to wait after every chunk. @default 0 */
   readonly delay?: number;
+  /** Bytes per second for each download, 0 for no limit. @default 0 */
+  readonly limitRate?: number;
+  /** The rate that all downloads share. @default no limit */
+  readonly totalRate?: RateLimit;
+  /** Milliseconds after which a client that takes nothing has stalled, 0 for never. @default 0 */
+  readonly stallTimeout?: number;
   /** What downloads and their listings count against. */
   readonly memory: MemoryBudget;
   /** Free what was sent at once: see {@link watchBody}. @default false */
   readonly release?: boolean;
   /** Ends all downloads with an error when it aborts, and answers whoever still waits with 503. */
   readonly signal?: AbortSignal;
+}
+
+/** The pace that is set for downloads. */
+export interface PaceOptions {
+  /** Milliseconds to wait after every chunk. */
+  readonly delay: number;
+  /** Bytes per second for each download, 0 for no limit. */
+  readonly limitRate: number;
+  /** Bytes per second for all of them together, 0 for no limit. */
+  readonly limitRateTotal: number;
+}
+
+/**
+ * Longest buffer, in bytes, that an engine need make for such a pace; undefined if it may choose. A
+ * longer one would only wait in memory.
+ */
+export function longestBuffer(options: PaceOptions): number | undefined {
+  const { delay, limitRate, limitRateTotal } = options;
+  const lengths = [limitRate, limitRateTotal].filter((rate) => rate > 0)
+    .map((rate) => Math.max(Math.ceil(rate * LIMITED_BUFFER_MS / 1000), MIN_LIMITED_BUFFER_BYTES));
+  if (delay > 0) lengths.push(DELAYED_CHUNK_BYTES);
+  const longest = Math.min(...lengths);
+  return longest < MAX_LIMITED_BUFFER_BYTES ? longest : undefined;
 }
 
 /** The archive of a hash; null if there is none, whatever the reason. */
@@ -103,12 +142,17 @@ function observedBody(
   download: Download,
   options: ArchiveOptions & { readonly taken: Disposable },
 ) {
-  const { observer, delay, release, signal, taken } = options;
+  const { observer, delay, limitRate, totalRate, stallTimeout } = options;
+  const { release, signal, taken } = options;
+  const limits = limitRate ? [new RateLimit(limitRate)] : [];
+  if (totalRate) limits.push(totalRate);
   observer.started(download);
   return watchBody(stream, {
     length: download.length,
     delay,
     chunkSize: delay ? DELAYED_CHUNK_BYTES : undefined,
+    limits,
+    stallTimeout,
     release,
     signal,
     onProgress: (bytes) => observer.progressed(download, bytes),

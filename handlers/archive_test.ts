@@ -9,6 +9,7 @@ import type { FileSource } from "../storage/source.ts";
 import { captureLog } from "../testing/log.ts";
 import { countTasks, MemorySource } from "../testing/memory_source.ts";
 import { randomBytes } from "../testing/tree.ts";
+import { longestBuffer } from "./archive.ts";
 import { createHandler, type HandlerOptions } from "./mod.ts";
 
 const HASH = "5d1c0f7a9b3e48268f04c2ab71e9d360";
@@ -283,4 +284,35 @@ Deno.test("createHandler(): an archive that is listed too late for the signal is
   assert.ok(await late);
   await new Promise((resolve) => setTimeout(resolve)); // all goes on that can
   assert.deepEqual(site.logged, []);
+});
+
+Deno.test("longestBuffer(): a slow pace needs no long buffers, a fast one gets them", () => {
+  const cases: [number, number, number, number | undefined][] = [ // delay, rate, in all, bytes
+    [0, 0, 0, undefined],
+    [1000, 0, 0, 256 << 10],
+    [0, 1000, 0, 32 << 10],
+    [0, 0, 1000, 32 << 10],
+    [0, 1 << 20, 0, 128 << 10],
+    [0, 4 << 20, 1 << 20, 128 << 10],
+    [1000, 1 << 20, 0, 128 << 10],
+    [1000, 1 << 30, 0, 256 << 10],
+    [0, 1 << 30, 0, undefined],
+  ];
+  for (const [delay, limitRate, limitRateTotal, expected] of cases) {
+    assert.equal(longestBuffer({ delay, limitRate, limitRateTotal }), expected);
+  }
+});
+
+Deno.test("archive(): a rate cuts chunks into pieces, and all downloads share the one for all", async () => {
+  using busy = new DisposableStack(); // the timers of a rate do not keep a process alive
+  busy.adopt(setInterval(() => {}, 1000), clearInterval);
+  await using site = service({}, { limitRate: 1 << 30, limitRateTotal: 256 << 10 });
+  const begin = async () => (await site.ask()).body!.getReader();
+  const lengthOfNext = async (reader: ReadableStreamDefaultReader<Uint8Array>) =>
+    (await reader.read()).value!.length;
+  const alone = await begin();
+  assert.equal(await lengthOfNext(alone), Math.round((256 << 10) / 10));
+  const others = [await begin(), await begin(), await begin()];
+  for (const other of others) assert.ok(await lengthOfNext(other) <= (256 << 10) / 10 / 2);
+  for (const reader of [alone, ...others]) await reader.cancel();
 });

@@ -8,6 +8,7 @@
 import { ClientLeftError } from "../http/client.ts";
 import { EngineUnavailableError } from "../engines/engine.ts";
 import { pageResponse, redirectResponse, tooManyResponse, withoutBody } from "../http/headers.ts";
+import { RateLimit } from "../http/rate.ts";
 import { hasParameter, rawTarget, type Target } from "../http/target.ts";
 import { setTransportSecurity } from "../http/transport_security.ts";
 import { unlessAborted } from "../lib/abort.ts";
@@ -31,7 +32,8 @@ import { createHome, type Home, type HomeOptions } from "./home.ts";
 import { manifest } from "./manifest.ts";
 
 /** What all routes together need. */
-export interface HandlerOptions extends Omit<ArchiveOptions, "settling" | "memory">, HomeOptions {
+export interface HandlerOptions
+  extends Omit<ArchiveOptions, "settling" | "memory" | "totalRate">, HomeOptions {
   /** Where the archives come from. */
   readonly source: FileSource;
   /** Seconds for which browsers are told to come back by HTTPS only. @default they are not told */
@@ -40,6 +42,8 @@ export interface HandlerOptions extends Omit<ArchiveOptions, "settling" | "memor
   readonly memory?: MemoryBudget;
   /** Milliseconds that an archive must have been left alone before it is sent. @default 0 */
   readonly settle?: number;
+  /** Bytes per second for all downloads together, 0 for no limit. @default 0 */
+  readonly limitRateTotal?: number;
   /**
    * Asked once a request, with what settles when it is over: false if it should not be served now.
    *
@@ -71,11 +75,12 @@ const EXTRA_HEADERS: Readonly<Record<number, Readonly<Record<string, string>>>> 
 
 /** Makes the function that answers all requests. */
 export function createHandler(options: HandlerOptions): Handler {
-  const { source, settle = 0 } = options;
+  const { source, settle = 0, limitRateTotal } = options;
   const site: Site = {
     ...options,
     memory: options.memory ?? unlimitedMemory(),
     settling: new Settling(source, { quiet: settle }),
+    totalRate: limitRateTotal ? new RateLimit(limitRateTotal) : undefined,
     home: createHome(options),
   };
   const isWithinLimit = limitConnections();

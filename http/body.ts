@@ -1,17 +1,21 @@
 /**
- * The TransformStream around every download: waits after each chunk if a delay is set, and reports
- * how far the download is and how it ended.
+ * The TransformStream around every download: keeps to a rate and waits after each chunk if it is told
+ * to, gives up on a client that has stalled, and reports how far the download is and how it ended.
  *
  * @module
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
+import { type Clock, systemClock } from "./clock.ts";
+import { watchForStall } from "./patience.ts";
+import { splitChunks } from "./pieces.ts";
+import type { RateLimit } from "./rate.ts";
 
 /** How a download ended, after how many bytes and how long. */
 export interface Outcome {
-  /** `complete` if every byte was handed to the connection. */
-  readonly kind: "complete" | "cancelled" | "failed";
-  /** Why it failed; undefined if it did not. */
+  /** `complete` if every byte was handed to the connection; `stalled` if the client took none. */
+  readonly kind: "complete" | "cancelled" | "failed" | "stalled";
+  /** Why it failed or was given up; undefined if neither. */
   readonly error?: unknown;
   /** Bytes that were handed to the connection. */
   readonly bytes: number;
@@ -27,6 +31,12 @@ export interface BodyOptions {
   readonly length?: number | null;
   /** Longest chunk to pass on, in bytes. @default chunks are passed on as they come */
   readonly chunkSize?: number;
+  /** Rates to keep to. Chunks are passed on in short pieces then. @default none */
+  readonly limits?: readonly RateLimit[];
+  /** Milliseconds after which a client that takes nothing has stalled, 0 for never. @default 0 */
+  readonly stallTimeout?: number;
+  /** What the time is. @default that of the runtime */
+  readonly clock?: Clock;
   /**
    * Free the memory of each chunk when the next one is asked for, not only when it is collected as
    * garbage. For a reader that has its own reference to the memory by then, as `Deno.serve` has (a
@@ -47,64 +57,75 @@ export interface BodyOptions {
 
 const PROGRESS_MS = 1000;
 
+type Chunk = Uint8Array<ArrayBuffer>;
+
 /**
  * The same bytes, watched. At most one chunk is held ready before the client asks for it. When the
- * client leaves, the delay ends and the source is cancelled. If the source fails or the signal
- * aborts, the stream errors: the connection is reset, so that nobody takes a part for the whole.
+ * client leaves, every wait ends and the source is cancelled. If the source fails, the client stalls
+ * or the signal aborts, the stream errors: the connection is reset, so that nobody takes a part for
+ * the whole.
  */
 export function watchBody(
   source: ReadableStream<Uint8Array<ArrayBuffer>>,
   options: BodyOptions = {},
 ): ReadableStream<Uint8Array<ArrayBuffer>> {
-  const { delay = 0, chunkSize = Infinity, signal } = options;
-  const started = performance.now();
+  const { delay = 0, limits = [], clock = systemClock, signal } = options;
+  const started = clock.now();
   const left = new AbortController();
   let reported = started;
-  let passedOn: Uint8Array<ArrayBuffer> | null = null;
+  let ready: Chunk | null = null;
+  let passedOn: Chunk | null = null;
   let bytes = 0;
 
   function end(kind: Outcome["kind"], error?: unknown) {
     if (left.signal.aborted) return;
     left.abort();
-    release();
+    release(ready);
+    release(passedOn);
+    stallWatch.stop();
+    for (const limit of limits) limit.leave();
     signal?.removeEventListener("abort", stop);
-    options.onEnd?.({ kind, error, bytes, elapsed: performance.now() - started });
+    options.onEnd?.({ kind, error, bytes, elapsed: clock.now() - started });
   }
 
-  function release() {
-    if (options.release) passedOn?.buffer.transfer(0);
-    passedOn = null;
+  function release(piece: Chunk | null) {
+    if (options.release && piece && !piece.buffer.detached) piece.buffer.transfer(0);
   }
 
   function report() {
-    const now = performance.now();
+    const now = clock.now();
     if (now - reported < PROGRESS_MS) return;
     reported = now;
     options.onProgress?.(bytes);
   }
 
-  let stop = () => {};
-  const watcher: Transformer<Uint8Array<ArrayBuffer>, Uint8Array<ArrayBuffer>> = {
+  let fail = (_kind: "failed" | "stalled", _error: unknown) => {};
+  const stop = () => fail("failed", signal?.reason);
+  const stallWatch = watchForStall(options, (error) => fail("stalled", error));
+  const { pieces, endsChunk } = splitChunks(source, options);
+  const watcher: Transformer<Chunk, Chunk> = {
     start(controller) {
-      stop = () => {
-        end("failed", signal?.reason);
-        controller.error(signal?.reason);
+      fail = (kind, error) => {
+        end(kind, error);
+        controller.error(error);
       };
       signal?.addEventListener("abort", stop, { once: true });
     },
-    async transform(chunk, controller) {
+    async transform(piece, controller) {
       // The stream buffers nothing (a high-water mark of 0), so this is called only while a read is
-      // pending: the reader has taken the chunk before.
+      // pending: the reader has taken the piece before.
       // https://streams.spec.whatwg.org/#transform-stream-default-sink-write-algorithm
-      release();
-      passedOn = chunk;
-      for (const piece of pieces(chunk, chunkSize)) {
-        bytes += piece.length;
-        controller.enqueue(piece);
-        report();
-        // Rejects when the client leaves, which ends this transform as well.
-        if (delay > 0) await sleep(delay, undefined, { signal: left.signal });
-      }
+      stallWatch.taken();
+      if (passedOn?.buffer !== piece.buffer) release(passedOn);
+      passedOn = piece;
+      ready = null;
+      if (piece.length === 0) return;
+      // Each wait rejects when the client leaves, which ends this transform as well.
+      for (const limit of limits) await limit.take(piece.length, left.signal);
+      bytes += piece.length;
+      controller.enqueue(piece);
+      report();
+      if (delay > 0 && endsChunk(piece)) await sleep(delay, undefined, { signal: left.signal });
     },
     flush() {
       end("complete");
@@ -118,16 +139,19 @@ export function watchBody(
       else end(bytes === options.length ? "complete" : "cancelled");
     },
   };
+  for (const limit of limits) limit.join();
   if (signal?.aborted) {
     end("failed", signal.reason);
-    source.cancel(signal.reason).catch(() => {});
+    pieces.cancel(signal.reason).catch(() => {});
     return new ReadableStream({ start: (controller) => controller.error(signal.reason) });
   }
-  return source.pipeThrough(new TransformStream(watcher, undefined, { highWaterMark: 0 }));
-}
-
-function* pieces(chunk: Uint8Array<ArrayBuffer>, size: number) {
-  for (let at = 0; at < chunk.length; at += size) {
-    yield at === 0 && chunk.length <= size ? chunk : chunk.subarray(at, at + size);
-  }
+  const oneAhead: QueuingStrategy<Chunk> = {
+    highWaterMark: 1,
+    size(piece) { // asked for once, as soon as the piece is there
+      ready = piece;
+      stallWatch.offered();
+      return 1;
+    },
+  };
+  return pieces.pipeThrough(new TransformStream(watcher, oneAhead, { highWaterMark: 0 }));
 }

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import { TestClock } from "../testing/clock.ts";
 import { until } from "../testing/process.ts";
 import { type BodyOptions, type Outcome, watchBody } from "./body.ts";
+import { RateLimit } from "./rate.ts";
 
 const MINUTE = 60_000;
 
@@ -97,6 +99,12 @@ Deno.test("watchBody() frees a chunk when the next one is asked for, if it may",
   const { value } = await reader.read();
   await reader.cancel();
   assert.ok(value!.buffer.detached, "and when the client leaves");
+  const chunks = [new Uint8Array(1), new Uint8Array(2)];
+  const ahead = watched(ReadableStream.from(chunks), { release: true }).reader;
+  await ahead.read();
+  await quiet();
+  await ahead.cancel();
+  assert.ok(chunks[1].buffer.detached, "and the one that was ready");
 });
 
 Deno.test("watchBody() waits after each chunk if a delay is set", async () => {
@@ -136,14 +144,16 @@ Deno.test("watchBody() notices a client that leaves before the first byte, or wh
 });
 
 Deno.test("watchBody() fails with its source", async () => {
-  const error = new Error("disk on fire");
-  const { reader, outcomes } = watched(sourceOf([3], error).stream);
-  assert.equal((await reader.read()).value?.length, 3);
-  await assert.rejects(reader.read(), error);
-  await assert.rejects(reader.closed, error);
-  const [{ elapsed: _, ...outcome }, ...others] = outcomes;
-  assert.deepEqual(outcome, { kind: "failed", error, bytes: 3 });
-  assert.deepEqual(others, []);
+  for (const limits of [[], [new RateLimit(1000)]]) {
+    const error = new Error("disk on fire");
+    const { reader, outcomes } = watched(sourceOf([3], error).stream, { limits });
+    assert.equal((await reader.read()).value?.length, 3);
+    await assert.rejects(reader.read(), error);
+    await assert.rejects(reader.closed, error);
+    const [{ elapsed: _, ...outcome }, ...others] = outcomes;
+    assert.deepEqual(outcome, { kind: "failed", error, bytes: 3 });
+    assert.deepEqual(others, []);
+  }
 });
 
 Deno.test("watchBody() fails and cancels the source when the signal aborts", async (t) => {
@@ -151,6 +161,7 @@ Deno.test("watchBody() fails and cancels the source when the signal aborts", asy
     ["between two reads", {}, [3, 3]],
     ["in a delay", { delay: MINUTE }, [3, 3]],
     ["while the source hangs", {}, [3]],
+    ["while it keeps to a rate", { limits: [new RateLimit(1 << 30)] }, [3, 3]],
   ];
   for (const [name, options, lengths] of cases) {
     await t.step(name, async () => {
@@ -170,13 +181,15 @@ Deno.test("watchBody() fails and cancels the source when the signal aborts", asy
     });
   }
   await t.step("before the start", async () => {
-    const { stream, seen } = sourceOf([3]);
-    const error = new Error("the service stops");
-    const { reader, outcomes } = watched(stream, { signal: AbortSignal.abort(error) });
-    await assert.rejects(reader.read(), error);
-    assert.deepEqual(outcomes.map(({ kind, bytes }) => [kind, bytes]), [["failed", 0]]);
-    await until(() => seen.cancelled, "the source is cancelled");
-    assert.equal(seen.pulls, 0);
+    for (const limits of [[], [new RateLimit(1000)]]) {
+      const { stream, seen } = sourceOf([3]);
+      const error = new Error("the service stops");
+      const { reader, outcomes } = watched(stream, { signal: AbortSignal.abort(error), limits });
+      await assert.rejects(reader.read(), error);
+      assert.deepEqual(outcomes.map(({ kind, bytes }) => [kind, bytes]), [["failed", 0]]);
+      await until(() => seen.cancelled, "the source is cancelled");
+      assert.equal(seen.pulls, 0);
+    }
   });
   await t.step("not after the end", async () => {
     const stopping = new AbortController();
@@ -264,5 +277,210 @@ Deno.test("onProgress is called at most once a second", async () => {
     assert.equal(outcomes[0].elapsed, 5999);
   } finally {
     performance.now = now;
+  }
+});
+
+/** Reads to the end, or until the client leaves; what came, and when */
+function readAll(reader: ReadableStreamDefaultReader<Chunk>, clock: TestClock) {
+  const pieces: { length: number; first: number; time: number }[] = [];
+  const end = (async () => {
+    for (let read; !(read = await reader.read()).done;) {
+      const { length, [0]: first } = read.value;
+      pieces.push({ length, first, time: clock.now() });
+    }
+  })();
+  end.catch(() => {});
+  return { pieces, end };
+}
+
+Deno.test("watchBody() keeps to a rate, in short pieces and without a burst", async () => {
+  const clock = new TestClock();
+  const limits = [new RateLimit(10_000, clock)];
+  const { stream, seen } = sourceOf([2500, 400, 7000]);
+  const { reader, outcomes } = watched(stream, { limits, clock });
+  const { pieces, end } = readAll(reader, clock);
+  await clock.go(500);
+  assert.equal(seen.pulls, 3, "the source is asked when its bytes are needed");
+  await clock.go(1000);
+  await end;
+  assert.deepEqual(pieces, [
+    { length: 1000, first: 1, time: 0 },
+    { length: 1000, first: 1, time: 100 },
+    { length: 500, first: 1, time: 200 },
+    { length: 400, first: 2, time: 250 },
+    ...Array.from({ length: 7 }, (_, i) => ({ length: 1000, first: 3, time: 290 + 100 * i })),
+  ]);
+  assert.deepEqual(outcomes, [{ kind: "complete", error: undefined, bytes: 9900, elapsed: 890 }]);
+  assert.equal(clock.timers, 0);
+});
+
+Deno.test("watchBody(): the lower of two rates counts", async () => {
+  for (const [own, total] of [[1000, 10_000], [10_000, 1000]]) {
+    const clock = new TestClock();
+    const limits = [own, total].map((rate) => new RateLimit(rate, clock));
+    const { reader, outcomes } = watched(sourceOf([2000, 2000]).stream, { limits, clock });
+    const { end } = readAll(reader, clock);
+    await clock.go(10_000);
+    await end;
+    const [{ bytes, elapsed }] = outcomes;
+    assert.equal(bytes, 4000);
+    assert.ok(elapsed > 3500 && elapsed <= 4000, `${elapsed} ms`);
+  }
+});
+
+Deno.test("watchBody(): a rate goes on from one piece to the next while the client takes them", async () => {
+  const clock = new TestClock();
+  const { stream } = sourceOf([2000, 2000]);
+  const { reader } = watched(stream, { limits: [new RateLimit(1000, clock)], clock });
+  await reader.read();
+  await clock.go(60_000);
+  const begun = clock.now();
+  const { pieces } = readAll(reader, clock);
+  await clock.go(500);
+  const soon = pieces.filter(({ time }) => time === begun);
+  assert.ok(soon.length <= 2, "nothing was saved up, and nothing lay ready, while it paused");
+  assert.ok(pieces.length <= 4);
+  await reader.cancel();
+});
+
+Deno.test("watchBody() waits after each chunk, not after each piece of it", async () => {
+  const clock = new TestClock();
+  const limits = [new RateLimit(1 << 20, clock)];
+  limits.forEach((limit) => Array.from({ length: 4000 }, () => limit.join())); // 262 bytes a piece
+  const { reader, outcomes } = watched(sourceOf([1000, 300]).stream, {
+    limits,
+    clock,
+    delay: 20,
+    chunkSize: 500,
+  });
+  const started = performance.now();
+  readAll(reader, clock);
+  await until(async () => (await clock.go(1), outcomes.length > 0), "it ends");
+  const elapsed = performance.now() - started;
+  assert.equal(outcomes[0].bytes, 1300);
+  assert.ok(elapsed > 3 * 19 && elapsed < MINUTE / 2, `${elapsed} ms`);
+});
+
+Deno.test("watchBody() frees a chunk only when its last piece was taken", async () => {
+  const clock = new TestClock();
+  const limits = [new RateLimit(10_000, clock)];
+  const { reader } = watched(sourceOf([2500, 100], "hang").stream, {
+    limits,
+    clock,
+    release: true,
+  });
+  const taken: Chunk[] = [];
+  for (let i = 0; i < 4; i++) {
+    const read = reader.read();
+    await clock.go(1000);
+    const { value } = await read;
+    taken.push(value!);
+    const expected = i < 3 ? [1000, 1000, 500].slice(0, i + 1) : [0, 0, 0, 100];
+    assert.deepEqual(taken.map(({ length }) => length), expected);
+  }
+  await reader.cancel();
+});
+
+Deno.test("watchBody() ends the wait for its turn at once when the client leaves or the signal aborts", async () => {
+  for (const kind of ["cancelled", "failed"]) {
+    const clock = new TestClock();
+    const total = new RateLimit(1000, clock);
+    await total.take(3_600_000, new AbortController().signal);
+    const stopping = new AbortController();
+    const { stream, seen } = sourceOf([3, 3]);
+    const options = { limits: [total], clock, signal: stopping.signal };
+    const { reader, outcomes } = watched(stream, options);
+    const read = reader.read();
+    read.catch(() => {});
+    await quiet();
+    assert.equal(clock.timers, 1, "it waits");
+    if (kind === "cancelled") await reader.cancel("resource closed");
+    else stopping.abort(new Error("the service stops"));
+    await quiet();
+    assert.deepEqual(outcomes.map((outcome) => [outcome.kind, outcome.bytes]), [[kind, 0]]);
+    assert.equal(clock.timers, 0);
+    await until(() => seen.cancelled, "the source is cancelled");
+    total.join();
+    assert.equal(total.pieceLength, new RateLimit(1000, clock).pieceLength, "it shares no more");
+  }
+});
+
+Deno.test("watchBody() gives up a client that takes nothing", async () => {
+  for (const limits of [false, true]) {
+    const clock = new TestClock();
+    const { stream, seen } = sourceOf([3, 3, 3]);
+    const { reader, outcomes } = watched(stream, {
+      clock,
+      stallTimeout: 300_000,
+      limits: limits ? [new RateLimit(10_000, clock)] : [],
+    });
+    const first = reader.read();
+    await clock.go(1);
+    assert.equal((await first).value?.length, 3);
+    await clock.go(299_998);
+    assert.equal(outcomes.length, 0);
+    await clock.go(2);
+    const [{ kind, error, bytes, elapsed }, ...others] = outcomes;
+    assert.deepEqual([kind, bytes, others], ["stalled", 3, []]);
+    assert.ok(elapsed >= 300_000 && elapsed <= 300_001, `${elapsed} ms`);
+    assert.ok(error instanceof Error);
+    assert.equal(error.message, "send archive: the client took nothing for 300 s");
+    await assert.rejects(reader.read(), error);
+    await until(() => seen.cancelled, "the source is cancelled");
+    assert.equal(seen.reason, error);
+    assert.equal(clock.timers, 0);
+  }
+});
+
+Deno.test("watchBody(): a client that takes nothing from the start is given up as well", async () => {
+  const clock = new TestClock();
+  const { outcomes } = watched(sourceOf([3]).stream, { clock, stallTimeout: 5000 });
+  await clock.go(4999);
+  assert.equal(outcomes.length, 0);
+  await clock.go(1);
+  assert.deepEqual(outcomes.map(({ kind }) => kind), ["stalled"]);
+});
+
+Deno.test("watchBody(): a slow client, a slow source and a low rate are no stall", async () => {
+  const clock = new TestClock();
+  const stallTimeout = 1000;
+  const slow = watched(sourceOf([3, 3, 3, 3, 3]).stream, { clock, stallTimeout });
+  for (let reads = 0; reads < 5; reads++) {
+    const read = slow.reader.read();
+    await clock.go(999);
+    assert.equal((await read).value?.length, 3);
+  }
+  await slow.reader.read();
+  assert.equal(slow.outcomes[0].kind, "complete");
+
+  const hung = watched(sourceOf([3], "hang").stream, { clock, stallTimeout });
+  assert.equal((await hung.reader.read()).value?.length, 3);
+  const waits = hung.reader.read();
+  await clock.go(60_000);
+  assert.deepEqual(hung.outcomes, []);
+  await hung.reader.cancel();
+  assert.deepEqual(await waits, { done: true, value: undefined });
+
+  const total = new RateLimit(1000, clock);
+  await total.take(30_000, new AbortController().signal);
+  const limited = watched(sourceOf([3]).stream, { clock, stallTimeout, limits: [total] });
+  const { pieces, end } = readAll(limited.reader, clock);
+  await clock.go(30_000);
+  await end;
+  assert.equal(pieces.length, 1, "a client that waits for its turn would take something");
+});
+
+Deno.test("watchBody(): a stall timeout of 0 means never, and leaves no timer behind", async () => {
+  const clock = new TestClock();
+  const { reader, outcomes } = watched(sourceOf([3, 3]).stream, { clock, stallTimeout: 0 });
+  await reader.read();
+  assert.equal(clock.timers, 0);
+  await clock.go(1e9);
+  assert.equal(outcomes.length, 0);
+  for (const ending of ["complete", "cancelled"]) {
+    const { reader } = watched(sourceOf([3]).stream, { clock, stallTimeout: 300 });
+    if (ending === "cancelled") await reader.cancel();
+    else while (!(await reader.read()).done);
+    assert.equal(clock.timers, 0);
   }
 });

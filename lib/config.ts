@@ -33,6 +33,12 @@ export interface Config {
   readonly hsts?: number;
   /** Milliseconds to wait after each chunk of a download; 0 for none. */
   readonly delay: number;
+  /** Bytes per second for each download; 0 for no limit. */
+  readonly limitRate: number;
+  /** Bytes per second for all downloads together; 0 for no limit. */
+  readonly limitRateTotal: number;
+  /** Milliseconds after which a client that takes not one byte is given up; 0 for never. */
+  readonly stallTimeout: number;
   /** Whether downloads are logged. Warnings and errors are always logged. */
   readonly log: boolean;
   /** What makes the archives. */
@@ -123,6 +129,14 @@ interface OptionSpec<T> {
 
 const MAX_SECONDS = 3600;
 const MAX_SETTLE_SECONDS = 60;
+const MAX_STALL_SECONDS = 86_400;
+
+/** Less per second would look like a download that stands still. */
+const MIN_RATE_BYTES = 1000;
+
+const RATE_ALLOWED =
+  "0 for no limit, or bytes per second from 1000 up, such as 500K, 2.5M or 10MB " +
+  "(K, M and G are powers of 1024)";
 
 /** Two years, which is as long as anybody asks for. */
 const MAX_HSTS_SECONDS = 63_072_000;
@@ -202,6 +216,30 @@ const OPTIONS = {
     description: "length of the delay after each chunk, in seconds",
     allowed: `a number of seconds from 0 to ${MAX_SECONDS}`,
     parse: (text: string) => parseSeconds(text),
+  },
+  limitRate: {
+    flags: "--limit-rate <bytes>",
+    variable: "ZIPFERRY_LIMIT_RATE",
+    default: "0",
+    description: "bytes per second for each download, such as 10M; 0: no limit",
+    allowed: RATE_ALLOWED,
+    parse: parseRate,
+  },
+  limitRateTotal: {
+    flags: "--limit-rate-total <bytes>",
+    variable: "ZIPFERRY_LIMIT_RATE_TOTAL",
+    default: "0",
+    description: "bytes per second for all downloads together, shared equally; 0: no limit",
+    allowed: RATE_ALLOWED,
+    parse: parseRate,
+  },
+  stallTimeout: {
+    flags: "--stall-timeout <seconds>",
+    variable: "ZIPFERRY_STALL_TIMEOUT",
+    default: "300",
+    description: "end a download whose client takes not one byte for this long; 0: never",
+    allowed: `a number of seconds from 0 to ${MAX_STALL_SECONDS}`,
+    parse: (text: string) => parseSeconds(text, MAX_STALL_SECONDS),
   },
   log: {
     flags: "-l, --log [true|false]",
@@ -594,11 +632,17 @@ function longFlag({ flags = "" }: OptionSpec<unknown>) {
   return /--[a-z-]+/.exec(flags)?.[0] ?? flags;
 }
 
-function toConfig({ delay, delayEnabled, responseDelay, settle, ...others }: Values): Config {
+function toConfig(values: Values): Config {
+  const { delay, delayEnabled, responseDelay, settle, stallTimeout, ...others } = values;
   const chosen = delay ?? delayEnabled;
   assertTls(others);
   const seconds = typeof chosen === "number" ? chosen : chosen ? responseDelay : 0;
-  return { ...others, delay: seconds * 1000, settle: settle * 1000 };
+  return {
+    ...others,
+    delay: seconds * 1000,
+    settle: settle * 1000,
+    stallTimeout: stallTimeout * 1000,
+  };
 }
 
 /** Options that only make sense together, or not together. */
@@ -640,6 +684,16 @@ function parseSize(text: string, { min, max }: { readonly min: number; readonly 
   const [, number, unit] = /^(\d{1,13})([KMG]?)(?:i?B)?$/i.exec(text) ?? [];
   const bytes = Number(number) * 1024 ** " KMG".indexOf((unit || " ").toUpperCase());
   return min <= bytes && bytes <= max ? bytes : undefined;
+}
+
+/**
+ * Bytes per second: 0, or what {@link parseSize} takes, with decimals too. A small b would mean bits,
+ * and is not allowed.
+ */
+function parseRate(text: string): number | undefined {
+  const [, number, unit] = /^(\d{1,12}(?:\.\d{1,6})?)([KMGkmg]?)(?:i?B)?$/.exec(text) ?? [];
+  const rate = Math.round(Number(number) * 1024 ** " KMG".indexOf((unit || " ").toUpperCase()));
+  return rate === 0 || rate >= MIN_RATE_BYTES ? rate : undefined;
 }
 
 function wholeNumber(max: number) {

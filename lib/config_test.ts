@@ -18,6 +18,9 @@ const DEFAULTS: Config = {
   tlsKey: undefined,
   hsts: undefined,
   delay: 0,
+  limitRate: 0,
+  limitRateTotal: 0,
+  stallTimeout: 300_000,
   settle: 2000,
   log: false,
   engine: "store",
@@ -101,6 +104,24 @@ Deno.test("readConfig(): a flag wins over a variable, a variable over .env, .env
     ["checksums", "--checksums", "ZIPFERRY_CHECKSUMS", [["a", "a"], ["b", "b"], ["c", "c"]]],
     ["settle", "--settle", "ZIPFERRY_SETTLE", [["0", 0], ["2.5", 2500], ["60", 60_000]]],
     [
+      "limitRate",
+      "--limit-rate",
+      "ZIPFERRY_LIMIT_RATE",
+      [["10M", 10 << 20], ["0", 0], ["1000", 1000]],
+    ],
+    [
+      "limitRateTotal",
+      "--limit-rate-total",
+      "ZIPFERRY_LIMIT_RATE_TOTAL",
+      [["1G", 1 << 30], ["5MB", 5 << 20], ["0", 0]],
+    ],
+    [
+      "stallTimeout",
+      "--stall-timeout",
+      "ZIPFERRY_STALL_TIMEOUT",
+      [["0", 0], ["0.5", 500], ["86400", 86_400_000]],
+    ],
+    [
       "shutdownTimeout",
       "--shutdown-timeout",
       "ZIPFERRY_SHUTDOWN_TIMEOUT",
@@ -181,6 +202,31 @@ Deno.test("readConfig(): the delay, in milliseconds, from three settings", () =>
   }
 });
 
+Deno.test("readConfig(): rates, in bytes per second", () => {
+  const cases: [string, number][] = [
+    ["0", 0],
+    ["0M", 0],
+    ["1000", 1000],
+    ["1000B", 1000],
+    ["1K", 1024],
+    ["1KiB", 1024],
+    ["1KB", 1024],
+    ["500k", 512_000],
+    ["10M", 10 << 20],
+    ["10m", 10 << 20],
+    ["10MiB", 10 << 20],
+    ["10MB", 10 << 20],
+    ["2.5M", 2_621_440],
+    ["1.5GB", 1.5 * 2 ** 30],
+    ["1G", 1 << 30],
+    ["100GiB", 100 * 2 ** 30],
+  ];
+  for (const [text, expected] of cases) {
+    assert.equal(configOf(`--limit-rate ${text}`).limitRate, expected, text);
+    assert.equal(configOf(`--limit-rate-total ${text}`).limitRateTotal, expected, text);
+  }
+});
+
 Deno.test("readConfig(): command lines and variables of older services go on to work", () => {
   const cases: [string, Variables, Partial<Config>][] = [
     ["-f test_photos -d True -l True", {}, { delay: 1000, log: true }],
@@ -207,6 +253,21 @@ Deno.test("readConfig(): a value that is not allowed is named, with its option a
   const port = "a whole number from 0 to 65535";
   const seconds = "a number of seconds from 0 to 3600";
   const boolean = "true or false";
+  const rates = [
+    "-1",
+    "999",
+    "0.9K",
+    "10Mb",
+    "10mb",
+    "10Mbit",
+    "10MB/s",
+    "10T",
+    "1e6",
+    "10_M",
+    "M",
+  ];
+  const rate = "0 for no limit, or bytes per second from 1000 up, such as 500K, 2.5M or 10MB " +
+    "(K, M and G are powers of 1024)";
   const cases: [string, string, string[], string][] = [ // flag, variable, values, what is allowed
     ["--port", "PORT", ["-1", "65536", "99999999999", "80.5", "0x50", "1e3", "http"], port],
     ["--level", "ZIPFERRY_LEVEL", ["-1", "10", "1.5", "max"], "a whole number from 0 to 9"],
@@ -219,6 +280,14 @@ Deno.test("readConfig(): a value that is not allowed is named, with its option a
     ["--delay", "", ["-1", "3600.1", "1s", ".5", "1,5", "Infinity"], `${seconds}, true or false`],
     ["", "RESPONSE_DELAY", ["-1", "3601", "true", "1s"], seconds],
     ["", "ENABLE_RESPONSE_DELAY", ["2", "-1", "truth", "0.5", "ja"], boolean],
+    ["--limit-rate", "ZIPFERRY_LIMIT_RATE", rates, rate],
+    ["--limit-rate-total", "ZIPFERRY_LIMIT_RATE_TOTAL", rates, rate],
+    [
+      "--stall-timeout",
+      "ZIPFERRY_STALL_TIMEOUT",
+      ["-1", "86400.1", "5m", "never"],
+      "a number of seconds from 0 to 86400",
+    ],
     ["--log", "ENABLE_LOGGING", ["2", "y", "debug", "t"], boolean],
     ["--hidden", "ZIPFERRY_HIDDEN", ["2", "none"], boolean],
     ["--include-junk", "ZIPFERRY_INCLUDE_JUNK", ["2", "all"], boolean],

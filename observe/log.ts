@@ -7,7 +7,10 @@
 import { describeError, log, redact } from "../lib/log.ts";
 import type { Answer, Download, DownloadEnd, Observer } from "./observer.ts";
 
-/** Logs how each download goes: failures as errors, the rest for those who ask for it. */
+/**
+ * Logs how each download goes: failures as errors, clients that stalled as warnings, since the
+ * service cut them off; the rest for those who ask for it.
+ */
 export function logDownloads(): Observer {
   return {
     started: (download) => log.info("download started", about(download)),
@@ -38,7 +41,11 @@ function logEnd(download: Download, { kind, error, bytes, seconds }: DownloadEnd
   const result = { ...about(download), bytes, seconds: Math.round(seconds * 1000) / 1000 };
   if (kind === "complete") log.info("download complete", result);
   else if (kind === "cancelled") log.info("download cancelled by the client", result);
-  else log.error("download failed: {why}", { ...result, why: describeError(error, download.hash) });
+  else {
+    const why = describeError(error, download.hash);
+    if (kind === "stalled") log.warn("download stalled: {why}", { ...result, why });
+    else log.error("download failed: {why}", { ...result, why });
+  }
 }
 
 function about({ hash, size, start, length }: Download) {

@@ -21,9 +21,12 @@ export interface Download {
 
 /** How a download ended. */
 export interface DownloadEnd {
-  /** `complete`: every byte was handed to the connection. */
-  readonly kind: "complete" | "cancelled" | "failed";
-  /** Why it failed; undefined unless it did. */
+  /**
+   * `complete`: every byte was handed to the connection. `stalled`: the client took nothing for so
+   * long that it was given up.
+   */
+  readonly kind: "complete" | "cancelled" | "failed" | "stalled";
+  /** Why it failed or was given up; undefined if neither. */
   readonly error?: unknown;
   /** Bytes that were handed to the connection. */
   readonly bytes: number;

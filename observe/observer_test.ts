@@ -42,6 +42,7 @@ Deno.test("logDownloads() logs each step, and failures as errors, without the ha
   observer.ended(DOWNLOAD, { ...end, kind: "complete" });
   observer.ended(DOWNLOAD, { ...end, kind: "cancelled" });
   observer.ended(DOWNLOAD, { ...end, kind: "failed", error: new Error("disk is gone") });
+  observer.ended(DOWNLOAD, { ...end, kind: "stalled", error: new Error("took nothing") });
   const about = { archive: "5d1c…", size: 100, start: 20, length: 80 };
   const result = { ...about, bytes: 80, seconds: 1.235 };
   const lines = log.lines.map((line) => JSON.parse(line));
@@ -51,6 +52,7 @@ Deno.test("logDownloads() logs each step, and failures as errors, without the ha
     ["INFO", "download complete", result],
     ["INFO", "download cancelled by the client", result],
     ["ERROR", 'download failed: "disk is gone"', { ...result, why: "disk is gone" }],
+    ["WARN", 'download stalled: "took nothing"', { ...result, why: "took nothing" }],
   ]);
   assert.ok(!log.lines.join("").includes(DOWNLOAD.hash));
 });

@@ -17,14 +17,14 @@ const PROXIES = [
     name: "nginx",
     startProxy: startNginx,
     shortHeader: (text: string) => text.replace("header_timeout 10s", "header_timeout 200ms"),
-    shortStall: (text: string) => text.replace("send_timeout 120s", "send_timeout 300ms"),
+    shortStall: (text: string) => text.replace("send_timeout 300s", "send_timeout 300ms"),
     impatient: (text: string) => text,
   },
   {
     name: "haproxy",
     startProxy: startHaproxy,
     shortHeader: (text: string) => text.replace("http-request 10s", "http-request 200ms"),
-    shortStall: (text: string) => text.replace("client 120s", "client 300ms"),
+    shortStall: (text: string) => text.replace("client 300s", "client 300ms"),
     impatient: (text: string) => text.replace("inter 2s", "inter 50ms"),
   },
   {
@@ -250,7 +250,17 @@ for (const { name, startProxy } of PROXIES) {
       assert.ok(status === 0 || status === 408, `${status}`);
       assert.equal(startsOf(program).length, 0);
     }
-    if (!shortStall) return;
+    if (!shortStall) {
+      await using patient = await serve(tree, "--stall-timeout", "1");
+      await using proxy = await startProxy({ upstreams: [patient.port] });
+      using _ = await beginAndStall(proxy.port, PATH);
+      await until(
+        () => logged(patient, "download stalled") === 1,
+        "the service gives it up",
+        20_000,
+      );
+      return;
+    }
     await using proxy = await startProxy({ upstreams: [program.port], edit: shortStall });
     using _ = await beginAndStall(proxy.port, PATH);
     await until(() => logged(program, "download cancelled") === 1, "the download is cancelled");
