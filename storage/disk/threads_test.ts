@@ -3,6 +3,7 @@ import { StorageError } from "../errors.ts";
 import type { FileSlice } from "../source.ts";
 import { DiskSource } from "./disk.ts";
 import { Pool, type PoolOptions, type RunOptions } from "./pool.ts";
+import type { LookRequest } from "./shared_looks.ts";
 import type { Answer, Call } from "./worker.ts";
 
 type Listener = (event: MessageEvent<Answer>) => void;
@@ -33,6 +34,11 @@ class FakeThread {
   answer(answer: Answer = { result: null }) {
     this.isBusy = false;
     this.#say(answer);
+  }
+
+  /** Asks for help with what it is at */
+  ask(help: LookRequest) {
+    this.#say({ help });
   }
 
   #say(data: Answer) {
@@ -148,6 +154,30 @@ Deno.test("Pool: scans, and what runs in the background, leave a thread to the o
   using single = setUp({ workers: 1 });
   single.scan("a");
   assert.deepEqual(single.reading(), ["a"], "a single thread has to do it all");
+});
+
+Deno.test("Pool: threads that have nothing to do help with a large folder, until there is something", async () => {
+  using setup = setUp({ workers: 3 });
+  const { threads } = setup;
+  const help: LookRequest = { directory: "/", names: "", memory: new SharedArrayBuffer(8) };
+  const tasks = () => threads.map(({ isBusy, calls }) => isBusy ? calls.at(-1)!.task : "none");
+  await Promise.all([setup.pool.start(), quiet()]);
+  const listed = setup.list("a");
+  const at = threads.findIndex(({ isBusy }) => isBusy);
+  const [first, second] = threads.filter((thread) => thread !== threads[at]);
+  threads[at].ask(help);
+  assert.deepEqual(tasks().toSorted(), ["list", "look", "look"]);
+  setup.fill("b");
+  first.answer({ result: true }); // there is more to look at
+  assert.equal(first.calls.at(-1)!.task, "fill", "others go first");
+  second.answer({ result: true });
+  assert.deepEqual(second.calls.map(({ task }) => task), ["look", "look"]);
+  second.answer({ result: false });
+  first.answer();
+  assert.deepEqual(tasks().toSorted(), ["list", "none", "none"]);
+  threads[at].answer({ result: "all" });
+  assert.equal(await listed, "all" as unknown);
+  assert.deepEqual(tasks(), ["none", "none", "none"]);
 });
 
 Deno.test("Pool: archives on slow disks leave a thread to the others", () => {

@@ -15,6 +15,7 @@ import { ChecksumIndex, type IndexKey, type IndexRow } from "./checksum_index.ts
 import { type PackedFolders, packFolders } from "./folders.ts";
 import { assertSame, changed, openPlainFile } from "./same_file.ts";
 import { datedFolders, listDirectories } from "./photos_folder.ts";
+import { helpLook, type LookRequest } from "./shared_looks.ts";
 import { fileOf } from "./stat.ts";
 import { walkArchive, type Walked, type WalkOptions } from "./walk.ts";
 
@@ -32,6 +33,8 @@ export interface Tasks {
   folders(request: { readonly root: string }): PackedFolders;
   /** The files of one archive. */
   list(request: WalkOptions): Walked;
+  /** Help with the looks at a large folder; true if there may be more to do. */
+  look(request: LookRequest): boolean;
   /** A new buffer of `length` bytes with slices read in. */
   fill(request: {
     readonly root: string;
@@ -57,9 +60,13 @@ export interface Call {
   readonly request: unknown;
 }
 
-/** The worker's answer: a result, or what went wrong. The first one only says that it is there. */
+/**
+ * The worker's answer: a result, or what went wrong. The first one only says that it is there, and one
+ * that asks for help is followed by the answer.
+ */
 export type Answer =
   | { readonly ready: true }
+  | { readonly help: LookRequest }
   | { readonly result: unknown }
   | { readonly code: string; readonly message: string };
 
@@ -74,7 +81,8 @@ type Implementation = {
 const tasks: Implementation = {
   directories: ({ root }) => listDirectories(root),
   folders: async ({ root }) => packFolders(datedFolders(root, await listDirectories(root))),
-  list: walkArchive,
+  list: (request) => walkArchive(request, (help) => self.postMessage({ help } satisfies Answer)),
+  look: helpLook,
   fill: ({ root, length, slices }) => {
     const buffer = new Uint8Array(length);
     const checksums = slices.map((slice) => fillSlice(root, buffer, slice));
