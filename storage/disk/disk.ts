@@ -229,7 +229,8 @@ export class DiskSource implements FileSource, Disposable {
     const hash = slices[0]?.hash;
     const filled = reader && await this.#fillLocal({ length, slices, reader }, signal);
     if (filled) return filled;
-    const request = { root: this.#root, length, slices };
+    const device = this.#localDevices.get(hash);
+    const request = { root: this.#root, length, slices, device };
     return await this.#learnTimes(hash, this.#pool.run("fill", request, { hash, signal }));
   }
 

@@ -11,6 +11,7 @@
 import { crc32 } from "node:zlib";
 import { codeOf, StorageError } from "../errors.ts";
 import type { FileSlice, FilledBuffer, PlacedSlice } from "../source.ts";
+import { fillAtRest } from "./at_rest.ts";
 import { ChecksumIndex, type IndexKey, type IndexRow } from "./checksum_index.ts";
 import { type PackedFolders, packFolders } from "./folders.ts";
 import { assertSame, changed, openPlainFile } from "./same_file.ts";
@@ -40,6 +41,8 @@ export interface Tasks {
     readonly root: string;
     readonly length: number;
     readonly slices: readonly PlacedSlice[];
+    /** The disk of this machine that the archive is on, if it is on one. */
+    readonly device?: number;
   }): FilledBuffer;
   /** The CRC-32 after a slice, which may be longer than any buffer. */
   checksum(request: { readonly root: string; readonly slice: FileSlice }): number;
@@ -83,9 +86,10 @@ const tasks: Implementation = {
   folders: async ({ root }) => packFolders(datedFolders(root, await listDirectories(root))),
   list: (request) => walkArchive(request, (help) => self.postMessage({ help } satisfies Answer)),
   look: helpLook,
-  fill: ({ root, length, slices }) => {
+  fill: ({ root, length, slices, device }) => {
     const buffer = new Uint8Array(length);
-    const checksums = slices.map((slice) => fillSlice(root, buffer, slice));
+    const atRest = device === undefined ? null : fillAtRest(buffer, { root, slices, device });
+    const checksums = atRest ?? slices.map((slice) => fillSlice(root, buffer, slice));
     return { buffer, checksums };
   },
   checksum: ({ root, slice }) => scanSlice(root, slice),
