@@ -14,8 +14,8 @@
 import { closeSync, constants, openSync, readSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { identityOf } from "../listing.ts";
-import type { PlacedSlice } from "../source.ts";
 import { directoryState, isLongUnchanged } from "./guards.ts";
+import type { SliceToRead } from "./packed_slices.ts";
 import { fileOf, statDirectory, stateOf } from "./stat.ts";
 
 /** For fewer files of each folder, the looks at the folders are not worth it. */
@@ -30,7 +30,7 @@ export interface AtRestOptions {
    */
   readonly device: number;
   /** What goes where in the buffer. */
-  readonly slices: readonly PlacedSlice[];
+  readonly slices: readonly SliceToRead[];
 }
 
 /**

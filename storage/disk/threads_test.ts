@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { StorageError } from "../errors.ts";
 import type { FileSlice } from "../source.ts";
 import { DiskSource } from "./disk.ts";
+import { packSlices } from "./packed_slices.ts";
 import { Pool, type PoolOptions, type RunOptions } from "./pool.ts";
 import type { LookRequest } from "./shared_looks.ts";
 import type { Answer, Call } from "./worker.ts";
@@ -81,7 +82,9 @@ function setUp(options: PoolOptions) {
     /** Names of the folders that are read in by now, thread by thread */
     reading: () => threads.filter(({ isBusy }) => isBusy).map(({ calls }) => hashOf(calls.at(-1)!)),
     fill: (hash: string, options: RunOptions = {}) =>
-      heard(pool.run("fill", { root: hash, length: 0, slices: [] }, { hash, ...options })),
+      heard(
+        pool.run("fill", { root: hash, length: 0, slices: packSlices([]) }, { hash, ...options }),
+      ),
     list: (hash: string, options: RunOptions = {}) =>
       heard(pool.run("list", { root: "/", hash, selection: {} }, { hash, ...options })),
     scan: (hash: string) =>

@@ -10,11 +10,12 @@
 
 import { crc32 } from "node:zlib";
 import { codeOf, StorageError } from "../errors.ts";
-import type { FileSlice, FilledBuffer, PlacedSlice } from "../source.ts";
+import type { FileSlice, FilledBuffer } from "../source.ts";
 import { fillAtRest } from "./at_rest.ts";
 import { ChecksumIndex, type IndexKey, type IndexRow } from "./checksum_index.ts";
 import { type PackedFolders, packFolders } from "./folders.ts";
 import { assertSame, changed, openPlainFile } from "./same_file.ts";
+import { type PackedSlices, type SliceToRead, unpackSlices } from "./packed_slices.ts";
 import { datedFolders, listDirectories } from "./photos_folder.ts";
 import { helpLook, type LookRequest } from "./shared_looks.ts";
 import { fileOf } from "./stat.ts";
@@ -40,7 +41,7 @@ export interface Tasks {
   fill(request: {
     readonly root: string;
     readonly length: number;
-    readonly slices: readonly PlacedSlice[];
+    readonly slices: PackedSlices;
     /** The disk of this machine that the archive is on, if it is on one. */
     readonly device?: number;
   }): FilledBuffer;
@@ -88,8 +89,11 @@ const tasks: Implementation = {
   look: helpLook,
   fill: ({ root, length, slices, device }) => {
     const buffer = new Uint8Array(length);
-    const atRest = device === undefined ? null : fillAtRest(buffer, { root, slices, device });
-    const checksums = atRest ?? slices.map((slice) => fillSlice(root, buffer, slice));
+    const files = unpackSlices(slices);
+    const atRest = device === undefined
+      ? null
+      : fillAtRest(buffer, { root, slices: files, device });
+    const checksums = atRest ?? files.map((slice) => fillSlice(root, buffer, slice));
     return { buffer, checksums };
   },
   checksum: ({ root, slice }) => scanSlice(root, slice),
@@ -103,7 +107,7 @@ const tasks: Implementation = {
 
 let scanBuffer: Uint8Array | undefined;
 
-function fillSlice(root: string, buffer: Uint8Array, slice: PlacedSlice) {
+function fillSlice(root: string, buffer: Uint8Array, slice: SliceToRead) {
   const target = buffer.subarray(slice.position, slice.position + slice.length);
   return withFile(root, slice, (file) => {
     readFully(file, target, slice.offset);
@@ -136,7 +140,11 @@ function withIndex<T>(path: string, use: (index: ChecksumIndex) => T): T {
 }
 
 /** Opens a file for one task. Afterwards it must be the file that was listed. */
-function withFile(root: string, slice: FileSlice, use: (file: Deno.FsFile) => number) {
+function withFile(
+  root: string,
+  slice: Omit<FileSlice, "hash">,
+  use: (file: Deno.FsFile) => number,
+) {
   try {
     const file = fileOf(root, slice.location);
     using opened = openPlainFile(file);
