@@ -27,6 +27,7 @@ import type {
 import type { IndexKey } from "./checksum_index.ts";
 import { unpackFolders } from "./folders.ts";
 import { type FillRequest, LocalFiles } from "./local_files.ts";
+import { packSlices } from "./packed_slices.ts";
 import { Pool, type PoolOptions } from "./pool.ts";
 import { TIME_SET_ON_OPEN } from "./same_file.ts";
 import { fileOf } from "./stat.ts";
@@ -229,7 +230,8 @@ export class DiskSource implements FileSource, Disposable {
     const hash = slices[0]?.hash;
     const filled = reader && await this.#fillLocal({ length, slices, reader }, signal);
     if (filled) return filled;
-    const request = { root: this.#root, length, slices };
+    const device = this.#localDevices.get(hash);
+    const request = { root: this.#root, length, slices: packSlices(slices), device };
     return await this.#learnTimes(hash, this.#pool.run("fill", request, { hash, signal }));
   }
 

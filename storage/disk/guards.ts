@@ -132,7 +132,7 @@ function isAtRest(stat: Deno.FileInfo, now: number, strict: boolean) {
  * True if a directory has kept its time of change for so long that a change from now on gives it
  * another one. Nobody can set it back; the runtime tells it in whole seconds.
  */
-function isLongUnchanged({ ctime }: Deno.FileInfo, now: number) {
+export function isLongUnchanged({ ctime }: Deno.FileInfo, now: number): boolean {
   return ctime != null && now >= ctime.getTime() + 1000 + SETTLING_MS;
 }
 
@@ -150,8 +150,11 @@ export async function tellsNow(path: string): Promise<boolean> {
   return true;
 }
 
-/** Deno tells mtime in milliseconds and ctime, which nobody can set back, in seconds only. */
-function directoryState(stat: Deno.FileInfo) {
+/**
+ * Equal as long as a directory is the same and unchanged. Deno tells mtime in milliseconds and ctime,
+ * which nobody can set back, in seconds only.
+ */
+export function directoryState(stat: Deno.FileInfo): string {
   return `${stat.dev}:${stat.ino}:${mtimeOf(stat)}:${stat.ctime?.getTime()}`;
 }
 

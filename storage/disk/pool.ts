@@ -8,6 +8,7 @@
 import { LRUCache } from "lru-cache";
 import { StorageError } from "../errors.ts";
 import { entriesIn } from "../listing.ts";
+import type { LookRequest } from "./shared_looks.ts";
 import type { Walked } from "./walk.ts";
 import type { Answer, Call, Tasks } from "./worker.ts";
 
@@ -190,14 +191,29 @@ export class Pool implements Disposable {
         this.#hireForQueue();
         break;
       }
-      const [job] = this.#queue.splice(at, 1);
-      job.started = performance.now();
-      this.#busy.set(worker, job);
-      worker.postMessage(job.call);
+      this.#give(worker, this.#queue.splice(at, 1)[0]);
     }
     // Whatever waits now may have to wait for a thread that is held up: look again then.
     clearTimeout(this.#timer);
     if (this.#queue.length > 0) this.#timer = setTimeout(() => this.#dispatch(), this.#heldUpAfter);
+  }
+
+  #give(worker: Worker, job: Job) {
+    job.started = performance.now();
+    this.#busy.set(worker, job);
+    worker.postMessage(job.call);
+  }
+
+  /** Lets threads that have nothing to do help with the looks at a large folder. */
+  #help(request: LookRequest, { hash, background }: RunOptions = {}) {
+    if (this.#closed || background || this.#queue.length > 0) return;
+    for (const worker of this.#idle.splice(0)) {
+      const resolve = (more: unknown) => {
+        if (more) this.#help(request, { hash });
+      };
+      const call: Call = { task: "look", request };
+      this.#give(worker, { call, hash, started: 0, again: 0, resolve, reject: () => {} });
+    }
   }
 
   /**
@@ -276,6 +292,7 @@ export class Pool implements Disposable {
   }
 
   #settle(worker: Worker, answer: Answer) {
+    if ("help" in answer) return this.#help(answer.help, this.#busy.get(worker));
     const job = this.#take(worker);
     if (job) this.#learnPace(job);
     this.#starting.get(worker)?.();
@@ -294,7 +311,7 @@ export class Pool implements Disposable {
     else this.#slow.delete(hash);
   }
 
-  #answer(job: Job, answer: Exclude<Answer, { ready: true }>) {
+  #answer(job: Job, answer: Exclude<Answer, { ready: true } | { help: LookRequest }>) {
     if ("result" in answer) return job.resolve(answer.result);
     const { code, message } = answer;
     const isShort = code === "EMFILE" || code === "ENFILE";

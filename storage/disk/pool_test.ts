@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { makeTree } from "../../testing/tree.ts";
 import { StorageError } from "../errors.ts";
 import { DiskSource } from "./disk.ts";
+import { packSlices } from "./packed_slices.ts";
 import { Pool } from "./pool.ts";
 
 const HASH = "0123456789abcdef";
@@ -58,7 +59,7 @@ Deno.test("Pool: at most so many listings wait as it was told", async () => {
   const isBusy = (error: unknown) => error instanceof StorageError && error.code === "EBUSY";
   await assert.rejects(pool.run("list", request), isBusy);
   await assert.rejects(pool.run("directories", { root }), isBusy);
-  const fill = pool.run("fill", { root, length: 0, slices: [] }); // a download goes on
+  const fill = pool.run("fill", { root, length: 0, slices: packSlices([]) }); // a download goes on
   const filled = Promise.allSettled([fill]);
   pool[Symbol.dispose]();
   for (const { status } of [...await ended, ...await filled]) assert.equal(status, "rejected");

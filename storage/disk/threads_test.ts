@@ -2,7 +2,9 @@ import assert from "node:assert/strict";
 import { StorageError } from "../errors.ts";
 import type { FileSlice } from "../source.ts";
 import { DiskSource } from "./disk.ts";
+import { packSlices } from "./packed_slices.ts";
 import { Pool, type PoolOptions, type RunOptions } from "./pool.ts";
+import type { LookRequest } from "./shared_looks.ts";
 import type { Answer, Call } from "./worker.ts";
 
 type Listener = (event: MessageEvent<Answer>) => void;
@@ -33,6 +35,11 @@ class FakeThread {
   answer(answer: Answer = { result: null }) {
     this.isBusy = false;
     this.#say(answer);
+  }
+
+  /** Asks for help with what it is at */
+  ask(help: LookRequest) {
+    this.#say({ help });
   }
 
   #say(data: Answer) {
@@ -75,7 +82,9 @@ function setUp(options: PoolOptions) {
     /** Names of the folders that are read in by now, thread by thread */
     reading: () => threads.filter(({ isBusy }) => isBusy).map(({ calls }) => hashOf(calls.at(-1)!)),
     fill: (hash: string, options: RunOptions = {}) =>
-      heard(pool.run("fill", { root: hash, length: 0, slices: [] }, { hash, ...options })),
+      heard(
+        pool.run("fill", { root: hash, length: 0, slices: packSlices([]) }, { hash, ...options }),
+      ),
     list: (hash: string, options: RunOptions = {}) =>
       heard(pool.run("list", { root: "/", hash, selection: {} }, { hash, ...options })),
     scan: (hash: string) =>
@@ -148,6 +157,30 @@ Deno.test("Pool: scans, and what runs in the background, leave a thread to the o
   using single = setUp({ workers: 1 });
   single.scan("a");
   assert.deepEqual(single.reading(), ["a"], "a single thread has to do it all");
+});
+
+Deno.test("Pool: threads that have nothing to do help with a large folder, until there is something", async () => {
+  using setup = setUp({ workers: 3 });
+  const { threads } = setup;
+  const help: LookRequest = { directory: "/", names: "", memory: new SharedArrayBuffer(8) };
+  const tasks = () => threads.map(({ isBusy, calls }) => isBusy ? calls.at(-1)!.task : "none");
+  await Promise.all([setup.pool.start(), quiet()]);
+  const listed = setup.list("a");
+  const at = threads.findIndex(({ isBusy }) => isBusy);
+  const [first, second] = threads.filter((thread) => thread !== threads[at]);
+  threads[at].ask(help);
+  assert.deepEqual(tasks().toSorted(), ["list", "look", "look"]);
+  setup.fill("b");
+  first.answer({ result: true }); // there is more to look at
+  assert.equal(first.calls.at(-1)!.task, "fill", "others go first");
+  second.answer({ result: true });
+  assert.deepEqual(second.calls.map(({ task }) => task), ["look", "look"]);
+  second.answer({ result: false });
+  first.answer();
+  assert.deepEqual(tasks().toSorted(), ["list", "none", "none"]);
+  threads[at].answer({ result: "all" });
+  assert.equal(await listed, "all" as unknown);
+  assert.deepEqual(tasks(), ["none", "none", "none"]);
 });
 
 Deno.test("Pool: archives on slow disks leave a thread to the others", () => {

@@ -14,6 +14,7 @@ import { BadNames } from "./bad_names.ts";
 import { isOnLocalDisk } from "./file_system.ts";
 import { changing, Guards, tellsNow } from "./guards.ts";
 import { assertInUse, isSpelledSo, statRoot } from "./photos_folder.ts";
+import { type LookRequest, SharedLooks } from "./shared_looks.ts";
 import { fileOf, isExpected, statDirectory, statEntry, stateOf } from "./stat.ts";
 
 /** What goes in besides plain visible files. */
@@ -48,6 +49,9 @@ export interface WalkOptions {
   readonly device?: number;
 }
 
+/** Asks for help with the looks at a large folder, which may come or not. */
+export type AskForHelp = (request: LookRequest) => void;
+
 /** An archive as it was found. */
 export interface Walked {
   /** What it holds; null if there is no such archive. */
@@ -66,7 +70,10 @@ export interface Walked {
  * @throws {StorageError} `ENOROOT` if the photos folder is gone or its disk is not there, `EAGAIN` if
  * something is changing, and the system's code if something in the folder cannot be listed
  */
-export async function walkArchive(options: WalkOptions): Promise<Walked> {
+export async function walkArchive(
+  options: WalkOptions,
+  askForHelp?: AskForHelp,
+): Promise<Walked> {
   const { root, hash } = options;
   const now = Date.now();
   const rootStat = statRoot(root);
@@ -79,14 +86,15 @@ export async function walkArchive(options: WalkOptions): Promise<Walked> {
   const timeless = options.timeless === true && await tellsNow(join(root, hash));
   const guards = new Guards({ ...options, timeless });
   guards.addEntry({ location: hash, stat: own }, { location: "", stat: rootStat }, now);
-  const walk = new Walk(options, guards);
+  const localDevice = isOnLocalDisk(join(root, hash)) ? own.dev : undefined;
+  // On a disk that may hang, one thread is enough to be held up.
+  const walk = new Walk(options, guards, localDevice === undefined ? undefined : askForHelp);
   try {
     const packed = await gatherEntries({ hash, read: (folder) => walk.read(folder) });
     guards.assertUnchanged();
     walk.assertNames();
     const steady = !timeless;
     const listing = packed && { ...packed, steady, settled: packed.settled && steady };
-    const localDevice = isOnLocalDisk(join(root, hash)) ? own.dev : undefined;
     return { listing, device, localDevice };
   } catch (error) {
     if (error instanceof NoArchiveError) return { listing: null, device };
@@ -102,12 +110,14 @@ class Walk {
   readonly #root: string;
   readonly #selection: DiskSelection;
   readonly #guards: Guards;
+  readonly #askForHelp: AskForHelp | undefined;
   readonly #badNames = new BadNames();
 
-  constructor({ root, selection }: WalkOptions, guards: Guards) {
+  constructor({ root, selection }: WalkOptions, guards: Guards, askForHelp?: AskForHelp) {
     this.#root = root;
     this.#selection = selection;
     this.#guards = guards;
+    this.#askForHelp = askForHelp;
   }
 
   /** Every name could be opened. Last of all, so that the error counts the whole archive. */
@@ -138,15 +148,31 @@ class Walk {
   }
 
   async #children(folder: Folder) {
-    const directory = this.#fileOf(folder.location);
     const children: Child[] = [];
     const leftOut: string[] = [];
-    for (const original of await this.#names(folder)) {
-      const child = this.#child(folder, original, directory + sep + original);
-      if (child === "left out") leftOut.push(original);
+    const names = await this.#names(folder);
+    this.#looks(folder, names).forEach((child, i) => {
+      if (child === "left out") leftOut.push(names[i]);
       else if (child) children.push(child);
-    }
+    });
     return { children, leftOut };
+  }
+
+  /** Looks at the files and folders of these names. */
+  #looks(folder: Folder, names: readonly string[]) {
+    const directory = this.#fileOf(folder.location);
+    const look = (name: string) => this.#child(folder, name, directory + sep + name);
+    if (!this.#askForHelp || !SharedLooks.pays(names)) return names.map(look);
+    const shared = new SharedLooks(directory, names);
+    this.#askForHelp(shared.request);
+    const looks: (ReturnType<typeof look> | undefined)[] = names.map(() => undefined);
+    for (const row of shared.take()) looks[row] = look(names[row]);
+    return looks.map((own, row) => {
+      if (own !== undefined) return own;
+      const state = shared.seen(row);
+      if (!state) return look(names[row]);
+      return { original: names[row], isDirectory: false, state, target: null };
+    });
   }
 
   /** Names that the selection lets in. */

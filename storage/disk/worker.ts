@@ -10,11 +10,14 @@
 
 import { crc32 } from "node:zlib";
 import { codeOf, StorageError } from "../errors.ts";
-import type { FileSlice, FilledBuffer, PlacedSlice } from "../source.ts";
+import type { FileSlice, FilledBuffer } from "../source.ts";
+import { fillAtRest } from "./at_rest.ts";
 import { ChecksumIndex, type IndexKey, type IndexRow } from "./checksum_index.ts";
 import { type PackedFolders, packFolders } from "./folders.ts";
 import { assertSame, changed, openPlainFile } from "./same_file.ts";
+import { type PackedSlices, type SliceToRead, unpackSlices } from "./packed_slices.ts";
 import { datedFolders, listDirectories } from "./photos_folder.ts";
+import { helpLook, type LookRequest } from "./shared_looks.ts";
 import { fileOf } from "./stat.ts";
 import { walkArchive, type Walked, type WalkOptions } from "./walk.ts";
 
@@ -32,11 +35,15 @@ export interface Tasks {
   folders(request: { readonly root: string }): PackedFolders;
   /** The files of one archive. */
   list(request: WalkOptions): Walked;
+  /** Help with the looks at a large folder; true if there may be more to do. */
+  look(request: LookRequest): boolean;
   /** A new buffer of `length` bytes with slices read in. */
   fill(request: {
     readonly root: string;
     readonly length: number;
-    readonly slices: readonly PlacedSlice[];
+    readonly slices: PackedSlices;
+    /** The disk of this machine that the archive is on, if it is on one. */
+    readonly device?: number;
   }): FilledBuffer;
   /** The CRC-32 after a slice, which may be longer than any buffer. */
   checksum(request: { readonly root: string; readonly slice: FileSlice }): number;
@@ -57,9 +64,13 @@ export interface Call {
   readonly request: unknown;
 }
 
-/** The worker's answer: a result, or what went wrong. The first one only says that it is there. */
+/**
+ * The worker's answer: a result, or what went wrong. The first one only says that it is there, and one
+ * that asks for help is followed by the answer.
+ */
 export type Answer =
   | { readonly ready: true }
+  | { readonly help: LookRequest }
   | { readonly result: unknown }
   | { readonly code: string; readonly message: string };
 
@@ -74,10 +85,15 @@ type Implementation = {
 const tasks: Implementation = {
   directories: ({ root }) => listDirectories(root),
   folders: async ({ root }) => packFolders(datedFolders(root, await listDirectories(root))),
-  list: walkArchive,
-  fill: ({ root, length, slices }) => {
+  list: (request) => walkArchive(request, (help) => self.postMessage({ help } satisfies Answer)),
+  look: helpLook,
+  fill: ({ root, length, slices, device }) => {
     const buffer = new Uint8Array(length);
-    const checksums = slices.map((slice) => fillSlice(root, buffer, slice));
+    const files = unpackSlices(slices);
+    const atRest = device === undefined
+      ? null
+      : fillAtRest(buffer, { root, slices: files, device });
+    const checksums = atRest ?? files.map((slice) => fillSlice(root, buffer, slice));
     return { buffer, checksums };
   },
   checksum: ({ root, slice }) => scanSlice(root, slice),
@@ -91,7 +107,7 @@ const tasks: Implementation = {
 
 let scanBuffer: Uint8Array | undefined;
 
-function fillSlice(root: string, buffer: Uint8Array, slice: PlacedSlice) {
+function fillSlice(root: string, buffer: Uint8Array, slice: SliceToRead) {
   const target = buffer.subarray(slice.position, slice.position + slice.length);
   return withFile(root, slice, (file) => {
     readFully(file, target, slice.offset);
@@ -124,7 +140,11 @@ function withIndex<T>(path: string, use: (index: ChecksumIndex) => T): T {
 }
 
 /** Opens a file for one task. Afterwards it must be the file that was listed. */
-function withFile(root: string, slice: FileSlice, use: (file: Deno.FsFile) => number) {
+function withFile(
+  root: string,
+  slice: Omit<FileSlice, "hash">,
+  use: (file: Deno.FsFile) => number,
+) {
   try {
     const file = fileOf(root, slice.location);
     using opened = openPlainFile(file);

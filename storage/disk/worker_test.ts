@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { crc32 } from "node:zlib";
 import { makeTree, randomBytes } from "../../testing/tree.ts";
 import { identityOf } from "../listing.ts";
+import { packSlices } from "./packed_slices.ts";
 import type { Answer, Call } from "./worker.ts";
 import type { Walked } from "./walk.ts";
 
@@ -69,7 +70,7 @@ Deno.test("worker: buffers are handed over, not copied", async () => {
   const file = { hash: HASH, path: "a", location: `${HASH}/a`, identity, crc32: 0 };
 
   const slices = [{ ...file, offset: 10, length: 100, position: 5 }];
-  const filled = await ask("fill", { root, length: 200, slices });
+  const filled = await ask("fill", { root, length: 200, slices: packSlices(slices) });
   const { buffer, checksums } = resultOf<{ buffer: Uint8Array; checksums: number[] }>(filled);
   assert.deepEqual(filled.transfer, [buffer.buffer]);
   assert.deepEqual(buffer.subarray(5, 105), content.subarray(10, 110));
@@ -97,7 +98,11 @@ Deno.test("worker: failures have a code, and no path of the disk", async () => {
   const file = { hash: HASH, path: "in/b", location: `${HASH}/b`, identity: "1:2:3:4", crc32: 0 };
   const slice = { ...file, offset: 0, length: 1, position: 0 };
   const message = "read file: ENOENT: in/b";
-  for (const [task, request] of [["fill", { slices: [slice] }], ["checksum", { slice }]] as const) {
+  for (
+    const [task, request] of [["fill", { slices: packSlices([slice]) }], ["checksum", {
+      slice,
+    }]] as const
+  ) {
     const { answer, transfer } = await ask(task, { root, length: 1, ...request });
     assert.deepEqual([answer, transfer], [{ code: "ENOENT", message }, []]);
   }
