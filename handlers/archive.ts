@@ -56,6 +56,7 @@ export async function archive(
   hash: string,
   options: ArchiveOptions,
 ): Promise<Response | null> {
+  const asked = performance.now();
   using client = watchClient(request);
   const listing = await options.settling.list(hash, client.signal);
   if (!listing) return null;
@@ -93,7 +94,7 @@ export async function archive(
   taken.use(memory.countShared(listing, listing.memory));
   const { etag } = validators;
   const download = { hash, etag, size: prepared.size, start: range?.start ?? 0, length };
-  const body = observedBody(stream, download, { ...options, taken });
+  const body = observedBody(stream, download, { ...options, asked, taken });
   return new Response(body, { status: range ? 206 : 200, headers });
 }
 
@@ -101,9 +102,9 @@ export async function archive(
 function observedBody(
   stream: ArchiveBody,
   download: Download,
-  options: ArchiveOptions & { readonly taken: Disposable },
+  options: ArchiveOptions & { readonly asked: number; readonly taken: Disposable },
 ) {
-  const { observer, delay, release, signal, taken } = options;
+  const { observer, delay, release, signal, asked, taken } = options;
   observer.started(download);
   return watchBody(stream, {
     length: download.length,
@@ -111,6 +112,7 @@ function observedBody(
     chunkSize: delay ? DELAYED_CHUNK_BYTES : undefined,
     release,
     signal,
+    onFirstByte: () => observer.firstByte?.(download, (performance.now() - asked) / 1000),
     onProgress: (bytes) => observer.progressed(download, bytes),
     onEnd: ({ elapsed, ...end }) => {
       taken[Symbol.dispose]();

@@ -39,6 +39,8 @@ export interface BodyOptions {
   readonly release?: boolean;
   /** Fails the download when it aborts. */
   readonly signal?: AbortSignal;
+  /** Called once, when the first byte is handed to the connection. */
+  readonly onFirstByte?: () => void;
   /** Called with the bytes so far, at most once a second. */
   readonly onProgress?: (bytes: number) => void;
   /** Called once, at the end. */
@@ -99,6 +101,7 @@ export function watchBody(
       release();
       passedOn = chunk;
       for (const piece of pieces(chunk, chunkSize)) {
+        if (bytes === 0) options.onFirstByte?.();
         bytes += piece.length;
         controller.enqueue(piece);
         report();
