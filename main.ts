@@ -21,10 +21,17 @@ import { longestBuffer } from "./handlers/archive.ts";
 import { type Config, ConfigError, type Invocation, readConfig } from "./lib/config.ts";
 import { configureLog, describeError, log, redact } from "./lib/log.ts";
 import { MemoryBudget } from "./lib/memory_budget.ts";
+import { createMetrics } from "./observe/metrics.ts";
 import { readCertificate } from "./process/certificate.ts";
 import { DescriptorReserve } from "./process/descriptors.ts";
 import { MAX_SHARED_BYTES } from "./engines/pace.ts";
-import { defaultBudget, memoryFacts, MemoryWatch } from "./process/memory.ts";
+import {
+  defaultBudget,
+  type MemoryFacts,
+  memoryFacts,
+  memoryLimit,
+  MemoryWatch,
+} from "./process/memory.ts";
 import { misspeltVariables, readCommit, readDotenv, readVariable } from "./process/environment.ts";
 import { StartError } from "./process/listen.ts";
 import {
@@ -112,7 +119,7 @@ async function runCommand(command: Command): Promise<number> {
       checkConfigCommand(config);
       return 0;
     case "serve":
-      return await serve({ config, source, descriptors, memory });
+      return await serve({ config, source, descriptors, memory, facts });
     case "warm":
       return await warmCommand({ config, source, hashes: command.hashes });
     case "verify":
@@ -126,6 +133,7 @@ interface Parts {
   readonly source: DiskSource;
   readonly descriptors: DescriptorReserve;
   readonly memory: MemoryBudget;
+  readonly facts: MemoryFacts;
 }
 
 /** Files that the service would refuse are refused here too. */
@@ -133,18 +141,35 @@ async function checkCertificate({ tlsCert: cert, tlsKey: key }: Config) {
   if (cert !== undefined && key !== undefined) await readCertificate({ cert, key });
 }
 
-async function serve({ config, source, descriptors, memory }: Parts) {
-  const engine = await createEngine(config, source, memory);
+async function serve({ config, source, descriptors, memory, facts }: Parts) {
+  const checksums = config.engine === "store" ? createChecksums(source, memory) : undefined;
+  const engine = checksums
+    ? createStore({ config, source, memory, checksums })
+    : await createZipEngine(config, source);
+  using metrics = createMetrics({
+    engine: config.engine,
+    build: { version: project.version, commit: await readCommit() || "unknown" },
+    memoryLimit: memoryLimit(facts),
+    budget: memory,
+    source: () => source.stats(),
+    checksums: checksums && (() => checksums.stats()),
+  });
   await source.start();
-  return await serveCommand({ config, source, engine, descriptors, memory });
+  return await serveCommand({ config, source, engine, metrics, descriptors, memory });
 }
 
-async function createEngine(config: Config, source: DiskSource, memory: MemoryBudget) {
-  if (config.engine === "zip") return await createZipEngine(config, source);
+function createChecksums(source: DiskSource, memory: MemoryBudget): Checksums {
   const onKeepFailure = (error: unknown) =>
     log.warn("going on without the file of --checksums: {why}", { why: describeError(error) });
   const maxBytes = Math.min(memory.limit / CHECKSUMS_SHARE, MAX_CHECKSUMS_BYTES);
-  const checksums = new Checksums(source, { onKeepFailure, maxBytes });
+  return new Checksums(source, { onKeepFailure, maxBytes });
+}
+
+interface StoreParts extends Pick<Parts, "config" | "source" | "memory"> {
+  readonly checksums: Checksums;
+}
+
+function createStore({ config, source, memory, checksums }: StoreParts) {
   const maxBuffer = longestBuffer(config);
   const sharedBuffers = Math.min(memory.limit / BUFFERS_SHARE, MAX_SHARED_BYTES);
   return createStoreEngine({ source, checksums, maxBuffer, sharedBuffers });

@@ -5,10 +5,13 @@
  */
 
 import type { Engine } from "../engines/engine.ts";
+import { health } from "../handlers/health.ts";
+import { createWatchHandler, metrics as metricsRoute } from "../handlers/metrics.ts";
 import { createHandler } from "../handlers/mod.ts";
 import type { Config } from "../lib/config.ts";
 import { describeError, log, redact } from "../lib/log.ts";
 import { logAnswers, logDownloads } from "../observe/log.ts";
+import type { Metrics } from "../observe/metrics.ts";
 import { tellAll } from "../observe/observer.ts";
 import type { MemoryBudget } from "../lib/memory_budget.ts";
 import type { DescriptorReserve } from "../process/descriptors.ts";
@@ -33,6 +36,8 @@ export interface ServeOptions {
   readonly source: FileSource;
   /** Makes the archives. */
   readonly engine: Engine;
+  /** Counts what is served. @default nothing is counted */
+  readonly metrics?: Metrics;
   /** What clients may not take. @default nothing */
   readonly descriptors?: DescriptorReserve;
   /** What requests count against. @default unlimited */
@@ -41,7 +46,7 @@ export interface ServeOptions {
 
 /** Serves until a signal says to stop. The exit code is 1 if a second one said to stop at once. */
 export async function serveCommand(options: ServeOptions): Promise<number> {
-  const { config, source, engine, descriptors, memory } = options;
+  const { config, source, engine, metrics, descriptors, memory } = options;
   catchStrayErrors();
   const stopping = new AbortController();
   const search = new AbortController();
@@ -51,13 +56,15 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
     source,
     engine,
     memory,
-    observer: tellAll([logDownloads(), logAnswers()]),
+    metrics,
+    observer: tellAll([logDownloads(), logAnswers(), ...metrics ? [metrics.observer] : []]),
     release: true,
     signal: stopping.signal,
     admit: (ended) => descriptors?.admit(ended) ?? true,
   });
   await warnOfNames(source);
   const tls = await readTls(config);
+  const watched = metrics && await listenForWatchers(config, metrics);
   const listening = await listen(
     { ...config, certificate: tls?.certificate, descriptors },
     handler,
@@ -73,6 +80,7 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
       search.abort();
       await listening.stop({ grace: config.shutdownTimeout * 1000, cut });
       await closeEngine();
+      await watched?.stop({ grace: 0, cut: () => {} });
       end(0);
     },
     further: () => {
@@ -85,6 +93,22 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
   warnOfBrokenArchives({ source, signal: search.signal });
   if (tls) watchRenewal(tls, { listening, signal: search.signal });
   return await ended;
+}
+
+/** The address of its own at which programs watch the service, if there is to be one. */
+async function listenForWatchers(
+  config: Config,
+  metrics: Metrics,
+): Promise<Listening | undefined> {
+  if (!config.metrics) return undefined;
+  const routes = {
+    "/metrics": (request: Request) => metricsRoute(request, metrics),
+    "/healthz": health,
+  };
+  const address = { ...config.metrics, option: "--metrics" };
+  const listening = await listen(address, createWatchHandler(routes));
+  console.log(`Metrics at ${listening.url}metrics`);
+  return listening;
 }
 
 /** The certificate to serve with, null for plain HTTP. */

@@ -95,6 +95,7 @@ export async function archive(
   hash: string,
   options: ArchiveOptions,
 ): Promise<Response | null> {
+  const asked = performance.now();
   using client = watchClient(request);
   const listing = await options.settling.list(hash, client.signal);
   if (!listing) return null;
@@ -132,7 +133,7 @@ export async function archive(
   taken.use(memory.countShared(listing, listing.memory));
   const { etag } = validators;
   const download = { hash, etag, size: prepared.size, start: range?.start ?? 0, length };
-  const body = observedBody(stream, download, { ...options, taken });
+  const body = observedBody(stream, download, { ...options, asked, taken });
   return new Response(body, { status: range ? 206 : 200, headers });
 }
 
@@ -140,10 +141,10 @@ export async function archive(
 function observedBody(
   stream: ArchiveBody,
   download: Download,
-  options: ArchiveOptions & { readonly taken: Disposable },
+  options: ArchiveOptions & { readonly asked: number; readonly taken: Disposable },
 ) {
   const { observer, delay, limitRate, totalRate, stallTimeout } = options;
-  const { release, signal, taken } = options;
+  const { release, signal, asked, taken } = options;
   const limits = limitRate ? [new RateLimit(limitRate)] : [];
   if (totalRate) limits.push(totalRate);
   observer.started(download);
@@ -155,6 +156,7 @@ function observedBody(
     stallTimeout,
     release,
     signal,
+    onFirstByte: () => observer.firstByte?.(download, (performance.now() - asked) / 1000),
     onProgress: (bytes) => observer.progressed(download, bytes),
     onEnd: ({ elapsed, ...end }) => {
       taken[Symbol.dispose]();

@@ -30,6 +30,7 @@ import { archive, type ArchiveOptions } from "./archive.ts";
 import { health } from "./health.ts";
 import { createHome, type Home, type HomeOptions } from "./home.ts";
 import { manifest } from "./manifest.ts";
+import { localMetrics, type MetricsSource } from "./metrics.ts";
 
 /** What all routes together need. */
 export interface HandlerOptions
@@ -44,6 +45,8 @@ export interface HandlerOptions
   readonly settle?: number;
   /** Bytes per second for all downloads together, 0 for no limit. @default 0 */
   readonly limitRateTotal?: number;
+  /** Tells figures to whoever asks on this machine. @default nobody is told */
+  readonly metrics?: MetricsSource;
   /**
    * Asked once a request, with what settles when it is over: false if it should not be served now.
    *
@@ -55,12 +58,20 @@ export interface HandlerOptions
 /** The same, with what is made of them once for all requests. */
 interface Site extends ArchiveOptions {
   readonly home: Home;
+  readonly metrics?: MetricsSource;
 }
 
 /** The signature that `Deno.serve` wants. */
 export type Handler = (request: Request, info: Deno.ServeHandlerInfo) => Promise<Response>;
 
 const ARCHIVE = /^\/archive\/([^/]+)(\/?)$/;
+
+/** What an observer calls the paths that are no archive's. */
+const ROUTE_NAMES: Readonly<Record<string, Answer["route"]>> = {
+  "/": "list",
+  "/healthz": "health",
+  "/metrics": "metrics",
+};
 
 /** Nobody sees this status: nginx logs the same one for a client that has left. */
 const CLIENT_LEFT = 499;
@@ -85,8 +96,14 @@ export function createHandler(options: HandlerOptions): Handler {
   };
   const isWithinLimit = limitConnections();
   const respond = async (request: Request, info: Deno.ServeHandlerInfo) => {
-    if (!isWithinLimit(info)) return tooManyResponse();
-    if (!isAdmitted(request, info, options)) return refusal(request);
+    if (!isWithinLimit(info)) {
+      options.observer.refused?.("connection");
+      return tooManyResponse();
+    }
+    if (!isAdmitted(request, info, options)) {
+      options.observer.refused?.("descriptors");
+      return refusal(request);
+    }
     const peer = "hostname" in info.remoteAddr ? info.remoteAddr.hostname : "";
     return await answer(request, peer, site);
   };
@@ -108,6 +125,7 @@ async function answer(request: Request, peer: string, site: Site) {
   } catch (error) {
     if (error instanceof ClientLeftError) return new Response(null, { status: CLIENT_LEFT });
     if (isStopping(error, site)) return errorResponse(request, 503);
+    if (error instanceof MemoryBudgetError) site.observer.refused?.("memory");
     if (isUnsettled(error)) return unsettledResponse(request);
     const status = statusOf(error);
     const [, hash] = ARCHIVE.exec(target.path) ?? [];
@@ -129,6 +147,7 @@ function route(
 ): Response | null | Promise<Response | null> {
   if (path === "/") return site.home(request, { query, peer });
   if (path === "/healthz") return health();
+  if (path === "/metrics") return localMetrics(request, peer, site.metrics);
   const [, hash = "", slash] = ARCHIVE.exec(path) ?? [];
   if (!isHash(hash)) return null;
   // Without a look at the disk: otherwise the redirect would tell which folders there are.
@@ -162,8 +181,7 @@ function summaryOf({ method, url, headers }: Request, { status }: Response): Ans
     const route = hasParameter(query, "manifest") ? "manifest" : "archive";
     return { route, method, status, hash };
   }
-  const route = path === "/" ? "list" : path === "/healthz" ? "health" : "other";
-  return { route, method, status };
+  return { route: Object.hasOwn(ROUTE_NAMES, path) ? ROUTE_NAMES[path] : "other", method, status };
 }
 
 /** A look at the health is always let in: it costs nothing, and someone might restart the service. */

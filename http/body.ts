@@ -49,6 +49,8 @@ export interface BodyOptions {
   readonly release?: boolean;
   /** Fails the download when it aborts. */
   readonly signal?: AbortSignal;
+  /** Called once, when the first byte is handed to the connection. */
+  readonly onFirstByte?: () => void;
   /** Called with the bytes so far, at most once a second. */
   readonly onProgress?: (bytes: number) => void;
   /** Called once, at the end. */
@@ -122,6 +124,7 @@ export function watchBody(
       if (piece.length === 0) return;
       // Each wait rejects when the client leaves, which ends this transform as well.
       for (const limit of limits) await limit.take(piece.length, left.signal);
+      if (bytes === 0) options.onFirstByte?.();
       bytes += piece.length;
       controller.enqueue(piece);
       report();

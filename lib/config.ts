@@ -25,6 +25,8 @@ export interface Config {
   readonly port: number;
   /** Unix socket to listen on instead of an address and port; undefined for none. */
   readonly unix?: string;
+  /** Address for those who may see how the service fares; undefined for none of its own. */
+  readonly metrics?: { readonly hostname: string; readonly port: number };
   /** File with the TLS certificate and its chain; undefined for plain HTTP. */
   readonly tlsCert?: string;
   /** File with the private key of the certificate. */
@@ -173,6 +175,13 @@ const OPTIONS = {
     description: "listen on this Unix socket instead of an address and port",
     allowed: "a path",
     parse: (text: string) => text,
+  },
+  metrics: {
+    flags: "--metrics <host:port>",
+    variable: "ZIPFERRY_METRICS",
+    description: "serve /metrics for Prometheus at this address too, which should not be public",
+    allowed: "HOST:PORT, such as 127.0.0.1:9464 or [::1]:9464",
+    parse: parseAddress,
   },
   tlsCert: {
     flags: "--tls-cert <file>",
@@ -334,7 +343,15 @@ const OPTIONS = {
 type Key = keyof typeof OPTIONS;
 type Parsed<K extends Key> = Exclude<ReturnType<(typeof OPTIONS)[K]["parse"]>, undefined>;
 /** What may be left out, and has no default. */
-type Optional = "unix" | "tlsCert" | "tlsKey" | "hsts" | "delay" | "memory" | "checksums";
+type Optional =
+  | "unix"
+  | "metrics"
+  | "tlsCert"
+  | "tlsKey"
+  | "hsts"
+  | "delay"
+  | "memory"
+  | "checksums";
 type Values =
   & { [K in Exclude<Key, Optional>]: Parsed<K> }
   & { readonly [K in Optional]?: Parsed<K> };
@@ -698,6 +715,13 @@ function parseRate(text: string): number | undefined {
 
 function wholeNumber(max: number) {
   return (text: string) => /^\d{1,5}$/.test(text) && Number(text) <= max ? Number(text) : undefined;
+}
+
+/** A host and a port; an IPv6 address is in brackets, as in a URL. */
+function parseAddress(text: string): { hostname: string; port: number } | undefined {
+  const [, ipv6, name, digits] = /^(?:\[([\da-f:.]+)\]|([\w.-]+)):(\d+)$/i.exec(text) ?? [];
+  const port = digits === undefined ? undefined : wholeNumber(65535)(digits);
+  return port === undefined ? undefined : { hostname: ipv6 ?? name, port };
 }
 
 function oneOf<T extends string>(...allowed: readonly T[]) {

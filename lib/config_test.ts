@@ -14,6 +14,7 @@ const DEFAULTS: Config = {
   hostname: "127.0.0.1",
   port: 8080,
   unix: undefined,
+  metrics: undefined,
   tlsCert: undefined,
   tlsKey: undefined,
   hsts: undefined,
@@ -97,6 +98,16 @@ Deno.test("readConfig(): a flag wins over a variable, a variable over .env, .env
       [["on", true], ["OFF", false], ["TRUE", true]],
     ],
     ["unix", "--unix", "ZIPFERRY_UNIX", [["a", "a"], ["/b", "/b"], ["c", "c"]]],
+    [
+      "metrics",
+      "--metrics",
+      "ZIPFERRY_METRICS",
+      [
+        ["127.0.0.1:9464", { hostname: "127.0.0.1", port: 9464 }],
+        ["[::1]:0", { hostname: "::1", port: 0 }],
+        ["metrics.example.org:65535", { hostname: "metrics.example.org", port: 65535 }],
+      ],
+    ],
     ["memory", "--memory", "ZIPFERRY_MEMORY", [["64M", 2 ** 26], ["2GiB", 2 ** 31], [
       "1g",
       2 ** 30,
@@ -269,6 +280,22 @@ Deno.test("readConfig(): a value that is not allowed is named, with its option a
   const rate = "0 for no limit, or bytes per second from 1000 up, such as 500K, 2.5M or 10MB " +
     "(K, M and G are powers of 1024)";
   const cases: [string, string, string[], string][] = [ // flag, variable, values, what is allowed
+    [
+      "--metrics",
+      "ZIPFERRY_METRICS",
+      [
+        "9464",
+        ":9464",
+        "127.0.0.1",
+        "127.0.0.1:",
+        "::1:9464",
+        "[::1]",
+        "h:65536",
+        "h:-1",
+        "http://h:1",
+      ],
+      "HOST:PORT, such as 127.0.0.1:9464 or [::1]:9464",
+    ],
     ["--port", "PORT", ["-1", "65536", "99999999999", "80.5", "0x50", "1e3", "http"], port],
     ["--level", "ZIPFERRY_LEVEL", ["-1", "10", "1.5", "max"], "a whole number from 0 to 9"],
     [

@@ -24,12 +24,17 @@ export function logAnswers(): Observer {
   return { answered: logAnswer, started: () => {}, progressed: () => {}, ended: () => {} };
 }
 
-/** Downloads have lines of their own, and a line for each look at the health says nothing. */
+/** Downloads have lines of their own, and a line for each look of a program says nothing. */
 function logAnswer({ route, method, status, hash }: Answer) {
   const isDownload = route === "archive" && method === "GET" && (status === 200 || status === 206);
-  if (isDownload || route === "health" && status === 200) return;
+  if (isDownload || isLook(route) && status === 200) return;
   const archive = hash === undefined ? {} : { archive: redact(hash) };
   log.info("answered {status}", { status, ...archive, route, method: knownMethod(method) });
+}
+
+/** What a program asks for again and again. */
+function isLook(route: Answer["route"]) {
+  return route === "health" || route === "metrics";
 }
 
 /** Anybody may send any word. */

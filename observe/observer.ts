@@ -34,10 +34,13 @@ export interface DownloadEnd {
   readonly seconds: number;
 }
 
+/** What can be asked for. */
+export const ROUTES = ["archive", "manifest", "list", "health", "metrics", "other"] as const;
+
 /** An answer to a request: to each, whether a download begins with it or not. */
 export interface Answer {
   /** What was asked for. */
-  readonly route: "archive" | "manifest" | "list" | "health" | "other";
+  readonly route: (typeof ROUTES)[number];
   /** Method of the request, as it came. */
   readonly method: string;
   /** Status of the answer. */
@@ -46,12 +49,35 @@ export interface Answer {
   readonly hash?: string;
 }
 
+/** Why a request was refused before anything was done for it. */
+export type Refusal = (typeof REFUSALS)[number];
+
+/** All reasons there are: what counts by them has a bound. */
+export const REFUSALS = [
+  /** As many downloads are under way as there may be. */
+  "downloads",
+  /** One client has as many downloads under way as it may have. */
+  "client",
+  /** Too many requests that are no downloads are under way. */
+  "requests",
+  /** One connection has as many requests under way as it may have. */
+  "connection",
+  /** File descriptors are short. */
+  "descriptors",
+  /** There is no memory for it. */
+  "memory",
+] as const;
+
 /** What is told of downloads. No method may throw or wait: it is called between two chunks. */
 export interface Observer {
   /** A request was answered: for an archive this comes after `started`. Never told of its path. */
   answered?(answer: Answer): void;
+  /** A request gets 429 or 503 since there is no room for it; nothing was listed or opened. */
+  refused?(reason: Refusal): void;
   /** The status is chosen, and no byte is sent yet. */
   started(download: Download): void;
+  /** The first byte was handed to the connection, this many seconds after the request came. */
+  firstByte?(download: Download, seconds: number): void;
   /** This many bytes were handed to the connection so far. Called at most once a second. */
   progressed(download: Download, bytes: number): void;
   /** Called once, whatever becomes of the download. */
@@ -62,7 +88,10 @@ export interface Observer {
 export function tellAll(listeners: readonly Observer[]): Observer {
   return {
     answered: (answer) => listeners.forEach((listener) => listener.answered?.(answer)),
+    refused: (reason) => listeners.forEach((listener) => listener.refused?.(reason)),
     started: (download) => listeners.forEach((listener) => listener.started(download)),
+    firstByte: (download, seconds) =>
+      listeners.forEach((listener) => listener.firstByte?.(download, seconds)),
     progressed: (download, bytes) =>
       listeners.forEach((listener) => listener.progressed(download, bytes)),
     ended: (download, end) => listeners.forEach((listener) => listener.ended(download, end)),

@@ -33,6 +33,19 @@ Deno.test("tellAll() tells each listener everything, in turn", () => {
   ]);
 });
 
+Deno.test("tellAll() tells of a refusal and a first byte those who want to know", () => {
+  const told: unknown[][] = [];
+  const quiet = { started() {}, progressed() {}, ended() {} };
+  const all = tellAll([quiet, {
+    ...quiet,
+    refused: (...args) => told.push(args),
+    firstByte: (...args) => told.push(args),
+  }]);
+  all.refused?.("memory");
+  all.firstByte?.(DOWNLOAD, 0.5);
+  assert.deepEqual(told, [["memory"], [DOWNLOAD, 0.5]]);
+});
+
 Deno.test("logDownloads() logs each step, and failures as errors, without the hash", () => {
   using log = captureLog();
   const observer = logDownloads();
@@ -74,6 +87,7 @@ Deno.test("logAnswers() logs what is no download, without hash, path or strange 
     { route: "archive", method: "GET", status: 200, hash }, // a download has its own lines
     { route: "archive", method: "GET", status: 206, hash },
     { route: "health", method: "GET", status: 200 },
+    { route: "metrics", method: "GET", status: 200 },
     { route: "archive", method: "HEAD", status: 200, hash },
     { route: "archive", method: "GET", status: 404, hash },
     { route: "manifest", method: "GET", status: 200, hash },

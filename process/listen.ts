@@ -35,6 +35,8 @@ export interface Address {
   readonly port: number;
   /** Unix socket to listen on instead, undefined for none. */
   readonly unix?: string;
+  /** The option that chooses the address. @default several do, the message names the right one */
+  readonly option?: string;
   /** Speak HTTPS with this certificate. @default plain HTTP */
   readonly certificate?: Certificate;
   /** What clients may not take. @default nothing */
@@ -79,7 +81,7 @@ type Server = Deno.HttpServer<Deno.NetAddr | Deno.UnixAddr>;
  * @throws {ConfigError} if something else than a socket is where the Unix socket is to be
  */
 export async function listen(
-  { hostname, port, unix, certificate, descriptors }: Address,
+  { hostname, port, unix, option, certificate, descriptors }: Address,
   handler: Deno.ServeHandler<Deno.Addr>,
 ): Promise<Listening> {
   const options = {
@@ -93,7 +95,7 @@ export async function listen(
       ? Deno.serve({ ...options, path: unix }, handler)
       : Deno.serve({ ...options, hostname, port, ...pemOf(certificate) }, handler);
   if (unix) await removeStaleSocket(unix);
-  const server = firstServer(() => open(port, certificate), { hostname, port, unix });
+  const server = firstServer(() => open(port, certificate), { hostname, port, unix, option });
   const { addr } = server;
   let [proven, newest] = [certificate, certificate];
   const reopen = async () => {
@@ -277,12 +279,12 @@ function lstat(path: string): Deno.FileInfo | null {
   }
 }
 
-function firstServer(open: () => Server, { hostname, port, unix }: Address): Server {
+function firstServer(open: () => Server, { hostname, port, unix, option }: Address): Server {
   try {
     return open();
   } catch (error) {
     const where = unix ? JSON.stringify(unix) : `${bracketed(hostname)}:${port}`;
-    throw new StartError(`listen: ${where}: ${reasonOf(error)}`);
+    throw new StartError(`listen: ${where}: ${reasonOf(error, option)}`);
   }
 }
 
@@ -298,18 +300,19 @@ function isOutOfFiles(error: unknown) {
 }
 
 /** Why an address cannot be had, and which option chooses another one. */
-function reasonOf(error: unknown): string {
+function reasonOf(error: unknown, option?: string): string {
   const { AddrInUse, AddrNotAvailable, PermissionDenied, NotFound } = Deno.errors;
-  if (error instanceof AddrInUse) return "address already in use; choose another port by --port";
+  const [byPort, byName] = [option ?? "--port", option ?? "--hostname"];
+  if (error instanceof AddrInUse) return `address already in use; choose another port by ${byPort}`;
   if (error instanceof AddrNotAvailable) {
-    return "this machine has no such address; choose another one by --hostname";
+    return `this machine has no such address; choose another one by ${byName}`;
   }
   if (error instanceof PermissionDenied) {
-    return "not permitted; ports below 1024 may need privileges, choose another one by --port";
+    return `not permitted; ports below 1024 may need privileges, choose another one by ${byPort}`;
   }
   if (error instanceof NotFound) return "there is no such folder; choose another path by --unix";
   const why = describeError(error);
-  return /lookup address/.test(why) ? `${why}; choose another address by --hostname` : why;
+  return /lookup address/.test(why) ? `${why}; choose another address by ${byName}` : why;
 }
 
 function urlOf(addr: Deno.NetAddr | Deno.UnixAddr, scheme: "http" | "https") {
@@ -317,7 +320,8 @@ function urlOf(addr: Deno.NetAddr | Deno.UnixAddr, scheme: "http" | "https") {
   return `${scheme}://${bracketed(addr.hostname)}:${addr.port}/`;
 }
 
-function bracketed(hostname: string) {
+/** A host as a URL has it. */
+export function bracketed(hostname: string): string {
   return hostname.includes(":") ? `[${hostname}]` : hostname;
 }
 

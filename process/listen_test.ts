@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { listen, StartError } from "./listen.ts";
+import { type Address, listen, StartError } from "./listen.ts";
 
 const HERE = "127.0.0.1";
 
@@ -8,7 +8,7 @@ function answer() {
 }
 
 /** What a refused address is answered with */
-async function refusal(address: { hostname: string; port: number }): Promise<string> {
+async function refusal(address: Address): Promise<string> {
   try {
     const { stop } = await listen(address, answer);
     await stop({ grace: 0, cut: () => {} });
@@ -25,6 +25,14 @@ Deno.test("listen() names the address that it cannot have, and the option for an
   assert.equal(
     await refusal({ hostname: HERE, port }),
     `listen: ${HERE}:${port}: address already in use; choose another port by --port`,
+  );
+  assert.equal(
+    await refusal({ hostname: HERE, port, option: "--metrics" }),
+    `listen: ${HERE}:${port}: address already in use; choose another port by --metrics`,
+  );
+  assert.match(
+    await refusal({ hostname: "nowhere.invalid", port: 0, option: "--metrics" }),
+    /--metrics$/,
   );
   assert.match(
     await refusal({ hostname: "192.0.2.1", port: 0 }), // of no machine, RFC 5737

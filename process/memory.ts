@@ -42,6 +42,12 @@ export function defaultBudget({ constrained, total, heap }: MemoryFacts): number
   return Math.floor(Math.min(there, heap) * SHARE);
 }
 
+/** Memory of the container or the machine, whichever is less, in bytes; null if that is not known. */
+export function memoryLimit({ constrained, total }: MemoryFacts): number | null {
+  const known = Math.min(constrained, total ?? Infinity);
+  return known < 2 ** 60 ? known : null;
+}
+
 /** So much of the memory that is there is not touched: for the system's own buffers. */
 const SPARE = 1 / 8;
 

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { until } from "../testing/process.ts";
-import { defaultBudget, memoryFacts, MemoryWatch } from "./memory.ts";
+import { defaultBudget, memoryFacts, memoryLimit, MemoryWatch } from "./memory.ts";
 
 const MIB = 1 << 20;
 const GIB = 1 << 30;
@@ -15,6 +15,13 @@ Deno.test("defaultBudget() is half of the least of what there is", () => {
     [{ constrained: 2 ** 63, total: undefined, heap }, 256 * MIB],
   ] as const;
   for (const [facts, expected] of cases) assert.equal(defaultBudget(facts), expected);
+});
+
+Deno.test("memoryLimit() is what the container or the machine has, if that is known", () => {
+  const heap = GIB;
+  assert.equal(memoryLimit({ constrained: 256 * MIB, total: 8 * GIB, heap }), 256 * MIB);
+  assert.equal(memoryLimit({ constrained: 2 ** 63, total: GIB, heap }), GIB);
+  assert.equal(memoryLimit({ constrained: Infinity, heap }), null);
 });
 
 Deno.test("memoryFacts() are those of this machine", () => {

@@ -5,6 +5,7 @@
  */
 
 import { type Config, ConfigError } from "../lib/config.ts";
+import { bracketed } from "./listen.ts";
 
 /** A permission, and the flag of `deno run` that grants it. */
 export interface NeededPermission {
@@ -26,10 +27,11 @@ export function write(path: string): NeededPermission {
 
 /** What the settings need, but for what only an engine needs. */
 export function permissionsFor(config: Config): NeededPermission[] {
-  const { folder, hostname, port, unix, tlsCert, tlsKey, checksums } = config;
+  const { folder, hostname, port, unix, metrics, tlsCert, tlsKey, checksums } = config;
   const needed = [read(folder)];
   if (unix) needed.push(read(unix), write(unix));
-  else needed.push(net(`${hostname}:${port}`));
+  else needed.push(net(hostname, port));
+  if (metrics) needed.push(net(metrics.hostname, metrics.port));
   for (const file of [tlsCert, tlsKey]) if (file) needed.push(read(file));
   if (checksums) needed.push(write(checksums));
   return needed;
@@ -55,6 +57,7 @@ export async function dropPermissions({ checksums, unix }: Config): Promise<void
   if (!checksums && !unix) await Deno.permissions.revoke({ name: "write" });
 }
 
-function net(host: string): NeededPermission {
+function net(hostname: string, port: number): NeededPermission {
+  const host = `${bracketed(hostname)}:${port}`;
   return { descriptor: { name: "net", host }, flag: `--allow-net=${host}` };
 }

@@ -1,6 +1,8 @@
 import assert from "node:assert/strict";
+import type { Config } from "../lib/config.ts";
 import { start } from "../testing/process.ts";
 import { makeTree } from "../testing/tree.ts";
+import { permissionsFor } from "./permissions.ts";
 
 const HASH = "0f6a3c92b7d14e58a9c07e21fb35d846";
 
@@ -27,4 +29,13 @@ Deno.test("the program gives the permission to write back, unless it has to writ
     assert.match(program.stderr(), expected, args.join(" "));
     assert.match(program.stderr(), /^read: granted$/m);
   }
+});
+
+Deno.test("permissionsFor() names an address of IPv6 as the runtime reads it", async () => {
+  const config = { folder: "photos", hostname: "::1", port: 18080 } as Config;
+  const metrics = { hostname: "::1", port: 19464 };
+  const needed = permissionsFor({ ...config, metrics });
+  const flags = needed.map(({ flag }) => flag);
+  assert.deepEqual(flags.slice(1), ["--allow-net=[::1]:18080", "--allow-net=[::1]:19464"]);
+  for (const { descriptor } of needed) await Deno.permissions.query(descriptor);
 });

@@ -32,6 +32,33 @@ export interface ChecksumsOptions {
   readonly onKeepFailure?: (error: unknown) => void;
 }
 
+/** What is remembered, and what was scanned so far. */
+export interface ChecksumStats {
+  /** Values that are remembered. */
+  readonly entries: number;
+  /** Memory that they take, in bytes. */
+  readonly bytes: number;
+  /** Memory that they may take, in bytes. */
+  readonly maxBytes: number;
+  /** How often a value was remembered when it was asked for. */
+  readonly hits: number;
+  /** How often a value had to be worked out from its file. */
+  readonly misses: number;
+  /** Scans of whole files, by how they ended, and those under way. */
+  readonly scans: {
+    /** They went through the whole file. */
+    readonly done: number;
+    /** They met an error. */
+    readonly failed: number;
+    /** Nobody waited for them any more. */
+    readonly abandoned: number;
+    /** They go on. */
+    readonly running: number;
+  };
+  /** Bytes that were scanned. */
+  readonly scannedBytes: number;
+}
+
 /** How far a file was scanned. */
 interface Progress {
   readonly offset: number;
@@ -51,6 +78,7 @@ export class Checksums {
   readonly #partial = new LRUCache<string, Progress>({ max: MAX_PARTIAL });
   readonly #scans = new Map<string, Scan>();
   readonly #options: ChecksumsOptions;
+  readonly #counts = { hits: 0, misses: 0, done: 0, failed: 0, abandoned: 0, scannedBytes: 0 };
   #isKept: boolean;
   #unsaved: KeptChecksum[] = [];
   #saving: Promise<void> | null = null;
@@ -69,13 +97,24 @@ export class Checksums {
 
   /** The CRC-32 of the whole file, if it is remembered. */
   get(file: ListedFile): number | undefined {
-    return this.#whole.get(keyOf(file));
+    const crc32 = this.#whole.get(keyOf(file));
+    if (crc32 !== undefined) this.#counts.hits++;
+    return crc32;
+  }
+
+  /** What is remembered now, and what was scanned so far. */
+  stats(): ChecksumStats {
+    const { hits, misses, scannedBytes, done, failed, abandoned } = this.#counts;
+    const { size: entries, calculatedSize: bytes, maxSize: maxBytes } = this.#whole;
+    const scans = { done, failed, abandoned, running: this.#scans.size };
+    return { entries, bytes, maxBytes, hits, misses, scans, scannedBytes };
   }
 
   /** Remembers the CRC-32 of a whole file. */
   set(file: ListedFile, crc32: number) {
     const key = keyOf(file);
     if (this.#whole.get(key) === crc32) return;
+    this.#counts.misses++;
     this.#whole.set(key, crc32);
     this.#save(file, crc32);
   }
@@ -91,7 +130,9 @@ export class Checksums {
   /** Takes from the source what it keeps of these files. */
   async recall(files: readonly ListedFile[]): Promise<void> {
     if (!this.#isKept) return;
-    const unknown = files.filter((file) => file.size > 0 && this.get(file) === undefined);
+    const unknown = files.filter((file) =>
+      file.size > 0 && this.#whole.get(keyOf(file)) === undefined
+    );
     for (let at = 0; this.#isKept && at < unknown.length; at += KEPT_BATCH) {
       const batch = unknown.slice(at, at + KEPT_BATCH);
       try {
@@ -120,10 +161,10 @@ export class Checksums {
    * @throws {StorageError} `ESTALE` if the file is not what it was when it was listed
    */
   async scan(file: ListedFile, signal: AbortSignal): Promise<number> {
-    const known = this.get(file);
+    const key = keyOf(file);
+    const known = this.#whole.get(key);
     if (known !== undefined) return known;
     signal.throwIfAborted();
-    const key = keyOf(file);
     const scan = this.#scans.get(key) ?? this.#start(key, file);
     const leave = () => scan.waiting--;
     scan.waiting++;
@@ -150,6 +191,7 @@ export class Checksums {
         const length = Math.min(SLICE_BYTES, file.size - offset);
         crc32 = await this.#source.checksum(sliceOf(file, { offset, length, crc32 }));
         offset += length;
+        this.#counts.scannedBytes += length;
         if (offset < file.size) this.#partial.set(key, { offset, crc32 });
         if (scan.waiting === 0 && offset < file.size) {
           throw new DOMException("scan file: nobody waits for it", "AbortError");
@@ -157,7 +199,11 @@ export class Checksums {
       }
       this.#partial.delete(key);
       if (file.size > 0) this.set(file, crc32);
+      this.#counts.done++;
       return crc32;
+    } catch (error) {
+      this.#counts[isAbort(error) ? "abandoned" : "failed"]++;
+      throw error;
     } finally {
       this.#scans.delete(key); // before anyone could join a scan that has ended
     }
@@ -189,6 +235,10 @@ export class Checksums {
     this.#unsaved = [];
     this.#options.onKeepFailure?.(error);
   }
+}
+
+function isAbort(error: unknown) {
+  return error instanceof DOMException && error.name === "AbortError";
 }
 
 function keyOf({ location, identity }: ListedFile) {

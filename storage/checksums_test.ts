@@ -51,6 +51,41 @@ Deno.test("Checksums: a value is remembered, whether scanned or told", async () 
   assert.equal(slices.length, 1);
 });
 
+Deno.test("Checksums.stats() tells what is remembered and how scans ended", async () => {
+  let broken = false;
+  const { source } = fakeSource((slice) =>
+    broken ? Promise.reject(new StorageError("EIO", "no")) : checksum(slice)
+  );
+  const checksums = new Checksums(source, { maxBytes: 10_000 });
+  const nothing = { done: 0, failed: 0, abandoned: 0, running: 0 };
+  const none = { entries: 0, bytes: 0, maxBytes: 10_000, hits: 0, misses: 0, scannedBytes: 0 };
+  assert.deepEqual(checksums.stats(), { ...none, scans: nothing });
+
+  checksums.get(FILE); // not there yet: it counts when it is worked out
+  await checksums.scan(FILE, NEVER);
+  checksums.get(FILE);
+  checksums.set({ ...FILE, location: "h/sent" }, 42);
+  const big = { ...FILE, location: "h/big", size: 130 * MIB };
+  const leaving = new AbortController();
+  const abandoned = checksums.scan(big, leaving.signal);
+  assert.equal(checksums.stats().scans.running, 1);
+  leaving.abort();
+  await assert.rejects(abandoned);
+  broken = true;
+  await assert.rejects(checksums.scan({ ...FILE, location: "h/c" }, NEVER), StorageError);
+
+  const { bytes, ...stats } = checksums.stats();
+  assert.ok(bytes > 0 && bytes < 1000);
+  assert.deepEqual(stats, {
+    entries: 2,
+    maxBytes: 10_000,
+    hits: 1,
+    misses: 2,
+    scannedBytes: 5 + 64 * MIB,
+    scans: { done: 1, failed: 1, abandoned: 1, running: 0 },
+  });
+});
+
 Deno.test("Checksums: a told value takes the place of a remembered one", () => {
   const checksums = new Checksums(fakeSource().source);
   checksums.set(FILE, 1);

@@ -28,8 +28,9 @@ import type { IndexKey } from "./checksum_index.ts";
 import { unpackFolders } from "./folders.ts";
 import { type FillRequest, LocalFiles } from "./local_files.ts";
 import { packSlices } from "./packed_slices.ts";
-import { Pool, type PoolOptions } from "./pool.ts";
+import { Pool, type PoolOptions, type PoolStats } from "./pool.ts";
 import { TIME_SET_ON_OPEN } from "./same_file.ts";
+import type { SlotsStats } from "./slots.ts";
 import { fileOf } from "./stat.ts";
 import type { DiskSelection } from "./walk.ts";
 
@@ -72,6 +73,25 @@ export interface DiskOptions extends DiskSelection, PoolOptions {
   readonly onUnsteady?: (hash: string) => void;
 }
 
+/** What the source has done, and is at. */
+export interface DiskStats {
+  /** The threads that read. */
+  readonly threads: PoolStats;
+  /** Reads of large files of local disks, which need no thread. */
+  readonly reads: SlotsStats;
+  /** Listings of archives. */
+  readonly listings: {
+    /** They ended, whether there is such an archive or not. */
+    readonly done: number;
+    /** They met an error. */
+    readonly failed: number;
+    /** Nobody waited for them any more. */
+    readonly abandoned: number;
+    /** Callers that wait for one. */
+    readonly waiting: number;
+  };
+}
+
 /**
  * A photos folder on a disk. Errors are {@link StorageError}s with the code of the system, and
  * `EINDEX` for an index that cannot be used.
@@ -97,6 +117,7 @@ export class DiskSource implements FileSource, Disposable {
   /** Of the photos folder, when something was found in it. */
   #device: number | undefined;
   #waiting = 0;
+  readonly #listed = { done: 0, failed: 0, abandoned: 0 };
   readonly #listings = new SharedListings();
   readonly #pending = new PendingListings<Listing | null>();
   /** Apart, so that no download waits for a listing that lets downloads go first. */
@@ -124,6 +145,15 @@ export class DiskSource implements FileSource, Disposable {
   /** Starts the threads, which otherwise come with the first tasks: see {@link Pool.start}. */
   start(): Promise<void> {
     return this.#pool.start();
+  }
+
+  /** What the source has done, and is at now. */
+  stats(): DiskStats {
+    return {
+      threads: this.#pool.stats(),
+      reads: this.#files.stats(),
+      listings: { ...this.#listed, waiting: this.#waiting },
+    };
   }
 
   /** Names of the directories in the photos folder. */
@@ -154,11 +184,17 @@ export class DiskSource implements FileSource, Disposable {
    */
   async list(hash: string, options: ListOptions = {}): Promise<Listing | null> {
     if (this.#waiting >= MAX_WAITING) {
+      this.#listed.failed++;
       throw new StorageError("EBUSY", "list folder: too many wait already");
     }
     this.#waiting++;
     try {
-      return await unlessAborted(this.#listAtRest(hash, options), options.signal);
+      const listing = await unlessAborted(this.#listAtRest(hash, options), options.signal);
+      this.#listed.done++;
+      return listing;
+    } catch (error) {
+      this.#listed[options.signal?.aborted ? "abandoned" : "failed"]++;
+      throw error;
     } finally {
       this.#waiting--;
     }

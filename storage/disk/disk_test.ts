@@ -259,6 +259,28 @@ Deno.test("DiskSource: a thread that comes back makes the spare one go", async (
   assert.equal(threads.started - threads.ended, 1);
 });
 
+Deno.test("DiskSource.stats() tells how listings ended, and how many wait", async () => {
+  await using tree = await photos({ "a.jpg": "1" });
+  using source = new DiskSource({ root: tree.path, workers: 1 });
+  const none = { done: 0, failed: 0, abandoned: 0, waiting: 0 };
+  assert.deepEqual(source.stats().listings, none);
+  const listing = source.list(HASH);
+  assert.deepEqual(source.stats().listings, { ...none, waiting: 1 });
+  await listing;
+  assert.equal(await source.list("unknown"), null);
+  const leaving = new AbortController();
+  const left = source.list(HASH, { signal: leaving.signal });
+  leaving.abort();
+  await assert.rejects(left);
+  const { listings, threads, reads } = source.stats();
+  assert.deepEqual(reads, { running: 0, waiting: 0 });
+  assert.deepEqual(listings, { ...none, done: 2, abandoned: 1 });
+  assert.equal(threads.busy + threads.idle, 1);
+  source[Symbol.dispose]();
+  await assert.rejects(source.list(HASH));
+  assert.equal(source.stats().listings.failed, 1);
+});
+
 Deno.test("DiskSource: a disposed source rejects what waits, and what comes", async () => {
   await using tree = await photos({ "huge": { size: 2 ** 36 } });
   const source = new DiskSource({ root: tree.path, workers: 2 });

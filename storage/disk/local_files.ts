@@ -13,7 +13,7 @@
 import { crc32 } from "node:zlib";
 import { identityOf } from "../listing.ts";
 import type { FileSlice, FilledBuffer, PlacedSlice } from "../source.ts";
-import { Slots, type SlotsOptions } from "./slots.ts";
+import { Slots, type SlotsOptions, type SlotsStats } from "./slots.ts";
 import { fileOf, stateOf } from "./stat.ts";
 
 /** Smaller files are read faster many at a time, by a thread that does nothing else. Bytes. */
@@ -123,6 +123,11 @@ export class LocalFiles implements Disposable {
   close(reader: object) {
     this.#ended.add(reader);
     this.#close(reader);
+  }
+
+  /** How many reads are under way now, and how many wait for their turn. */
+  stats(): SlotsStats {
+    return this.#slots.stats();
   }
 
   /** Closes all files. */

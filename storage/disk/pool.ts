@@ -64,6 +64,18 @@ export interface PoolOptions {
   readonly descriptors?: Descriptors;
 }
 
+/** How busy the threads are. */
+export interface PoolStats {
+  /** Tasks that wait for a thread. */
+  readonly queued: number;
+  /** Threads that do a task, and are not held up. */
+  readonly busy: number;
+  /** Threads that have nothing to do. */
+  readonly idle: number;
+  /** Threads whose task takes so long that its disk probably hangs. */
+  readonly heldUp: number;
+}
+
 /** How a task is put in the queue. */
 export interface RunOptions {
   /** The archive in whose folder the task reads, if it is one. */
@@ -151,6 +163,13 @@ export class Pool implements Disposable {
     this.#queue.push(job);
     this.#dispatch();
     return options.signal ? this.#untilAborted(job, promise, options.signal) : promise;
+  }
+
+  /** How busy the threads are now. */
+  stats(): PoolStats {
+    const heldUp = this.#heldUp().length;
+    const queued = this.#queue.length + this.#later.size;
+    return { queued, busy: this.#busy.size - heldUp, idle: this.#idle.length, heldUp };
   }
 
   /** Ends the threads; what they were at is lost. */

@@ -1,14 +1,15 @@
 import assert from "node:assert/strict";
+import { until } from "../../testing/process.ts";
 import { makeTree } from "../../testing/tree.ts";
 import { StorageError } from "../errors.ts";
 import { DiskSource } from "./disk.ts";
 import { packSlices } from "./packed_slices.ts";
-import { Pool } from "./pool.ts";
+import { Pool, type PoolOptions } from "./pool.ts";
 
 const HASH = "0123456789abcdef";
 
 /** A pool with one thread, which is at a task that takes longer than any test */
-async function busyPool(options: { readonly maxWaiting?: number } = {}) {
+async function busyPool(options: Pick<PoolOptions, "maxWaiting" | "heldUpAfter"> = {}) {
   const tree = await makeTree({ [`${HASH}/huge`]: { size: 2 ** 38 }, [`${HASH}/a`]: "1" });
   const root = tree.path;
   using disk = new DiskSource({ root, workers: 1 });
@@ -63,6 +64,25 @@ Deno.test("Pool: at most so many listings wait as it was told", async () => {
   const filled = Promise.allSettled([fill]);
   pool[Symbol.dispose]();
   for (const { status } of [...await ended, ...await filled]) assert.equal(status, "rejected");
+});
+
+Deno.test("Pool.stats() tells how many threads are at work and what waits for them", async () => {
+  using unused = new Pool({ workers: 2 });
+  assert.deepEqual(unused.stats(), { queued: 0, busy: 0, idle: 0, heldUp: 0 });
+  await unused.start();
+  assert.deepEqual(unused.stats(), { queued: 0, busy: 0, idle: 2, heldUp: 0 });
+
+  await using busy = await busyPool();
+  const { pool, root } = busy;
+  await until(() => pool.stats().busy === 1, "the thread is at work");
+  const waiting = pool.run("directories", { root });
+  assert.deepEqual(pool.stats(), { queued: 1, busy: 1, idle: 0, heldUp: 0 });
+  pool[Symbol.dispose]();
+  await assert.rejects(waiting);
+
+  await using hanging = await busyPool({ heldUpAfter: 1 });
+  await until(() => hanging.pool.stats().heldUp === 1, "the thread is held up");
+  assert.equal(hanging.pool.stats().busy, 0);
 });
 
 Deno.test("Pool: a signal takes a task out of the queue", async () => {

@@ -23,6 +23,14 @@ export interface SlotsOptions {
   readonly maxWait?: number;
 }
 
+/** How busy the slots are. */
+export interface SlotsStats {
+  /** Reads under way. */
+  readonly running: number;
+  /** Reads that wait for a slot. */
+  readonly waiting: number;
+}
+
 /** Somebody who waits for a slot, and is told whether there was one. */
 interface Waiting {
   readonly device: string;
@@ -73,6 +81,11 @@ export class Slots implements Disposable {
     if (at < 0) return;
     const [next] = this.#waiting.splice(at, 1);
     next.resolve(this.#take(next.device));
+  }
+
+  /** How many slots are taken now, and how many callers wait for one. */
+  stats(): SlotsStats {
+    return { running: this.#all, waiting: this.#waiting.length };
   }
 
   /** Nobody who waits gets a slot, and nobody who comes. */

@@ -53,11 +53,13 @@ function fakeClock() {
 
 Deno.test("Slots: at most so many of a device, and of all", () => {
   using slots = new Slots({ ofDevice: 2, ofAll: 3 });
+  assert.deepEqual(slots.stats(), { running: 0, waiting: 0 });
   assert.equal(slots.enter("1"), true);
   assert.equal(slots.enter("1"), true);
   assert.ok(slots.enter("1") instanceof Promise, "the device is full");
   assert.equal(slots.enter("2"), true);
   assert.ok(slots.enter("2") instanceof Promise, "all are taken");
+  assert.deepEqual(slots.stats(), { running: 3, waiting: 2 });
 });
 
 Deno.test("Slots: unless told otherwise, 8 of a device and 24 of all", () => {

@@ -1,0 +1,283 @@
+/**
+ * Figures that are kept somewhere else, and that are asked for at each scrape.
+ *
+ * @module
+ */
+
+import process from "node:process";
+
+/** What reads archives and listings, and how busy it is. */
+export interface SourceFigures {
+  /** Threads that read, and what waits for them. */
+  readonly threads: {
+    /** Tasks without a thread. */
+    readonly queued: number;
+    /** Threads at work. */
+    readonly busy: number;
+    /** Threads without work. */
+    readonly idle: number;
+    /** Threads whose disk hangs. */
+    readonly heldUp: number;
+  };
+  /** Reads of large files that need no thread. */
+  readonly reads: {
+    /** Under way. */
+    readonly running: number;
+    /** They wait for their turn. */
+    readonly waiting: number;
+  };
+  /** Listings of archives. */
+  readonly listings: {
+    /** They ended. */
+    readonly done: number;
+    /** They met an error. */
+    readonly failed: number;
+    /** Nobody waited for them any more. */
+    readonly abandoned: number;
+    /** Requests that wait for one. */
+    readonly waiting: number;
+  };
+}
+
+/** The CRC-32 values that are remembered, and the scans for them. */
+export interface ChecksumFigures {
+  /** Values. */
+  readonly entries: number;
+  /** Memory for them, in bytes. */
+  readonly bytes: number;
+  /** Memory that they may take, in bytes. */
+  readonly maxBytes: number;
+  /** How often a value was known when it was asked for. */
+  readonly hits: number;
+  /** How often one had to be worked out. */
+  readonly misses: number;
+  /** Scans of whole files. */
+  readonly scans: {
+    /** To the end of the file. */
+    readonly done: number;
+    /** They met an error. */
+    readonly failed: number;
+    /** Nobody waited for them any more. */
+    readonly abandoned: number;
+    /** Under way. */
+    readonly running: number;
+  };
+  /** Bytes that were scanned. */
+  readonly scannedBytes: number;
+}
+
+/** Who keeps the figures of the source. */
+export interface SourceOptions {
+  /** Asked at each scrape. */
+  readonly source: () => SourceFigures;
+  /** Asked at each scrape; none for an engine without them. @default none */
+  readonly checksums?: () => ChecksumFigures;
+}
+
+/** What is to be told of the process. */
+export interface ProcessOptions {
+  /** Which build it is. */
+  readonly build: { readonly version: string; readonly commit: string };
+  /** Bytes of memory that the process may take; null if that is not known. */
+  readonly memoryLimit: number | null;
+  /** What requests may take of it together. */
+  readonly budget: BudgetFigures;
+}
+
+/** Memory for requests, in bytes. */
+export interface BudgetFigures {
+  /** For all together. */
+  readonly limit: number;
+  /** Reserved now. */
+  readonly used: number;
+  /** How many requests wait for some. */
+  readonly waiting: number;
+}
+
+/** A figure that is asked for at each scrape. */
+export interface Figure {
+  /** Whether it goes up and down, or only grows. */
+  readonly kind: "gauge" | "counter";
+  /** Name, as Prometheus has it. */
+  readonly name: string;
+  /** What it tells, in a sentence. */
+  readonly help: string;
+  /** Its values now, each with its labels: always the same ones. */
+  readonly values: () => Values;
+}
+
+/** Values with their labels. */
+export type Values = readonly (readonly [Readonly<Record<string, string>>, number])[];
+
+/** Tells of the threads that read, of listings, and of checksums where there are any. */
+export function sourceFigures({ source, checksums }: SourceOptions): Figure[] {
+  return [
+    {
+      kind: "gauge",
+      name: "zipferry_reader_threads",
+      help: "Threads that read. held_up: longer than three seconds at one task, on a disk that " +
+        "probably hangs.",
+      values: () => {
+        const { busy, idle, heldUp } = source().threads;
+        return byLabel("state", { busy, idle, held_up: heldUp });
+      },
+    },
+    {
+      kind: "gauge",
+      name: "zipferry_reader_queue",
+      help: "Tasks that wait for a thread that reads.",
+      values: () => [[{}, source().threads.queued]],
+    },
+    {
+      kind: "gauge",
+      name: "zipferry_local_reads",
+      help: "Reads of large files of local disks, which need no such thread.",
+      values: () => {
+        const { running, waiting } = source().reads;
+        return byLabel("state", { running, waiting });
+      },
+    },
+    {
+      kind: "counter",
+      name: "zipferry_listings_total",
+      help: "Listings of archives by how they ended. done: also those of no archive; failed: the " +
+        "disk or too many others; abandoned: nobody waited for them any more.",
+      values: () => {
+        const { done, failed, abandoned } = source().listings;
+        return byLabel("outcome", { done, failed, abandoned });
+      },
+    },
+    {
+      kind: "gauge",
+      name: "zipferry_listings_waiting",
+      help: "Requests that wait for a listing.",
+      values: () => [[{}, source().listings.waiting]],
+    },
+    ...checksums ? checksumFigures(checksums) : [],
+  ];
+}
+
+function checksumFigures(checksums: () => ChecksumFigures): Figure[] {
+  return [
+    {
+      kind: "gauge",
+      name: "zipferry_crc_cache_entries",
+      help: "Files whose CRC-32 is remembered.",
+      values: () => [[{}, checksums().entries]],
+    },
+    {
+      kind: "gauge",
+      name: "zipferry_crc_cache_bytes",
+      help: "Memory of the CRC-32 values that are remembered.",
+      values: () => [[{}, checksums().bytes]],
+    },
+    {
+      kind: "gauge",
+      name: "zipferry_crc_cache_limit_bytes",
+      help: "Memory that CRC-32 values may take; beyond it, the oldest ones are forgotten.",
+      values: () => [[{}, checksums().maxBytes]],
+    },
+    {
+      kind: "counter",
+      name: "zipferry_crc_cache_requests_total",
+      help: "CRC-32 values for downloads. hit: remembered; miss: worked out from the file.",
+      values: () => {
+        const { hits, misses } = checksums();
+        return byLabel("result", { hit: hits, miss: misses });
+      },
+    },
+    {
+      kind: "counter",
+      name: "zipferry_scans_total",
+      help: "Scans of whole files for their CRC-32, by how they ended. abandoned: nobody waited " +
+        "for them any more; the next one goes on from there.",
+      values: () => {
+        const { done, failed, abandoned } = checksums().scans;
+        return byLabel("outcome", { done, failed, abandoned });
+      },
+    },
+    {
+      kind: "gauge",
+      name: "zipferry_scans_running",
+      help: "Scans under way.",
+      values: () => [[{}, checksums().scans.running]],
+    },
+    {
+      kind: "counter",
+      name: "zipferry_scanned_bytes_total",
+      help: "Bytes that were read for a CRC-32 alone.",
+      values: () => [[{}, checksums().scannedBytes]],
+    },
+  ];
+}
+
+/** Tells of the process. Not by the library's own figures: those read `/proc`, which takes all permissions. */
+export function processFigures({ build, memoryLimit, budget }: ProcessOptions): Figure[] {
+  const startTime = performance.timeOrigin / 1000;
+  return [
+    {
+      kind: "gauge",
+      name: "zipferry_build_info",
+      help: "Which build runs; the value is always 1.",
+      values: () => [[{ ...build, deno: Deno.version.deno }, 1]],
+    },
+    {
+      kind: "gauge",
+      name: "zipferry_memory_limit_bytes",
+      help: "Memory that the process may take; 0 if that is not known.",
+      values: () => [[{}, memoryLimit ?? 0]],
+    },
+    {
+      kind: "gauge",
+      name: "zipferry_memory_budget_bytes",
+      help: "Memory that requests may take together.",
+      values: () => [[{}, budget.limit]],
+    },
+    {
+      kind: "gauge",
+      name: "zipferry_memory_reserved_bytes",
+      help: "Memory that is reserved for requests.",
+      values: () => [[{}, budget.used]],
+    },
+    {
+      kind: "gauge",
+      name: "zipferry_memory_waiting",
+      help: "Requests that wait for memory.",
+      values: () => [[{}, budget.waiting]],
+    },
+    {
+      kind: "gauge",
+      name: "zipferry_heap_bytes",
+      help: "Memory of JavaScript. used, total: its heap; external: buffers outside of it.",
+      values: () => {
+        const { heapUsed, heapTotal, external } = Deno.memoryUsage();
+        return byLabel("kind", { used: heapUsed, total: heapTotal, external });
+      },
+    },
+    {
+      kind: "gauge",
+      name: "process_resident_memory_bytes",
+      help: "Memory of the process.",
+      values: () => [[{}, Deno.memoryUsage().rss]],
+    },
+    {
+      kind: "counter",
+      name: "process_cpu_seconds_total",
+      help: "CPU time of the process, in all its threads.",
+      values: () => {
+        const { user, system } = process.cpuUsage();
+        return [[{}, (user + system) / 1e6]];
+      },
+    },
+    {
+      kind: "gauge",
+      name: "process_start_time_seconds",
+      help: "When the process started, in seconds since 1970.",
+      values: () => [[{}, startTime]],
+    },
+  ];
+}
+
+function byLabel(name: string, values: Readonly<Record<string, number>>): Values {
+  return Object.entries(values).map(([label, value]) => [{ [name]: label }, value]);
+}
