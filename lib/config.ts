@@ -8,12 +8,16 @@
 
 import { Command, CommanderError, Option } from "commander";
 import { parseEnv } from "node:util";
+import type { LogLevel } from "./log.ts";
 
 /** Which program makes the archives. */
 export type EngineName = "store" | "zip";
 
 /** Who sees the list of archives at `/`. */
 export type ListingMode = "auto" | "on" | "off";
+
+/** The form of the access log. */
+export type LogFormat = "text" | "json" | "combined";
 
 /** Everything that can be set. Values are checked as far as possible without touching the disk. */
 export interface Config {
@@ -35,6 +39,10 @@ export interface Config {
   readonly delay: number;
   /** Whether downloads are logged. Warnings and errors are always logged. */
   readonly log: boolean;
+  /** How the access log is written, if there is one. */
+  readonly logFormat: LogFormat;
+  /** The least important lines that are logged, the access log aside. */
+  readonly logLevel: LogLevel;
   /** What makes the archives. */
   readonly engine: EngineName;
   /** Compression level of the zip engine, 0 to 9. */
@@ -206,10 +214,25 @@ const OPTIONS = {
   log: {
     flags: "-l, --log [true|false]",
     variable: "ENABLE_LOGGING",
-    default: "false",
-    description: "log every download from start to end, and every other answer",
+    description:
+      "log every download from start to end, and every other answer; on where --log-format is given",
     allowed: "true or false",
     parse: parseBoolean,
+  },
+  logFormat: {
+    flags: "--log-format <text|json|combined>",
+    variable: "ZIPFERRY_LOG_FORMAT",
+    description:
+      "form of that log; json or combined (as Apache writes it): one line per request, on standard output",
+    allowed: "text, json or combined",
+    parse: oneOf("text", "json", "combined"),
+  },
+  logLevel: {
+    flags: "--log-level <info|warn|error>",
+    variable: "ZIPFERRY_LOG_LEVEL",
+    description: "the least important lines on standard error; info with --log, else warn",
+    allowed: "info, warn or error",
+    parse: oneOf("info", "warn", "error"),
   },
   engine: {
     flags: "--engine <store|zip>",
@@ -296,7 +319,17 @@ const OPTIONS = {
 type Key = keyof typeof OPTIONS;
 type Parsed<K extends Key> = Exclude<ReturnType<(typeof OPTIONS)[K]["parse"]>, undefined>;
 /** What may be left out, and has no default. */
-type Optional = "unix" | "tlsCert" | "tlsKey" | "hsts" | "delay" | "memory" | "checksums";
+type Optional =
+  | "unix"
+  | "tlsCert"
+  | "tlsKey"
+  | "hsts"
+  | "delay"
+  | "log"
+  | "logFormat"
+  | "logLevel"
+  | "memory"
+  | "checksums";
 type Values =
   & { [K in Exclude<Key, Optional>]: Parsed<K> }
   & { readonly [K in Optional]?: Parsed<K> };
@@ -598,7 +631,19 @@ function toConfig({ delay, delayEnabled, responseDelay, settle, ...others }: Val
   const chosen = delay ?? delayEnabled;
   assertTls(others);
   const seconds = typeof chosen === "number" ? chosen : chosen ? responseDelay : 0;
-  return { ...others, delay: seconds * 1000, settle: settle * 1000 };
+  return { ...others, ...logging(others), delay: seconds * 1000, settle: settle * 1000 };
+}
+
+/** Whoever chooses a form of the log wants one, unless they say that they do not. */
+function logging(
+  { log, logFormat, logLevel }: Pick<Values, "log" | "logFormat" | "logLevel">,
+): Pick<Config, "log" | "logFormat" | "logLevel"> {
+  const isOn = log ?? logFormat !== undefined;
+  return {
+    log: isOn,
+    logFormat: logFormat ?? "text",
+    logLevel: logLevel ?? (isOn ? "info" : "warn"),
+  };
 }
 
 /** Options that only make sense together, or not together. */
