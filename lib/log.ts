@@ -26,10 +26,8 @@ const LAST_LINES_MS = 1000;
 
 /** How much is logged. */
 export interface LogOptions {
-  /** The least important lines that are logged. @default "info" with `downloads`, else "warn" */
+  /** The least important lines that are logged. @default "warn" */
   readonly level?: LogLevel;
-  /** Downloads too, not only warnings and errors. @default false */
-  readonly downloads?: boolean;
   /**
    * Absolute path of the photos folder: in whatever is logged, the names right below it are
    * shortened. Errors of the runtime hold whole paths, and so the secret of a link.
@@ -82,7 +80,7 @@ export function configureLog(options: LogOptions = {}) {
   const format = forPeople ? formatLine : jsonLinesFormatter;
   const shorten = shortenBelow(options.folder);
   const formatter = (record: LogRecord) => format(withShortened(record, shorten));
-  const { level = options.downloads ? "info" : "warn" } = options;
+  const { level = "warn" } = options;
   configureSync({
     sinks: { stderr: isCaptured() ? consoleSink(formatter) : writerSink(formatter) },
     loggers: [
