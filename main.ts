@@ -12,6 +12,7 @@ import { delimiter, isAbsolute, join, resolve } from "node:path";
 import { checkConfigCommand } from "./commands/check_config.ts";
 import { newCommand } from "./commands/new.ts";
 import { serveCommand } from "./commands/serve.ts";
+import { print } from "./commands/terminal.ts";
 import { verifyCommand } from "./commands/verify.ts";
 import { warmCommand } from "./commands/warm.ts";
 import project from "./deno.json" with { type: "json" };
@@ -19,10 +20,11 @@ import { createStoreEngine } from "./engines/store.ts";
 import { createZipCommandEngine, findProgram, warnOfLocale } from "./engines/zip_command.ts";
 import { longestBuffer } from "./handlers/archive.ts";
 import { type Config, ConfigError, type Invocation, readConfig } from "./lib/config.ts";
-import { configureLog, describeError, log, redact } from "./lib/log.ts";
+import { configureLog, describeError, flushLog, log, redact, shortenLinks } from "./lib/log.ts";
 import { MemoryBudget } from "./lib/memory_budget.ts";
 import { createMetrics } from "./observe/metrics.ts";
 import { readCertificate } from "./process/certificate.ts";
+import { guardSpans } from "./lib/telemetry.ts";
 import { DescriptorReserve } from "./process/descriptors.ts";
 import { MAX_SHARED_BYTES } from "./engines/pace.ts";
 import {
@@ -60,6 +62,7 @@ type Command = Exclude<Invocation, { action: "print" | "new" }>;
 
 /** Does what the command line asks for; the exit code of the process. */
 async function main(): Promise<number> {
+  guardSpans(shortenLinks);
   const warnings: string[] = [];
   const invocation = readConfig({
     args: Deno.args,
@@ -81,7 +84,7 @@ async function main(): Promise<number> {
   await assertPermitted(invocation.config);
   await dropPermissions(invocation.config);
   const folder = await openRoot(invocation.config.folder);
-  configureLog({ downloads: invocation.action === "serve" && invocation.config.log, folder });
+  configureLog({ level: invocation.config.logLevel, folder });
   for (const text of [...warnings, ...await misspeltVariables()]) log.warn("{text}", { text });
   return await runCommand({ ...invocation, config: { ...invocation.config, folder } });
 }
@@ -215,11 +218,14 @@ async function describeVersion(): Promise<string> {
 if (import.meta.main) {
   if (Deno.build.standalone) muteLegacyAbortWarning();
   try {
-    Deno.exit(await main());
+    const code = await main();
+    await flushLog();
+    Deno.exit(code);
   } catch (error) {
+    await flushLog();
     const expected = [ConfigError, StartError, StorageError];
     if (!(error instanceof Error && expected.some((kind) => error instanceof kind))) throw error;
-    console.error(`zipferry: ${error.message}`);
+    print(`zipferry: ${error.message}`, Deno.stderr);
     Deno.exit(error instanceof ConfigError ? 2 : 1);
   }
 }

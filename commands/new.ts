@@ -10,6 +10,7 @@ import { write } from "../process/permissions.ts";
 import { onStopSignal } from "../process/signals.ts";
 import { codeOf, StorageError } from "../storage/errors.ts";
 import { isSelected, type Selection } from "../storage/names.ts";
+import { print } from "./terminal.ts";
 
 /** Random bytes in a name: 128 bits, as hexadecimal digits. */
 const NAME_BYTES = 16;
@@ -50,7 +51,7 @@ export async function newCommand({ baseUrl = "", ...options }: NewOptions): Prom
   onStopSignal({ first: () => stop.abort(reason), further: () => {} });
   const { name, leftOut } = await publish({ ...options, signal: stop.signal });
   if (leftOut > 0) console.error(`new: symlinks and special files left out: ${leftOut}`);
-  console.log(`${baseUrl}/archive/${name}/`);
+  print(`${baseUrl}/archive/${name}/`);
   return 0;
 }
 

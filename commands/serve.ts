@@ -9,17 +9,20 @@ import { health } from "../handlers/health.ts";
 import { createWatchHandler, metrics as metricsRoute } from "../handlers/metrics.ts";
 import { createHandler } from "../handlers/mod.ts";
 import type { Config } from "../lib/config.ts";
-import { describeError, log, redact } from "../lib/log.ts";
-import { logAnswers, logDownloads } from "../observe/log.ts";
+import { describeError, flushLog, log, printLine, redact } from "../lib/log.ts";
 import type { Metrics } from "../observe/metrics.ts";
-import { tellAll } from "../observe/observer.ts";
 import type { MemoryBudget } from "../lib/memory_budget.ts";
+import { isTracing } from "../lib/telemetry.ts";
+import { accessLog } from "../observe/access_log.ts";
+import { logAnswers, logDownloads, logFailures } from "../observe/log.ts";
+import { type Observer, tellAll } from "../observe/observer.ts";
+import { trace } from "../observe/traces.ts";
 import type { DescriptorReserve } from "../process/descriptors.ts";
 import { type Certificate, certificateWarnings, readCertificate } from "../process/certificate.ts";
 import { catchStrayErrors } from "../process/last_net.ts";
 import { listen, type Listening } from "../process/listen.ts";
 import { watchCertificate } from "../process/renewal.ts";
-import { onStopSignal } from "../process/signals.ts";
+import { ignoreLogSignals, onStopSignal } from "../process/signals.ts";
 import { isUnreachable } from "../storage/archive_pages.ts";
 import { isGuessable, isHash } from "../storage/names.ts";
 import type { FileSource } from "../storage/source.ts";
@@ -48,6 +51,7 @@ export interface ServeOptions {
 export async function serveCommand(options: ServeOptions): Promise<number> {
   const { config, source, engine, metrics, descriptors, memory } = options;
   catchStrayErrors();
+  ignoreLogSignals();
   const stopping = new AbortController();
   const search = new AbortController();
   const cut = () => stopping.abort(new Error("the service is stopping"));
@@ -57,7 +61,7 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
     engine,
     memory,
     metrics,
-    observer: tellAll([logDownloads(), logAnswers(), ...metrics ? [metrics.observer] : []]),
+    observer: tellAll([...listeners(config), ...metrics ? [metrics.observer] : []]),
     release: true,
     signal: stopping.signal,
     admit: (ended) => descriptors?.admit(ended) ?? true,
@@ -89,6 +93,7 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
       end(1);
     },
   });
+  await flushLog(); // what was wrong at the start is told before
   console.log(`Listening on ${listening.url}`); // last: whoever waits for it may send signals too
   warnOfBrokenArchives({ source, signal: search.signal });
   if (tls) watchRenewal(tls, { listening, signal: search.signal });
@@ -130,6 +135,18 @@ function watchRenewal(
     log.info("took up the renewed certificate", { until: certificate.validTo.toISOString() });
   };
   watchCertificate({ files, current: certificate, onRenewed, signal });
+}
+
+/** Who writes down what is served: in the form that was asked for, and to OpenTelemetry if it is on. */
+function listeners(config: Config): Observer[] {
+  const logs = logsOf(config);
+  return isTracing() ? [...logs, trace(config)] : logs;
+}
+
+function logsOf({ log: isOn, logFormat }: Config) {
+  if (!isOn) return [logFailures()];
+  if (logFormat === "text") return [logDownloads(), logAnswers()];
+  return [logFailures(), accessLog(logFormat, printLine)];
 }
 
 /**

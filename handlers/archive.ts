@@ -134,7 +134,16 @@ export async function archive(
   const { etag } = validators;
   const download = { hash, etag, size: prepared.size, start: range?.start ?? 0, length };
   const body = observedBody(stream, download, { ...options, asked, taken });
-  return new Response(body, { status: range ? 206 : 200, headers });
+  const response = new Response(body, { status: range ? 206 : 200, headers });
+  downloads.set(response, download);
+  return response;
+}
+
+const downloads = new WeakMap<Response, Download>();
+
+/** The download that a response is; undefined if it is none. */
+export function downloadOf(response: Response): Download | undefined {
+  return downloads.get(response);
 }
 
 /** The bytes as they are sent, with the observer told of it. */

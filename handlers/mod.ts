@@ -26,7 +26,7 @@ import {
   unsettledPage,
 } from "../templates/mod.ts";
 import { limitConnections } from "./admission.ts";
-import { archive, type ArchiveOptions } from "./archive.ts";
+import { archive, type ArchiveOptions, downloadOf } from "./archive.ts";
 import { health } from "./health.ts";
 import { createHome, type Home, type HomeOptions } from "./home.ts";
 import { manifest } from "./manifest.ts";
@@ -108,9 +108,15 @@ export function createHandler(options: HandlerOptions): Handler {
     return await answer(request, peer, site);
   };
   return async (request, info) => {
+    const came = performance.timeOrigin + performance.now();
     const response = await respond(request, info);
     setTransportSecurity(response.headers, options.hsts);
-    options.observer.answered?.(summaryOf(request, response));
+    options.observer.answered?.({
+      ...summaryOf(request, response),
+      ...circumstances(request, info),
+      ...extent(request, response),
+      came,
+    });
     return request.method === "HEAD" ? withoutBody(response) : response;
   };
 }
@@ -182,6 +188,20 @@ function summaryOf({ method, url, headers }: Request, { status }: Response): Ans
     return { route, method, status, hash };
   }
   return { route: Object.hasOwn(ROUTE_NAMES, path) ? ROUTE_NAMES[path] : "other", method, status };
+}
+
+/** Who asked. */
+function circumstances({ headers }: Request, { remoteAddr }: Deno.ServeHandlerInfo) {
+  const client = "hostname" in remoteAddr ? remoteAddr.hostname : undefined;
+  return { client, userAgent: headers.get("user-agent") ?? undefined };
+}
+
+/** How much is sent. */
+function extent({ method }: Request, response: Response): Partial<Answer> {
+  const { status, headers } = response;
+  const length = Number(method !== "HEAD" && headers.get("content-length"));
+  const [, range] = /^bytes (\d+-\d+\/\d+)$/.exec(headers.get("content-range") ?? "") ?? [];
+  return { length, range: status === 206 ? range : undefined, download: downloadOf(response) };
 }
 
 /** A look at the health is always let in: it costs nothing, and someone might restart the service. */

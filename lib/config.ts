@@ -8,12 +8,16 @@
 
 import { Command, CommanderError, Option } from "commander";
 import { parseEnv } from "node:util";
+import type { LogLevel } from "./log.ts";
 
 /** Which program makes the archives. */
 export type EngineName = "store" | "zip";
 
 /** Who sees the list of archives at `/`. */
 export type ListingMode = "auto" | "on" | "off";
+
+/** The form of the access log. */
+export type LogFormat = "text" | "json" | "combined";
 
 /** Everything that can be set. Values are checked as far as possible without touching the disk. */
 export interface Config {
@@ -43,6 +47,10 @@ export interface Config {
   readonly stallTimeout: number;
   /** Whether downloads are logged. Warnings and errors are always logged. */
   readonly log: boolean;
+  /** How the access log is written, if there is one. */
+  readonly logFormat: LogFormat;
+  /** The least important lines that are logged, the access log aside. */
+  readonly logLevel: LogLevel;
   /** What makes the archives. */
   readonly engine: EngineName;
   /** Compression level of the zip engine, 0 to 9. */
@@ -253,10 +261,25 @@ const OPTIONS = {
   log: {
     flags: "-l, --log [true|false]",
     variable: "ENABLE_LOGGING",
-    default: "false",
-    description: "log every download from start to end, and every other answer",
+    description:
+      "log every download from start to end, and every other answer; on where --log-format is given",
     allowed: "true or false",
     parse: parseBoolean,
+  },
+  logFormat: {
+    flags: "--log-format <text|json|combined>",
+    variable: "ZIPFERRY_LOG_FORMAT",
+    description:
+      "form of that log; json or combined (as Apache writes it): one line per request, on standard output",
+    allowed: "text, json or combined",
+    parse: oneOf("text", "json", "combined"),
+  },
+  logLevel: {
+    flags: "--log-level <info|warn|error>",
+    variable: "ZIPFERRY_LOG_LEVEL",
+    description: "the least important lines on standard error; info with --log, else warn",
+    allowed: "info, warn or error",
+    parse: oneOf("info", "warn", "error"),
   },
   engine: {
     flags: "--engine <store|zip>",
@@ -350,6 +373,9 @@ type Optional =
   | "tlsKey"
   | "hsts"
   | "delay"
+  | "log"
+  | "logFormat"
+  | "logLevel"
   | "memory"
   | "checksums";
 type Values =
@@ -656,9 +682,22 @@ function toConfig(values: Values): Config {
   const seconds = typeof chosen === "number" ? chosen : chosen ? responseDelay : 0;
   return {
     ...others,
+    ...logging(others),
     delay: seconds * 1000,
     settle: settle * 1000,
     stallTimeout: stallTimeout * 1000,
+  };
+}
+
+/** Whoever chooses a form of the log wants one, unless they say that they do not. */
+function logging(
+  { log, logFormat, logLevel }: Pick<Values, "log" | "logFormat" | "logLevel">,
+): Pick<Config, "log" | "logFormat" | "logLevel"> {
+  const isOn = log ?? logFormat !== undefined;
+  return {
+    log: isOn,
+    logFormat: logFormat ?? "text",
+    logLevel: logLevel ?? (isOn ? "info" : "warn"),
   };
 }
 

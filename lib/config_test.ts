@@ -24,6 +24,8 @@ const DEFAULTS: Config = {
   stallTimeout: 300_000,
   settle: 2000,
   log: false,
+  logFormat: "text",
+  logLevel: "warn",
   engine: "store",
   level: 6,
   listing: "auto",
@@ -81,6 +83,18 @@ Deno.test("readConfig(): a flag wins over a variable, a variable over .env, .env
     ["hostname", "--hostname", "HOST", [["0.0.0.0", "0.0.0.0"], ["::1", "::1"], ["h.x", "h.x"]]],
     ["port", "--port", "PORT", [["1", 1], ["0", 0], ["65535", 65535]]],
     ["log", "--log", "ENABLE_LOGGING", [["true", true], ["false", false], ["True", true]]],
+    [
+      "logFormat",
+      "--log-format",
+      "ZIPFERRY_LOG_FORMAT",
+      [["json", "json"], ["combined", "combined"], ["text", "text"]],
+    ],
+    [
+      "logLevel",
+      "--log-level",
+      "ZIPFERRY_LOG_LEVEL",
+      [["info", "info"], ["warn", "warn"], ["error", "error"]],
+    ],
     ["engine", "--engine", "ZIPFERRY_ENGINE", [["zip", "zip"], ["store", "store"], ["zip", "zip"]]],
     ["level", "--level", "ZIPFERRY_LEVEL", [["0", 0], ["9", 9], ["1", 1]]],
     ["listing", "--listing", "ZIPFERRY_LISTING", [["on", "on"], ["off", "off"], ["auto", "auto"]]],
@@ -256,7 +270,36 @@ Deno.test("readConfig(): command lines and variables of older services go on to 
     }, { delay: 100, log: true, folder: "photos", hostname: "0.0.0.0", port: 80 }],
   ];
   for (const [line, env, expected] of cases) {
-    assert.deepEqual(configOf(line, env), { ...DEFAULTS, ...expected });
+    assert.deepEqual(configOf(line, env), {
+      ...DEFAULTS,
+      logLevel: expected.log ? "info" : "warn",
+      ...expected,
+    });
+  }
+});
+
+Deno.test("readConfig(): a form of the log turns it on, and the level follows", () => {
+  const cases: [string, Variables, Pick<Config, "log" | "logFormat" | "logLevel">][] = [
+    ["", {}, { log: false, logFormat: "text", logLevel: "warn" }],
+    ["--log", {}, { log: true, logFormat: "text", logLevel: "info" }],
+    ["--log-format json", {}, { log: true, logFormat: "json", logLevel: "info" }],
+    ["", { ZIPFERRY_LOG_FORMAT: "combined" }, {
+      log: true,
+      logFormat: "combined",
+      logLevel: "info",
+    }],
+    ["--log-format json --log false", {}, { log: false, logFormat: "json", logLevel: "warn" }],
+    ["--log-format json", { ENABLE_LOGGING: "0" }, {
+      log: false,
+      logFormat: "json",
+      logLevel: "warn",
+    }],
+    ["--log --log-level error", {}, { log: true, logFormat: "text", logLevel: "error" }],
+    ["--log-level info", {}, { log: false, logFormat: "text", logLevel: "info" }],
+  ];
+  for (const [line, env, expected] of cases) {
+    const { log, logFormat, logLevel } = configOf(line, env);
+    assert.deepEqual({ log, logFormat, logLevel }, expected, line);
   }
 });
 
@@ -316,6 +359,13 @@ Deno.test("readConfig(): a value that is not allowed is named, with its option a
       "a number of seconds from 0 to 86400",
     ],
     ["--log", "ENABLE_LOGGING", ["2", "y", "debug", "t"], boolean],
+    [
+      "--log-format",
+      "ZIPFERRY_LOG_FORMAT",
+      ["JSON", "common", "true"],
+      "text, json or combined",
+    ],
+    ["--log-level", "ZIPFERRY_LOG_LEVEL", ["debug", "WARN", "0"], "info, warn or error"],
     ["--hidden", "ZIPFERRY_HIDDEN", ["2", "none"], boolean],
     ["--include-junk", "ZIPFERRY_INCLUDE_JUNK", ["2", "all"], boolean],
     ["--follow-symlinks", "ZIPFERRY_FOLLOW_SYMLINKS", ["2", "inside"], boolean],

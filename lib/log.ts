@@ -1,6 +1,7 @@
 /**
  * The log, on standard error: one JSON object per line, so that nothing in a request can forge a
- * line; on a terminal a line for people, in which control characters are escaped.
+ * line; on a terminal a line for people, in which control characters are escaped. And standard output,
+ * for the access log. Neither holds up anything else, whoever reads it or does not.
  *
  * @module
  */
@@ -11,13 +12,22 @@ import {
   getLogger,
   jsonLinesFormatter,
   type LogRecord,
+  type Sink,
 } from "@logtape/logtape";
+import { LineWriter } from "./line_writer.ts";
 import { formatLine } from "./log_line.ts";
+import { isCaptured } from "./telemetry.ts";
+
+/** How important a line must be to be logged. */
+export type LogLevel = "info" | "warn" | "error";
+
+/** How long whoever ends the process waits for lines to be written, in milliseconds. */
+const LAST_LINES_MS = 1000;
 
 /** How much is logged. */
 export interface LogOptions {
-  /** Downloads too, not only warnings and errors. @default false */
-  readonly downloads?: boolean;
+  /** The least important lines that are logged. @default "warn" */
+  readonly level?: LogLevel;
   /**
    * Absolute path of the photos folder: in whatever is logged, the names right below it are
    * shortened. Errors of the runtime hold whole paths, and so the secret of a link.
@@ -45,8 +55,51 @@ export interface Log {
 /** The one logger of this program. Silent until {@link configureLog} is called. */
 export const log: Log = getLogger("zipferry");
 
+const standardError = new LineWriter(Deno.stderr);
+
+const standardOutput = new LineWriter(Deno.stdout, {
+  onLost: (count) =>
+    log.warn("{count} lines of the access log were lost: standard output takes them too slowly", {
+      count,
+    }),
+});
+
+/** Writes a line, with its end, to standard output. Never waits for whoever reads it. */
+export function printLine(line: string): void {
+  standardOutput.write(line);
+}
+
+/** Resolves when all lines are written, or after a second: a process that ends cannot wait longer. */
+export async function flushLog(): Promise<void> {
+  await Promise.all([standardError, standardOutput].map((writer) => writer.flush(LAST_LINES_MS)));
+}
+
 /** Sends the log to standard error. To be called once, by the process. */
 export function configureLog(options: LogOptions = {}) {
+  const forPeople = options.forPeople ?? Deno.stderr.isTerminal();
+  const format = forPeople ? formatLine : jsonLinesFormatter;
+  const shorten = shortenBelow(options.folder);
+  const formatter = (record: LogRecord) => format(withShortened(record, shorten));
+  const { level = "warn" } = options;
+  configureSync({
+    sinks: { stderr: isCaptured() ? consoleSink(formatter) : writerSink(formatter) },
+    loggers: [
+      {
+        category: "zipferry",
+        sinks: ["stderr"],
+        lowestLevel: level === "warn" ? "warning" : level,
+      },
+      { category: ["logtape", "meta"], sinks: ["stderr"], lowestLevel: "warning" },
+    ],
+  });
+}
+
+function writerSink(formatter: (record: LogRecord) => string): Sink {
+  return (record) => standardError.write(formatter(record));
+}
+
+/** What the runtime exports of the log is what goes through the console. */
+function consoleSink(formatter: (record: LogRecord) => string): Sink {
   // By default LogTape calls `console.info` for `info`, and that is standard output.
   const toStandardError = {
     trace: "error",
@@ -56,22 +109,7 @@ export function configureLog(options: LogOptions = {}) {
     error: "error",
     fatal: "error",
   } as const;
-  const forPeople = options.forPeople ?? Deno.stderr.isTerminal();
-  const format = forPeople ? formatLine : jsonLinesFormatter;
-  const shorten = shortenBelow(options.folder);
-  const formatter = (record: LogRecord) => format(withShortened(record, shorten));
-  const stderr = getConsoleSink({ formatter, levelMap: toStandardError });
-  configureSync({
-    sinks: { stderr },
-    loggers: [
-      {
-        category: "zipferry",
-        sinks: ["stderr"],
-        lowestLevel: options.downloads ? "info" : "warning",
-      },
-      { category: ["logtape", "meta"], sinks: ["stderr"], lowestLevel: "warning" },
-    ],
-  });
+  return getConsoleSink({ formatter, levelMap: toStandardError });
 }
 
 /** The first 4 characters of a hash: enough to find it, too few to use it. */
@@ -93,6 +131,9 @@ function describe(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause === undefined ? error.message : `${error.message}: ${describe(error.cause)}`;
 }
+
+/** Shortens the hashes of links in a text. */
+export const shortenLinks: (text: string) => string = shortenBelow(undefined);
 
 /** Shortens the names that follow a folder's path in a text, and those in links. */
 function shortenBelow(folder: string | undefined): (text: string) => string {

@@ -12,7 +12,7 @@ async function logged(code: string, options = "") {
     import { configureLog, describeError, log } from ${
     JSON.stringify(import.meta.resolve("./log.ts"))
   };
-    configureLog({ downloads: true, ${options} });
+    configureLog({ level: "info", ${options} });
     ${code}
   `;
   const { stderr, ...result } = await run(Deno.execPath(), ["run", "-A", "-"], {

@@ -32,7 +32,7 @@ Deno.test("log is silent before configureLog()", () => {
 Deno.test("configureLog() makes whatever is logged one line of JSON on standard error", async (t) => {
   const script = `
     import { configureLog, log } from ${JSON.stringify(import.meta.resolve("./log.ts"))};
-    configureLog({ downloads: Deno.args.includes("downloads") });
+    configureLog({ level: Deno.args.includes("downloads") ? "info" : "warn" });
     const hostile = ${JSON.stringify(HOSTILE)};
     log.info("info {path}", { path: hostile });
     log.warn("warning {path}", { path: hostile, size: null, list: [hostile] });

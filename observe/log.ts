@@ -19,6 +19,14 @@ export function logDownloads(): Observer {
   };
 }
 
+/** Logs downloads that fail, and nothing else. */
+export function logFailures(): Observer {
+  const ended: Observer["ended"] = (download, end) => {
+    if (end.error !== undefined) logEnd(download, end);
+  };
+  return { started: () => {}, progressed: () => {}, ended };
+}
+
 /** Logs the answers that are no downloads: 404s and other statuses, manifests, the list. */
 export function logAnswers(): Observer {
   return { answered: logAnswer, started: () => {}, progressed: () => {}, ended: () => {} };
@@ -37,8 +45,8 @@ function isLook(route: Answer["route"]) {
   return route === "health" || route === "metrics";
 }
 
-/** Anybody may send any word. */
-function knownMethod(method: string) {
+/** A method as it can be written down: anybody may send any word. */
+export function knownMethod(method: string): string {
   return /^[A-Z]{1,10}$/.test(method) ? method : "other";
 }
 

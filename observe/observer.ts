@@ -47,6 +47,18 @@ export interface Answer {
   readonly status: number;
   /** The archive that was asked for, there or not; undefined if it was none. A secret, as above. */
   readonly hash?: string;
+  /** When the request came, in milliseconds since 1970. */
+  readonly came?: number;
+  /** Address of the client; undefined if there is none, as on a Unix socket. */
+  readonly client?: string;
+  /** What the client calls itself. Anybody may send anything. */
+  readonly userAgent?: string;
+  /** The part that is sent of an archive, as in `0-99/1000`; undefined if it is not a part. */
+  readonly range?: string;
+  /** Bytes of the answer, if it has a length; of a download, whether all are sent or not. */
+  readonly length?: number;
+  /** The download that begins with this answer; undefined if it is none. */
+  readonly download?: Download;
 }
 
 /** Why a request was refused before anything was done for it. */

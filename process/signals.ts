@@ -1,5 +1,5 @@
 /**
- * The signals that end the process.
+ * The signals that end the process, and those that must not.
  *
  * @module
  */
@@ -37,4 +37,14 @@ export function onStopSignal({ first, further }: StopActions) {
       if (signal !== asked.signal || now - asked.at >= SAME_WISH_MS) further();
     });
   }
+}
+
+/**
+ * Lets the signals pass that tell other services to open their log files again, as `logrotate` is
+ * often told to send them. Here there is no file to open: the log goes to standard output and standard
+ * error. Without this, they would end the process.
+ */
+export function ignoreLogSignals() {
+  if (Deno.build.os === "windows") return;
+  for (const signal of ["SIGUSR1", "SIGUSR2"] as const) Deno.addSignalListener(signal, () => {});
 }
