@@ -8,6 +8,7 @@
 
 import { Command, CommanderError, Option } from "commander";
 import { parseEnv } from "node:util";
+import { isNetwork, splitNetworks } from "./networks.ts";
 
 /** Which program makes the archives. */
 export type EngineName = "store" | "zip";
@@ -59,6 +60,8 @@ export interface Config {
   readonly memory?: number;
   /** SQLite file that stores CRC-32 values; undefined for none. */
   readonly checksums?: string;
+  /** Networks of proxies whose word is taken for where a request came from. */
+  readonly trustProxy: readonly string[];
   /** Seconds that downloads in flight get to finish when the service stops. */
   readonly shutdownTimeout: number;
 }
@@ -125,6 +128,8 @@ interface OptionSpec<T> {
   readonly allowed: string;
   /** The value that a text stands for, or undefined if it is not allowed. */
   readonly parse: (text: string) => T | undefined;
+  /** The part of a text that is not allowed. @default all of it */
+  readonly blame?: (text: string) => string | undefined;
 }
 
 const MAX_SECONDS = 3600;
@@ -320,6 +325,16 @@ const OPTIONS = {
     description: "store CRC-32 values in this SQLite file, so that they survive a restart",
     allowed: "a path",
     parse: (text: string) => text,
+  },
+  trustProxy: {
+    flags: "--trust-proxy <networks>",
+    variable: "ZIPFERRY_TRUST_PROXY",
+    default: "none",
+    description: "take the client's address from what proxies in these networks say, as in " +
+      "10.0.0.0/8,::1; also loopback, private, unix",
+    allowed: "addresses and networks such as 10.0.0.0/8, loopback, private or unix, or none",
+    parse: (text: string) => parseNetworks(text),
+    blame: (text: string) => splitNetworks(text).find((network) => !isNetwork(network)),
   },
   shutdownTimeout: {
     flags: "--shutdown-timeout <seconds>",
@@ -625,7 +640,8 @@ function check<T>(spec: OptionSpec<T>, where: string, text: string): T {
   if (text.includes("\ufffd")) throw new ConfigError(`${where}: is not UTF-8 text`);
   const value = text === "" ? undefined : spec.parse(text);
   if (value !== undefined) return value;
-  throw new ConfigError(`${where}: ${JSON.stringify(text)} is not allowed; use ${spec.allowed}`);
+  const wrong = JSON.stringify(spec.blame?.(text) ?? text);
+  throw new ConfigError(`${where}: ${wrong} is not allowed; use ${spec.allowed}`);
 }
 
 function longFlag({ flags = "" }: OptionSpec<unknown>) {
@@ -694,6 +710,10 @@ function parseRate(text: string): number | undefined {
   const [, number, unit] = /^(\d{1,12}(?:\.\d{1,6})?)([KMGkmg]?)(?:i?B)?$/.exec(text) ?? [];
   const rate = Math.round(Number(number) * 1024 ** " KMG".indexOf((unit || " ").toUpperCase()));
   return rate === 0 || rate >= MIN_RATE_BYTES ? rate : undefined;
+function parseNetworks(text: string): readonly string[] | undefined {
+  if (text === "none") return [];
+  const networks = splitNetworks(text);
+  return networks.length > 0 && networks.every(isNetwork) ? networks : undefined;
 }
 
 function wholeNumber(max: number) {
