@@ -11,6 +11,7 @@ import { archiveHeaders, emptyBody, stateResponse } from "../http/headers.ts";
 import { evaluatePreconditions, isRangeWanted, type Validators } from "../http/preconditions.ts";
 import { parseRange } from "../http/range.ts";
 import { RateLimit } from "../http/rate.ts";
+import type { Release } from "../http/limits.ts";
 import { log, redact } from "../lib/log.ts";
 import type { MemoryBudget } from "../lib/memory_budget.ts";
 import type { Download, Observer } from "../observe/observer.ts";
@@ -88,12 +89,14 @@ export function longestBuffer(options: PaceOptions): number | undefined {
   const longest = Math.min(...lengths);
   return longest < MAX_LIMITED_BUFFER_BYTES ? longest : undefined;
 }
+/** Takes the place of a download; it throws if there is none. */
+export type TakeDownload = (hash: string, options: { readonly part: boolean }) => Release;
 
 /** The archive of a hash; null if there is none, whatever the reason. */
 export async function archive(
   request: Request,
   hash: string,
-  options: ArchiveOptions,
+  options: ArchiveOptions & { readonly takeDownload: TakeDownload },
 ): Promise<Response | null> {
   using client = watchClient(request);
   const listing = await options.settling.list(hash, client.signal);
@@ -134,6 +137,19 @@ export async function archive(
   const download = { hash, etag, size: prepared.size, start: range?.start ?? 0, length };
   const body = observedBody(stream, download, { ...options, taken });
   return new Response(body, { status: range ? 206 : 200, headers });
+  client.signal.throwIfAborted();
+  const leave = options.takeDownload(hash, { part: range !== null });
+  const { etag } = validators;
+  const download = { hash, etag, size: prepared.size, start: range?.start ?? 0, length };
+  try {
+    warnOfLeftOut(hash, listing);
+    const stream = await prepared.open(range ?? undefined);
+    const body = observedBody(stream, download, { ...options, leave });
+    return new Response(body, { status: range ? 206 : 200, headers });
+  } catch (error) {
+    leave();
+    throw error;
+  }
 }
 
 /** The bytes as they are sent, with the observer told of it. */
@@ -146,6 +162,9 @@ function observedBody(
   const { release, signal, taken } = options;
   const limits = limitRate ? [new RateLimit(limitRate)] : [];
   if (totalRate) limits.push(totalRate);
+  options: ArchiveOptions & { readonly leave: Release },
+) {
+  const { observer, delay, release, signal, leave } = options;
   observer.started(download);
   return watchBody(stream, {
     length: download.length,
@@ -158,6 +177,7 @@ function observedBody(
     onProgress: (bytes) => observer.progressed(download, bytes),
     onEnd: ({ elapsed, ...end }) => {
       taken[Symbol.dispose]();
+      leave();
       observer.ended(download, { ...end, seconds: elapsed / 1000 });
     },
   });

@@ -60,10 +60,16 @@ export interface Config {
   readonly memory?: number;
   /** SQLite file that stores CRC-32 values; undefined for none. */
   readonly checksums?: string;
+  /** Downloads at a time; undefined for what suits the engine. */
+  readonly maxDownloads?: number;
+  /** Downloads at a time by one client; 0 for as many as there may be. */
+  readonly maxPerClient: number;
   /** Networks of proxies whose word is taken for where a request came from. */
   readonly trustProxy: readonly string[];
   /** Seconds that downloads in flight get to finish when the service stops. */
   readonly shutdownTimeout: number;
+  /** Seconds that requests are still served before that, while the service says it is not ready. */
+  readonly drainDelay: number;
 }
 
 /** Work on some archives that is not part of any download. */
@@ -326,6 +332,21 @@ const OPTIONS = {
     allowed: "a path",
     parse: (text: string) => text,
   },
+  maxDownloads: {
+    flags: "--max-downloads <number>",
+    variable: "ZIPFERRY_MAX_DOWNLOADS",
+    description: "downloads at a time, 503 beyond; 256 if not given, zip engine: 4 for each core",
+    allowed: "a whole number from 1 to 65535",
+    parse: (text: string) => wholeNumber(65535)(text) || undefined,
+  },
+  maxPerClient: {
+    flags: "--max-per-client <number>",
+    variable: "ZIPFERRY_MAX_PER_CLIENT",
+    default: "0",
+    description: "downloads at a time by one client, 429 beyond; 0: no limit",
+    allowed: "a whole number from 0 to 65535",
+    parse: wholeNumber(65535),
+  },
   trustProxy: {
     flags: "--trust-proxy <networks>",
     variable: "ZIPFERRY_TRUST_PROXY",
@@ -344,12 +365,21 @@ const OPTIONS = {
     allowed: `a number of seconds from 0 to ${MAX_SECONDS}`,
     parse: (text: string) => parseSeconds(text),
   },
+  drainDelay: {
+    flags: "--drain-delay <seconds>",
+    variable: "ZIPFERRY_DRAIN_DELAY",
+    default: "0",
+    description: "before stopping, go on serving for this long while /readyz answers 503",
+    allowed: `a number of seconds from 0 to ${MAX_SECONDS}`,
+    parse: (text: string) => parseSeconds(text),
+  },
 } satisfies Record<string, OptionSpec<unknown>>;
 
 type Key = keyof typeof OPTIONS;
 type Parsed<K extends Key> = Exclude<ReturnType<(typeof OPTIONS)[K]["parse"]>, undefined>;
 /** What may be left out, and has no default. */
 type Optional = "unix" | "tlsCert" | "tlsKey" | "hsts" | "delay" | "memory" | "checksums";
+type Optional = "unix" | "delay" | "checksums" | "maxDownloads";
 type Values =
   & { [K in Exclude<Key, Optional>]: Parsed<K> }
   & { readonly [K in Optional]?: Parsed<K> };

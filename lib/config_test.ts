@@ -31,8 +31,11 @@ const DEFAULTS: Config = {
   followSymlinks: false,
   memory: undefined,
   checksums: undefined,
+  maxDownloads: undefined,
+  maxPerClient: 0,
   trustProxy: [],
   shutdownTimeout: 30,
+  drainDelay: 0,
 };
 
 /** Options with a test of their own, since they hang on others */
@@ -121,6 +124,24 @@ Deno.test("readConfig(): a flag wins over a variable, a variable over .env, .env
       "--stall-timeout",
       "ZIPFERRY_STALL_TIMEOUT",
       [["0", 0], ["0.5", 500], ["86400", 86_400_000]],
+      "maxDownloads",
+      "--max-downloads",
+      "ZIPFERRY_MAX_DOWNLOADS",
+      [["1", 1], ["256", 256], ["65535", 65535]],
+    ],
+    [
+      "maxPerClient",
+      "--max-per-client",
+      "ZIPFERRY_MAX_PER_CLIENT",
+      [["1", 1], ["0", 0], ["65535", 65535]],
+    ],
+    [
+      "drainDelay",
+      "--drain-delay",
+      "ZIPFERRY_DRAIN_DELAY",
+      [["1", 1], ["0", 0], ["2.5", 2.5]],
+    ],
+    [
       "trustProxy",
       "--trust-proxy",
       "ZIPFERRY_TRUST_PROXY",
@@ -411,4 +432,14 @@ Deno.test("readConfig(): --trust-proxy takes networks, and names the one that is
     );
   }
   assert.match(complaint("--trust-proxy ,"), /^--trust-proxy: "," is not allowed; use addresses/);
+});
+
+Deno.test("readConfig(): limits that are none are refused", () => {
+  for (const value of ["0", "-1", "many", "65536", "1.5"]) {
+    const line = `--max-downloads=${value}`;
+    assert.match(complaint(line), new RegExp(`^--max-downloads: "${value}" is not allowed`));
+  }
+  for (const flag of ["--max-per-client", "--drain-delay"]) {
+    assert.match(complaint(`${flag}=off`), new RegExp(`^${flag}: "off" is not allowed; use a `));
+  }
 });

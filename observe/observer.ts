@@ -44,7 +44,22 @@ export interface Answer {
   readonly status: number;
   /** The archive that was asked for, there or not; undefined if it was none. A secret, as above. */
   readonly hash?: string;
+  /** Why it was refused before anything was done for it; undefined unless it was. */
+  readonly refused?: Refusal;
 }
+
+/**
+ * Why a request was refused: the service has as many downloads as it may have (`downloads`), its
+ * client has (`client-downloads`); the same for requests that are no downloads or not yet; its
+ * connection has too many under way; or file descriptors run out.
+ */
+export type Refusal =
+  | "downloads"
+  | "client-downloads"
+  | "requests"
+  | "client-requests"
+  | "connection"
+  | "descriptors";
 
 /** What is told of downloads. No method may throw or wait: it is called between two chunks. */
 export interface Observer {
