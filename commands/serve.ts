@@ -124,6 +124,8 @@ function watchRenewal(
     log.info("took up the renewed certificate", { until: certificate.validTo.toISOString() });
   };
   watchCertificate({ files, current: certificate, onRenewed, signal });
+}
+
 /** Whoever listens for this machine only is behind a proxy, with whose address all clients come. */
 function warnOfSharedAddress({ maxPerClient, trustProxy, unix, hostname }: Config) {
   if (maxPerClient === 0 || trustProxy.length > 0) return;

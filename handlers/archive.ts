@@ -124,32 +124,17 @@ export async function archive(
   }
 
   options.signal?.throwIfAborted();
+  client.signal.throwIfAborted();
+  using taken = new DisposableStack();
+  taken.defer(options.takeDownload(hash, { part: range !== null }));
   warnOfLeftOut(hash, listing);
-  const room = await memory.reserve(DOWNLOAD_BYTES, client.signal);
-  const stream = await prepared.open(range ?? undefined).catch((error) => {
-    room[Symbol.dispose]();
-    throw error;
-  });
-  const taken = new DisposableStack();
-  taken.use(room);
+  taken.use(await memory.reserve(DOWNLOAD_BYTES, client.signal));
+  const stream = await prepared.open(range ?? undefined);
   taken.use(memory.countShared(listing, listing.memory));
   const { etag } = validators;
   const download = { hash, etag, size: prepared.size, start: range?.start ?? 0, length };
-  const body = observedBody(stream, download, { ...options, taken });
+  const body = observedBody(stream, download, { ...options, taken: taken.move() });
   return new Response(body, { status: range ? 206 : 200, headers });
-  client.signal.throwIfAborted();
-  const leave = options.takeDownload(hash, { part: range !== null });
-  const { etag } = validators;
-  const download = { hash, etag, size: prepared.size, start: range?.start ?? 0, length };
-  try {
-    warnOfLeftOut(hash, listing);
-    const stream = await prepared.open(range ?? undefined);
-    const body = observedBody(stream, download, { ...options, leave });
-    return new Response(body, { status: range ? 206 : 200, headers });
-  } catch (error) {
-    leave();
-    throw error;
-  }
 }
 
 /** The bytes as they are sent, with the observer told of it. */
@@ -162,9 +147,6 @@ function observedBody(
   const { release, signal, taken } = options;
   const limits = limitRate ? [new RateLimit(limitRate)] : [];
   if (totalRate) limits.push(totalRate);
-  options: ArchiveOptions & { readonly leave: Release },
-) {
-  const { observer, delay, release, signal, leave } = options;
   observer.started(download);
   return watchBody(stream, {
     length: download.length,
@@ -177,7 +159,6 @@ function observedBody(
     onProgress: (bytes) => observer.progressed(download, bytes),
     onEnd: ({ elapsed, ...end }) => {
       taken[Symbol.dispose]();
-      leave();
       observer.ended(download, { ...end, seconds: elapsed / 1000 });
     },
   });

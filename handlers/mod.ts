@@ -14,7 +14,6 @@ import { hasParameter, rawTarget, type Target } from "../http/target.ts";
 import { setTransportSecurity } from "../http/transport_security.ts";
 import { unlessAborted } from "../lib/abort.ts";
 import { describeError, log, redact } from "../lib/log.ts";
-import type { Answer } from "../observe/observer.ts";
 import { type MemoryBudget, MemoryBudgetError, unlimitedMemory } from "../lib/memory_budget.ts";
 import type { Answer, Refusal } from "../observe/observer.ts";
 import { isLasting, isPassing, StorageError } from "../storage/errors.ts";
@@ -36,8 +35,7 @@ import { manifest } from "./manifest.ts";
 
 /** What all routes together need. */
 export interface HandlerOptions
-  extends Omit<ArchiveOptions, "settling" | "memory" | "totalRate">, HomeOptions {
-  extends Omit<ArchiveOptions, "settling">, HomeOptions, LimitsOptions {
+  extends Omit<ArchiveOptions, "settling" | "memory" | "totalRate">, HomeOptions, LimitsOptions {
   /** Where the archives come from. */
   readonly source: FileSource;
   /** Seconds for which browsers are told to come back by HTTPS only. @default they are not told */

@@ -378,8 +378,15 @@ const OPTIONS = {
 type Key = keyof typeof OPTIONS;
 type Parsed<K extends Key> = Exclude<ReturnType<(typeof OPTIONS)[K]["parse"]>, undefined>;
 /** What may be left out, and has no default. */
-type Optional = "unix" | "tlsCert" | "tlsKey" | "hsts" | "delay" | "memory" | "checksums";
-type Optional = "unix" | "delay" | "checksums" | "maxDownloads";
+type Optional =
+  | "unix"
+  | "tlsCert"
+  | "tlsKey"
+  | "hsts"
+  | "delay"
+  | "memory"
+  | "checksums"
+  | "maxDownloads";
 type Values =
   & { [K in Exclude<Key, Optional>]: Parsed<K> }
   & { readonly [K in Optional]?: Parsed<K> };
@@ -740,6 +747,8 @@ function parseRate(text: string): number | undefined {
   const [, number, unit] = /^(\d{1,12}(?:\.\d{1,6})?)([KMGkmg]?)(?:i?B)?$/.exec(text) ?? [];
   const rate = Math.round(Number(number) * 1024 ** " KMG".indexOf((unit || " ").toUpperCase()));
   return rate === 0 || rate >= MIN_RATE_BYTES ? rate : undefined;
+}
+
 function parseNetworks(text: string): readonly string[] | undefined {
   if (text === "none") return [];
   const networks = splitNetworks(text);

@@ -124,6 +124,8 @@ Deno.test("readConfig(): a flag wins over a variable, a variable over .env, .env
       "--stall-timeout",
       "ZIPFERRY_STALL_TIMEOUT",
       [["0", 0], ["0.5", 500], ["86400", 86_400_000]],
+    ],
+    [
       "maxDownloads",
       "--max-downloads",
       "ZIPFERRY_MAX_DOWNLOADS",
