@@ -119,7 +119,6 @@ export function createHandler(options: HandlerOptions): Handler {
   return async (request, info) => {
     const response = await respond(request, info);
     setTransportSecurity(response.headers, options.hsts);
-    options.observer.answered?.(summaryOf(request, response));
     const reason = site.refusals.get(response);
     options.observer.answered?.({
       ...summaryOf(request, response),
