@@ -104,7 +104,9 @@ export function zipferry(
   ...flags: string[]
 ): readonly string[] {
   const main = join(ROOT, "main.ts");
-  const own = ["--port", String(port), "--folder", root, ...flags];
+  // More than any load here asks for: refusals are no downloads.
+  const most = ["--max-downloads", "2000"];
+  const own = ["--port", String(port), "--folder", root, ...most, ...flags];
   return [Deno.execPath(), "run", ...taskFlags("start"), main, ...own];
 }
 

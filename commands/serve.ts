@@ -4,6 +4,7 @@
  * @module
  */
 
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Engine } from "../engines/engine.ts";
 import { health } from "../handlers/health.ts";
 import { createWatchHandler, metrics as metricsRoute } from "../handlers/metrics.ts";
@@ -31,6 +32,15 @@ import { warnOfBrokenArchives } from "./broken_archives.ts";
 /** At most this many folders are named in a warning. */
 const NAMED_FOLDERS = 3;
 
+/** Downloads at a time, where nothing else is said. */
+const MAX_DOWNLOADS = 256;
+
+/** With the zip engine each takes much of a core: this many for each. */
+const MAX_DOWNLOADS_A_CORE = 4;
+
+/** Descriptors that a download holds: its connection, and the three pipes of the program zip. */
+const DESCRIPTORS = { store: 1, zip: 4 } as const;
+
 /** What is served, and how. */
 export interface ServeOptions {
   /** All settings. */
@@ -54,9 +64,13 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
   ignoreLogSignals();
   const stopping = new AbortController();
   const search = new AbortController();
+  const draining = new AbortController();
   const cut = () => stopping.abort(new Error("the service is stopping"));
+  const maxDownloads = downloadsWithin(config, descriptors);
   const handler = createHandler({
     ...config,
+    maxDownloads,
+    draining: draining.signal,
     source,
     engine,
     memory,
@@ -66,6 +80,7 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
     signal: stopping.signal,
     admit: (ended) => descriptors?.admit(ended) ?? true,
   });
+  warnOfSharedAddress(config);
   await warnOfNames(source);
   const tls = await readTls(config);
   const watched = metrics && await listenForWatchers(config, metrics);
@@ -82,6 +97,8 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
     first: async () => {
       log.info("stopping");
       search.abort();
+      draining.abort();
+      await sleep(config.drainDelay * 1000);
       await listening.stop({ grace: config.shutdownTimeout * 1000, cut });
       await closeEngine();
       await watched?.stop({ grace: 0, cut: () => {} });
@@ -92,6 +109,7 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
       closeEngine();
       end(1);
     },
+    hangUp: () => log.warn("SIGHUP does nothing: to change settings, restart the service"),
   });
   await flushLog(); // what was wrong at the start is told before
   console.log(`Listening on ${listening.url}`); // last: whoever waits for it may send signals too
@@ -147,6 +165,32 @@ function logsOf({ log: isOn, logFormat }: Config) {
   if (!isOn) return [logFailures()];
   if (logFormat === "text") return [logDownloads(), logAnswers()];
   return [logFailures(), accessLog(logFormat, printLine)];
+}
+
+/** Whoever listens for this machine only is behind a proxy, with whose address all clients come. */
+function warnOfSharedAddress({ maxPerClient, trustProxy, unix, hostname }: Config) {
+  if (maxPerClient === 0 || trustProxy.length > 0) return;
+  if (unix) log.warn("--max-per-client does nothing on a Unix socket without --trust-proxy unix");
+  else if (/^(?:127\.|localhost$|::1$)/.test(hostname)) {
+    log.warn("all clients of a proxy are one for --max-per-client: see --trust-proxy loopback");
+  }
+}
+
+/** Downloads at a time: no more than there are file descriptors for. */
+function downloadsWithin({ engine, maxDownloads }: Config, descriptors?: DescriptorReserve) {
+  const usual = engine === "zip"
+    ? MAX_DOWNLOADS_A_CORE * navigator.hardwareConcurrency
+    : MAX_DOWNLOADS;
+  const wanted = maxDownloads ?? usual;
+  const most = descriptors?.downloads(wanted, DESCRIPTORS[engine]) ?? wanted;
+  if (most < wanted) {
+    log.warn(
+      "at most {most} downloads at a time instead of {wanted}: there are no file descriptors for " +
+        "more, see ulimit -n",
+      { most, wanted },
+    );
+  }
+  return most;
 }
 
 /**

@@ -4,7 +4,15 @@
  * @module
  */
 
+import { clientAddress, clientKey, trustProxies } from "../http/client_address.ts";
 import { ConnectionLimit } from "../http/connection_limit.ts";
+import {
+  DownloadLimit,
+  type Excess,
+  ExcessError,
+  type Release,
+  RequestLimit,
+} from "../http/limits.ts";
 import { log } from "../lib/log.ts";
 
 /**
@@ -18,6 +26,103 @@ const REQUESTS_PER_CONNECTION = 8;
 
 /** The warning about refused requests is not repeated for this long, in milliseconds. */
 const QUIET_MS = 60_000;
+
+/** Requests that are no downloads, at a time: HEAD, manifests, the list. */
+const MOST_QUESTIONS = 256;
+
+/** At least this many requests that may become downloads are looked into at a time. */
+const LEAST_OPENINGS = 256;
+
+/** One client has at most this part of the places for requests that are no downloads yet. */
+const CLIENT_SHARE = 2;
+
+/** How much is served at a time. */
+export interface LimitsOptions {
+  /** Downloads at a time. @default as many as come */
+  readonly maxDownloads?: number;
+  /** Downloads at a time by one client; 0 for as many as there are. @default 0 */
+  readonly maxPerClient?: number;
+  /** Networks of proxies that are believed: see {@link trustProxies}. @default none */
+  readonly trustProxy?: readonly string[];
+}
+
+/** What one request may take. */
+export interface Admission {
+  /** Throws an {@link ExcessError} if there is no room for another download of this client. */
+  expectRoom(): void;
+  /**
+   * Takes the place of a download.
+   *
+   * @throws {ExcessError} if there is none
+   */
+  download(hash: string, options: { readonly part: boolean }): Release;
+  /**
+   * Takes a place for what comes before a download: the folder is listed.
+   *
+   * @throws {ExcessError} if there is none
+   */
+  opening(): Release;
+  /**
+   * Takes a place for a request that never becomes a download.
+   *
+   * @throws {ExcessError} if there is none
+   */
+  question(): Release;
+}
+
+/** The limits of a service: three that do not share places, so that none can starve another. */
+export class Limits {
+  readonly #downloads: DownloadLimit;
+  readonly #openings: RequestLimit;
+  readonly #questions = shared(MOST_QUESTIONS);
+  readonly #trusted;
+  readonly #most: number;
+
+  /** Nothing is under way yet. */
+  constructor(options: LimitsOptions) {
+    const { maxDownloads = Infinity, maxPerClient = 0, trustProxy = [] } = options;
+    this.#most = maxDownloads;
+    this.#downloads = new DownloadLimit({ most: maxDownloads, mostPerClient: maxPerClient });
+    // One client may ask for as many downloads at once as there may be: all could be behind a proxy.
+    this.#openings = shared(CLIENT_SHARE * Math.max(maxDownloads, LEAST_OPENINGS));
+    this.#trusted = trustProxies(trustProxy);
+  }
+
+  /** True if there is no room for another download. */
+  get full(): boolean {
+    return this.#downloads.active >= this.#most;
+  }
+
+  /** Address of the client, empty if it has none. @param peer address of the other end */
+  address(headers: Headers, peer: string): string {
+    return clientAddress(peer, headers, this.#trusted);
+  }
+
+  /** What a request may take. @param peer address of the other end, empty if it has none */
+  of({ headers }: Request, peer: string): Admission {
+    const client = clientKey(clientAddress(peer, headers, this.#trusted));
+    return {
+      expectRoom: () => assertRoom(this.#downloads.excess(client), "downloads"),
+      download: (hash, options) =>
+        taken(this.#downloads.take({ client, hash }, options), "downloads"),
+      opening: () => taken(this.#openings.take(client), "requests"),
+      question: () => taken(this.#questions.take(client), "requests"),
+    };
+  }
+}
+
+function shared(most: number) {
+  return new RequestLimit({ most, mostPerClient: Math.ceil(most / CLIENT_SHARE) });
+}
+
+function taken(result: Release | Excess, what: ExcessError["what"]): Release {
+  if (typeof result === "string") throw new ExcessError(result, what);
+  return result;
+}
+
+function assertRoom(excess: Excess | null, what: ExcessError["what"]) {
+  if (excess) throw new ExcessError(excess, what);
+}
 
 /** Makes what is asked once a request: whether its connection may have another one under way. */
 export function limitConnections(): (info: Deno.ServeHandlerInfo) => boolean {

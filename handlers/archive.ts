@@ -11,6 +11,7 @@ import { archiveHeaders, emptyBody, stateResponse } from "../http/headers.ts";
 import { evaluatePreconditions, isRangeWanted, type Validators } from "../http/preconditions.ts";
 import { parseRange } from "../http/range.ts";
 import { RateLimit } from "../http/rate.ts";
+import type { Release } from "../http/limits.ts";
 import { log, redact } from "../lib/log.ts";
 import type { MemoryBudget } from "../lib/memory_budget.ts";
 import type { Download, Observer } from "../observe/observer.ts";
@@ -88,12 +89,14 @@ export function longestBuffer(options: PaceOptions): number | undefined {
   const longest = Math.min(...lengths);
   return longest < MAX_LIMITED_BUFFER_BYTES ? longest : undefined;
 }
+/** Takes the place of a download; it throws if there is none. */
+export type TakeDownload = (hash: string, options: { readonly part: boolean }) => Release;
 
 /** The archive of a hash; null if there is none, whatever the reason. */
 export async function archive(
   request: Request,
   hash: string,
-  options: ArchiveOptions,
+  options: ArchiveOptions & { readonly takeDownload: TakeDownload },
 ): Promise<Response | null> {
   const asked = performance.now();
   using client = watchClient(request);
@@ -122,18 +125,16 @@ export async function archive(
   }
 
   options.signal?.throwIfAborted();
+  client.signal.throwIfAborted();
+  using taken = new DisposableStack();
+  taken.defer(options.takeDownload(hash, { part: range !== null }));
   warnOfLeftOut(hash, listing);
-  const room = await memory.reserve(DOWNLOAD_BYTES, client.signal);
-  const stream = await prepared.open(range ?? undefined).catch((error) => {
-    room[Symbol.dispose]();
-    throw error;
-  });
-  const taken = new DisposableStack();
-  taken.use(room);
+  taken.use(await memory.reserve(DOWNLOAD_BYTES, client.signal));
+  const stream = await prepared.open(range ?? undefined);
   taken.use(memory.countShared(listing, listing.memory));
   const { etag } = validators;
   const download = { hash, etag, size: prepared.size, start: range?.start ?? 0, length };
-  const body = observedBody(stream, download, { ...options, asked, taken });
+  const body = observedBody(stream, download, { ...options, asked, taken: taken.move() });
   const response = new Response(body, { status: range ? 206 : 200, headers });
   downloads.set(response, download);
   return response;

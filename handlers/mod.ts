@@ -7,14 +7,15 @@
 
 import { ClientLeftError } from "../http/client.ts";
 import { EngineUnavailableError } from "../engines/engine.ts";
+import { ExcessError } from "../http/limits.ts";
 import { pageResponse, redirectResponse, tooManyResponse, withoutBody } from "../http/headers.ts";
 import { RateLimit } from "../http/rate.ts";
 import { hasParameter, rawTarget, type Target } from "../http/target.ts";
 import { setTransportSecurity } from "../http/transport_security.ts";
 import { unlessAborted } from "../lib/abort.ts";
 import { describeError, log, redact } from "../lib/log.ts";
-import type { Answer } from "../observe/observer.ts";
 import { type MemoryBudget, MemoryBudgetError, unlimitedMemory } from "../lib/memory_budget.ts";
+import type { Answer, Refusal } from "../observe/observer.ts";
 import { isLasting, isPassing, StorageError } from "../storage/errors.ts";
 import { isHash } from "../storage/names.ts";
 import { Settling, UNSETTLED } from "../storage/settling.ts";
@@ -23,18 +24,19 @@ import {
   chooseLanguage,
   contentSecurityPolicy,
   errorPage,
+  fullPage,
   unsettledPage,
 } from "../templates/mod.ts";
-import { limitConnections } from "./admission.ts";
+import { type Admission, limitConnections, Limits, type LimitsOptions } from "./admission.ts";
 import { archive, type ArchiveOptions, downloadOf } from "./archive.ts";
-import { health } from "./health.ts";
+import { health, ready } from "./health.ts";
 import { createHome, type Home, type HomeOptions } from "./home.ts";
 import { manifest } from "./manifest.ts";
 import { localMetrics, type MetricsSource } from "./metrics.ts";
 
 /** What all routes together need. */
 export interface HandlerOptions
-  extends Omit<ArchiveOptions, "settling" | "memory" | "totalRate">, HomeOptions {
+  extends Omit<ArchiveOptions, "settling" | "memory" | "totalRate">, HomeOptions, LimitsOptions {
   /** Where the archives come from. */
   readonly source: FileSource;
   /** Seconds for which browsers are told to come back by HTTPS only. @default they are not told */
@@ -53,13 +55,23 @@ export interface HandlerOptions
    * @default all are served
    */
   readonly admit?: (ended: Promise<void>) => boolean;
+  /** Aborted once the service is about to stop: it is not ready for more then. @default never */
+  readonly draining?: AbortSignal;
 }
 
 /** The same, with what is made of them once for all requests. */
 interface Site extends ArchiveOptions {
+  readonly source: FileSource;
   readonly home: Home;
   readonly metrics?: MetricsSource;
+  readonly limits: Limits;
+  readonly draining?: AbortSignal;
+  /** Why requests were refused, by the answers that say so. */
+  readonly refusals: WeakMap<Response, Refusal>;
 }
+
+/** Where a request came from, and when it is over. */
+type Origin = { readonly peer: string; readonly ended: Promise<void> };
 
 /** The signature that `Deno.serve` wants. */
 export type Handler = (request: Request, info: Deno.ServeHandlerInfo) => Promise<Response>;
@@ -70,11 +82,24 @@ const ARCHIVE = /^\/archive\/([^/]+)(\/?)$/;
 const ROUTE_NAMES: Readonly<Record<string, Answer["route"]>> = {
   "/": "list",
   "/healthz": "health",
+  "/readyz": "health",
   "/metrics": "metrics",
 };
 
 /** Nobody sees this status: nginx logs the same one for a client that has left. */
 const CLIENT_LEFT = 499;
+
+/** When to ask again where there are as many downloads as there may be. */
+const FULL_RETRY_SECONDS = 10;
+
+/** Request fields by which the answer may turn out to be none with a body of its own. */
+const MAY_NEED_NO_BODY = [
+  "range",
+  "if-match",
+  "if-none-match",
+  "if-modified-since",
+  "if-unmodified-since",
+];
 
 /** When to ask again for an archive to which photos are still being added. */
 const UNSETTLED_RETRY_SECONDS = 10;
@@ -93,45 +118,43 @@ export function createHandler(options: HandlerOptions): Handler {
     settling: new Settling(source, { quiet: settle }),
     totalRate: limitRateTotal ? new RateLimit(limitRateTotal) : undefined,
     home: createHome(options),
+    limits: new Limits(options),
+    refusals: new WeakMap(),
   };
   const isWithinLimit = limitConnections();
   const respond = async (request: Request, info: Deno.ServeHandlerInfo) => {
-    if (!isWithinLimit(info)) {
-      options.observer.refused?.("connection");
-      return tooManyResponse();
-    }
-    if (!isAdmitted(request, info, options)) {
-      options.observer.refused?.("descriptors");
-      return refusal(request);
-    }
+    if (!isWithinLimit(info)) return refused(tooManyResponse(), "connection", site);
+    if (!isAdmitted(request, info, options)) return refused(refusal(request), "descriptors", site);
     const peer = "hostname" in info.remoteAddr ? info.remoteAddr.hostname : "";
-    return await answer(request, peer, site);
+    return await answer(request, { peer, ended: info.completed }, site);
   };
   return async (request, info) => {
     const came = performance.timeOrigin + performance.now();
     const response = await respond(request, info);
     setTransportSecurity(response.headers, options.hsts);
+    const reason = site.refusals.get(response);
     options.observer.answered?.({
       ...summaryOf(request, response),
-      ...circumstances(request, info),
+      ...circumstances(request, info, site),
       ...extent(request, response),
+      ...(reason && { refused: reason }),
       came,
     });
     return request.method === "HEAD" ? withoutBody(response) : response;
   };
 }
 
-async function answer(request: Request, peer: string, site: Site) {
+async function answer(request: Request, origin: Origin, site: Site) {
   const target = rawTarget(request.url, request.headers.get("host"));
   if (target === null) return errorResponse(request, 400);
   if (request.method !== "GET" && request.method !== "HEAD") return errorResponse(request, 405);
   try {
-    const response = Promise.resolve(route(request, { ...target, peer }, site));
+    const response = Promise.resolve(route(request, { ...target, ...origin }, site));
     return await unlessAborted(response, site.signal) ?? errorResponse(request, 404);
   } catch (error) {
     if (error instanceof ClientLeftError) return new Response(null, { status: CLIENT_LEFT });
+    if (error instanceof ExcessError) return excessResponse(request, error, site);
     if (isStopping(error, site)) return errorResponse(request, 503);
-    if (error instanceof MemoryBudgetError) site.observer.refused?.("memory");
     if (isUnsettled(error)) return unsettledResponse(request);
     const status = statusOf(error);
     const [, hash] = ARCHIVE.exec(target.path) ?? [];
@@ -141,25 +164,82 @@ async function answer(request: Request, peer: string, site: Site) {
       ...(archive && { archive }),
       why: describeError(error, hash),
     });
-    return errorResponse(request, status, isLasting(error));
+    const response = errorResponse(request, status, isLasting(error));
+    return error instanceof MemoryBudgetError ? refused(response, "memory", site) : response;
   }
 }
 
 /** The answer of the route that a path belongs to; null if there is nothing to find at it. */
 function route(
   request: Request,
-  { path, query, peer }: Target & { readonly peer: string },
+  { path, query, ...origin }: Target & Origin,
   site: Site,
 ): Response | null | Promise<Response | null> {
-  if (path === "/") return site.home(request, { query, peer });
+  const admission = site.limits.of(request, origin.peer);
+  const question = (work: () => Promise<Response | null>) => asQuestion(work, admission, origin);
+  if (path === "/") return question(() => site.home(request, { query, peer: origin.peer }));
   if (path === "/healthz") return health();
-  if (path === "/metrics") return localMetrics(request, peer, site.metrics);
+  if (path === "/metrics") return localMetrics(request, origin.peer, site.metrics);
+  if (path === "/readyz") return ready({ ...site, isFull: () => site.limits.full });
   const [, hash = "", slash] = ARCHIVE.exec(path) ?? [];
   if (!isHash(hash)) return null;
   // Without a look at the disk: otherwise the redirect would tell which folders there are.
   if (!slash) return redirectResponse({ path: `/archive/${hash}/`, query });
-  const answer = hasParameter(query, "manifest") ? manifest : archive;
-  return answer(request, hash, site);
+  if (hasParameter(query, "manifest")) return question(() => manifest(request, hash, site));
+  const { download } = admission;
+  const work = () => archive(request, hash, { ...site, takeDownload: download });
+  return request.method === "HEAD" ? question(work) : asDownload(request, work, admission);
+}
+
+/** A request that never becomes a download has a place until its answer is out. */
+async function asQuestion(
+  work: () => Promise<Response | null>,
+  admission: Admission,
+  { ended }: Origin,
+) {
+  const leave = admission.question();
+  ended.then(leave, leave);
+  return await work();
+}
+
+/**
+ * A request that may become a download has a place of its own until that is known. Where there is no
+ * room for a download, one that asks for all of it is refused before anything is looked at.
+ */
+async function asDownload(
+  { headers }: Request,
+  work: () => Promise<Response | null>,
+  admission: Admission,
+) {
+  if (!MAY_NEED_NO_BODY.some((name) => headers.has(name))) admission.expectRoom();
+  const leave = admission.opening();
+  try {
+    return await work();
+  } finally {
+    leave();
+  }
+}
+
+/** An answer that says that there is no room. The page asks again by itself. */
+function excessResponse(request: Request, { excess, what }: ExcessError, site: Site) {
+  const status = excess === "server" ? 503 : 429;
+  const reason = excess === "server" ? what : `client-${what}` as const;
+  if (what === "requests") {
+    const response = errorResponse(request, status);
+    response.headers.set("retry-after", EXTRA_HEADERS[503]["retry-after"]);
+    return refused(response, reason, site);
+  }
+  const language = chooseLanguage(request.headers.get("accept-language"));
+  const html = fullPage({ language, limit: excess, reloadAfter: FULL_RETRY_SECONDS });
+  const headers = { "retry-after": String(FULL_RETRY_SECONDS) };
+  const response = pageResponse(html, { status, language, csp: contentSecurityPolicy, headers });
+  return refused(response, reason, site);
+}
+
+/** Remembers for the observer why the answer is a refusal. */
+function refused(response: Response, reason: Refusal, { refusals }: Site) {
+  refusals.set(response, reason);
+  return response;
 }
 
 /** The service ends while the request waits: another process may well answer it a moment later. */
@@ -191,8 +271,13 @@ function summaryOf({ method, url, headers }: Request, { status }: Response): Ans
 }
 
 /** Who asked. */
-function circumstances({ headers }: Request, { remoteAddr }: Deno.ServeHandlerInfo) {
-  const client = "hostname" in remoteAddr ? remoteAddr.hostname : undefined;
+function circumstances(
+  { headers }: Request,
+  { remoteAddr }: Deno.ServeHandlerInfo,
+  { limits }: Site,
+) {
+  const peer = "hostname" in remoteAddr ? remoteAddr.hostname : "";
+  const client = limits.address(headers, peer) || undefined;
   return { client, userAgent: headers.get("user-agent") ?? undefined };
 }
 
@@ -208,7 +293,11 @@ function extent({ method }: Request, response: Response): Partial<Answer> {
 function isAdmitted(request: Request, info: Deno.ServeHandlerInfo, { admit }: HandlerOptions) {
   if (!admit) return true;
   const target = rawTarget(request.url, request.headers.get("host"));
-  return target?.path === "/healthz" || admit(info.completed);
+  return target !== null && isProbe(target.path) || admit(info.completed);
+}
+
+function isProbe(path: string) {
+  return path === "/healthz" || path === "/readyz";
 }
 
 /** The answer to a client for whom there is no room: its connection makes room for another one. */

@@ -9,6 +9,7 @@
 import { Command, CommanderError, Option } from "commander";
 import { parseEnv } from "node:util";
 import type { LogLevel } from "./log.ts";
+import { isNetwork, splitNetworks } from "./networks.ts";
 
 /** Which program makes the archives. */
 export type EngineName = "store" | "zip";
@@ -69,8 +70,16 @@ export interface Config {
   readonly memory?: number;
   /** SQLite file that stores CRC-32 values; undefined for none. */
   readonly checksums?: string;
+  /** Downloads at a time; undefined for what suits the engine. */
+  readonly maxDownloads?: number;
+  /** Downloads at a time by one client; 0 for as many as there may be. */
+  readonly maxPerClient: number;
+  /** Networks of proxies whose word is taken for where a request came from. */
+  readonly trustProxy: readonly string[];
   /** Seconds that downloads in flight get to finish when the service stops. */
   readonly shutdownTimeout: number;
+  /** Seconds that requests are still served before that, while the service says it is not ready. */
+  readonly drainDelay: number;
 }
 
 /** Work on some archives that is not part of any download. */
@@ -135,6 +144,8 @@ interface OptionSpec<T> {
   readonly allowed: string;
   /** The value that a text stands for, or undefined if it is not allowed. */
   readonly parse: (text: string) => T | undefined;
+  /** The part of a text that is not allowed. @default all of it */
+  readonly blame?: (text: string) => string | undefined;
 }
 
 const MAX_SECONDS = 3600;
@@ -353,11 +364,44 @@ const OPTIONS = {
     allowed: "a path",
     parse: (text: string) => text,
   },
+  maxDownloads: {
+    flags: "--max-downloads <number>",
+    variable: "ZIPFERRY_MAX_DOWNLOADS",
+    description: "downloads at a time, 503 beyond; 256 if not given, zip engine: 4 for each core",
+    allowed: "a whole number from 1 to 65535",
+    parse: (text: string) => wholeNumber(65535)(text) || undefined,
+  },
+  maxPerClient: {
+    flags: "--max-per-client <number>",
+    variable: "ZIPFERRY_MAX_PER_CLIENT",
+    default: "0",
+    description: "downloads at a time by one client, 429 beyond; 0: no limit",
+    allowed: "a whole number from 0 to 65535",
+    parse: wholeNumber(65535),
+  },
+  trustProxy: {
+    flags: "--trust-proxy <networks>",
+    variable: "ZIPFERRY_TRUST_PROXY",
+    default: "none",
+    description: "take the client's address from what proxies in these networks say, as in " +
+      "10.0.0.0/8,::1; also loopback, private, unix",
+    allowed: "addresses and networks such as 10.0.0.0/8, loopback, private or unix, or none",
+    parse: (text: string) => parseNetworks(text),
+    blame: (text: string) => splitNetworks(text).find((network) => !isNetwork(network)),
+  },
   shutdownTimeout: {
     flags: "--shutdown-timeout <seconds>",
     variable: "ZIPFERRY_SHUTDOWN_TIMEOUT",
     default: "30",
     description: "seconds that downloads get to finish when the service stops",
+    allowed: `a number of seconds from 0 to ${MAX_SECONDS}`,
+    parse: (text: string) => parseSeconds(text),
+  },
+  drainDelay: {
+    flags: "--drain-delay <seconds>",
+    variable: "ZIPFERRY_DRAIN_DELAY",
+    default: "0",
+    description: "before stopping, go on serving for this long while /readyz answers 503",
     allowed: `a number of seconds from 0 to ${MAX_SECONDS}`,
     parse: (text: string) => parseSeconds(text),
   },
@@ -377,7 +421,8 @@ type Optional =
   | "logFormat"
   | "logLevel"
   | "memory"
-  | "checksums";
+  | "checksums"
+  | "maxDownloads";
 type Values =
   & { [K in Exclude<Key, Optional>]: Parsed<K> }
   & { readonly [K in Optional]?: Parsed<K> };
@@ -668,7 +713,8 @@ function check<T>(spec: OptionSpec<T>, where: string, text: string): T {
   if (text.includes("\ufffd")) throw new ConfigError(`${where}: is not UTF-8 text`);
   const value = text === "" ? undefined : spec.parse(text);
   if (value !== undefined) return value;
-  throw new ConfigError(`${where}: ${JSON.stringify(text)} is not allowed; use ${spec.allowed}`);
+  const wrong = JSON.stringify(spec.blame?.(text) ?? text);
+  throw new ConfigError(`${where}: ${wrong} is not allowed; use ${spec.allowed}`);
 }
 
 function longFlag({ flags = "" }: OptionSpec<unknown>) {
@@ -750,6 +796,12 @@ function parseRate(text: string): number | undefined {
   const [, number, unit] = /^(\d{1,12}(?:\.\d{1,6})?)([KMGkmg]?)(?:i?B)?$/.exec(text) ?? [];
   const rate = Math.round(Number(number) * 1024 ** " KMG".indexOf((unit || " ").toUpperCase()));
   return rate === 0 || rate >= MIN_RATE_BYTES ? rate : undefined;
+}
+
+function parseNetworks(text: string): readonly string[] | undefined {
+  if (text === "none") return [];
+  const networks = splitNetworks(text);
+  return networks.length > 0 && networks.every(isNetwork) ? networks : undefined;
 }
 
 function wholeNumber(max: number) {

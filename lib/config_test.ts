@@ -34,7 +34,11 @@ const DEFAULTS: Config = {
   followSymlinks: false,
   memory: undefined,
   checksums: undefined,
+  maxDownloads: undefined,
+  maxPerClient: 0,
+  trustProxy: [],
   shutdownTimeout: 30,
+  drainDelay: 0,
 };
 
 /** Options with a test of their own, since they hang on others */
@@ -145,6 +149,30 @@ Deno.test("readConfig(): a flag wins over a variable, a variable over .env, .env
       "--stall-timeout",
       "ZIPFERRY_STALL_TIMEOUT",
       [["0", 0], ["0.5", 500], ["86400", 86_400_000]],
+    ],
+    [
+      "maxDownloads",
+      "--max-downloads",
+      "ZIPFERRY_MAX_DOWNLOADS",
+      [["1", 1], ["256", 256], ["65535", 65535]],
+    ],
+    [
+      "maxPerClient",
+      "--max-per-client",
+      "ZIPFERRY_MAX_PER_CLIENT",
+      [["1", 1], ["0", 0], ["65535", 65535]],
+    ],
+    [
+      "drainDelay",
+      "--drain-delay",
+      "ZIPFERRY_DRAIN_DELAY",
+      [["1", 1], ["0", 0], ["2.5", 2.5]],
+    ],
+    [
+      "trustProxy",
+      "--trust-proxy",
+      "ZIPFERRY_TRUST_PROXY",
+      [["::1", ["::1"]], ["loopback,unix", ["loopback", "unix"]], ["none", []]],
     ],
     [
       "shutdownTimeout",
@@ -459,4 +487,38 @@ Deno.test("readConfig(): every option, its variable and its default are in the h
   }
   assert.deepEqual(rows.flatMap(([, variable]) => variable || []), variables);
   assert.ok(help.split("\n").every((line) => line.length <= 100), "lines of 100 columns");
+});
+
+Deno.test("readConfig(): --trust-proxy takes networks, and names the one that is none", () => {
+  const trusted = (text: string) => configOf("", { ZIPFERRY_TRUST_PROXY: text }).trustProxy;
+  assert.deepEqual(trusted("none"), []);
+  assert.deepEqual(trusted("10.0.0.0/8,::1"), ["10.0.0.0/8", "::1"]);
+  assert.deepEqual(trusted(" loopback private,  unix "), ["loopback", "private", "unix"]);
+  assert.deepEqual(configOf("--trust-proxy fd00::/8").trustProxy, ["fd00::/8"]);
+  const bad = [
+    "10.0.0.0/33",
+    "10.0.0/8",
+    "::1/129",
+    "nginx",
+    "1.2.3",
+    "10.0.0.1/8x",
+    "fe80::1%1/64",
+  ];
+  for (const network of bad) {
+    assert.match(
+      complaint(`--trust-proxy ::1,${network},127.0.0.1`),
+      new RegExp(`"${network}" is`),
+    );
+  }
+  assert.match(complaint("--trust-proxy ,"), /^--trust-proxy: "," is not allowed; use addresses/);
+});
+
+Deno.test("readConfig(): limits that are none are refused", () => {
+  for (const value of ["0", "-1", "many", "65536", "1.5"]) {
+    const line = `--max-downloads=${value}`;
+    assert.match(complaint(line), new RegExp(`^--max-downloads: "${value}" is not allowed`));
+  }
+  for (const flag of ["--max-per-client", "--drain-delay"]) {
+    assert.match(complaint(`${flag}=off`), new RegExp(`^${flag}: "off" is not allowed; use a `));
+  }
 });

@@ -172,8 +172,10 @@ function countDownloads(
     active.set(download, { bytes, at: now() });
   };
   return {
-    answered: ({ route, status }: Answer) => answers.inc({ route, status }),
-    refused: (reason) => refused.inc({ reason }),
+    answered({ route, status, refused: reason }: Answer) {
+      answers.inc({ route, status });
+      if (reason) refused.inc({ reason });
+    },
     started(download) {
       active.set(download, { bytes: 0, at: now() });
       started.inc(labels);

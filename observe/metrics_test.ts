@@ -123,7 +123,7 @@ Deno.test("createMetrics() counts answers and refusals, and asks others for thei
   const { observer } = metrics;
   observer.answered?.({ route: "archive", method: "GET", status: 404, hash: HASH });
   observer.answered?.({ route: "archive", method: "HEAD", status: 404, hash: HASH });
-  observer.refused?.("connection");
+  observer.answered?.({ route: "other", method: "GET", status: 429, refused: "connection" });
   const value = await valuesOf(metrics);
   const expected = {
     'zipferry_answers_total{route="archive",status="404"}': 2,

@@ -59,6 +59,8 @@ export interface Answer {
   readonly length?: number;
   /** The download that begins with this answer; undefined if it is none. */
   readonly download?: Download;
+  /** Why it was refused before anything was done for it; undefined unless it was. */
+  readonly refused?: Refusal;
 }
 
 /** Why a request was refused before anything was done for it. */
@@ -69,9 +71,11 @@ export const REFUSALS = [
   /** As many downloads are under way as there may be. */
   "downloads",
   /** One client has as many downloads under way as it may have. */
-  "client",
-  /** Too many requests that are no downloads are under way. */
+  "client-downloads",
+  /** Too many requests that are no downloads, or not yet, are under way. */
   "requests",
+  /** The same, of one client. */
+  "client-requests",
   /** One connection has as many requests under way as it may have. */
   "connection",
   /** File descriptors are short. */
@@ -84,8 +88,6 @@ export const REFUSALS = [
 export interface Observer {
   /** A request was answered: for an archive this comes after `started`. Never told of its path. */
   answered?(answer: Answer): void;
-  /** A request gets 429 or 503 since there is no room for it; nothing was listed or opened. */
-  refused?(reason: Refusal): void;
   /** The status is chosen, and no byte is sent yet. */
   started(download: Download): void;
   /** The first byte was handed to the connection, this many seconds after the request came. */
@@ -100,7 +102,6 @@ export interface Observer {
 export function tellAll(listeners: readonly Observer[]): Observer {
   return {
     answered: (answer) => listeners.forEach((listener) => listener.answered?.(answer)),
-    refused: (reason) => listeners.forEach((listener) => listener.refused?.(reason)),
     started: (download) => listeners.forEach((listener) => listener.started(download)),
     firstByte: (download, seconds) =>
       listeners.forEach((listener) => listener.firstByte?.(download, seconds)),

@@ -33,17 +33,18 @@ Deno.test("tellAll() tells each listener everything, in turn", () => {
   ]);
 });
 
-Deno.test("tellAll() tells of a refusal and a first byte those who want to know", () => {
+Deno.test("tellAll() tells of an answer and a first byte those who want to know", () => {
   const told: unknown[][] = [];
   const quiet = { started() {}, progressed() {}, ended() {} };
   const all = tellAll([quiet, {
     ...quiet,
-    refused: (...args) => told.push(args),
+    answered: (...args) => told.push(args),
     firstByte: (...args) => told.push(args),
   }]);
-  all.refused?.("memory");
+  const answer = { route: "archive", method: "GET", status: 503, refused: "memory" } as const;
+  all.answered?.(answer);
   all.firstByte?.(DOWNLOAD, 0.5);
-  assert.deepEqual(told, [["memory"], [DOWNLOAD, 0.5]]);
+  assert.deepEqual(told, [[answer], [DOWNLOAD, 0.5]]);
 });
 
 Deno.test("logDownloads() logs each step, and failures as errors, without the hash", () => {

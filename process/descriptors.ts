@@ -76,6 +76,20 @@ export class DescriptorReserve implements Disposable {
     return true;
   }
 
+  /**
+   * How many downloads at a time there are descriptors for, besides those that are kept back and
+   * those for files: at most this many, and at least one.
+   *
+   * @param each descriptors that a download holds
+   */
+  downloads(most: number, each = 1): number {
+    if (this.#size === 0) return most;
+    const besides = this.#headroom + this.openFiles;
+    const opened = tryToOpen(most * each + besides);
+    closeAll(opened);
+    return Math.max(1, Math.min(most, Math.floor((opened.length - besides) / each)));
+  }
+
   /** Takes the reserve again, and sees that more is free besides. False if there are too few. */
   refill(): boolean {
     if (this.#size === 0) return true;

@@ -13,6 +13,8 @@ export interface StopActions {
   readonly first: () => void;
   /** At every further one that is a wish of its own: stop at once. */
   readonly further: () => void;
+  /** At SIGHUP, with which other services read their settings again. Without this it would be the end. */
+  readonly hangUp?: () => void;
 }
 
 /**
@@ -22,7 +24,8 @@ export interface StopActions {
  * same signal comes twice, or more often, for one press of the keys. What comes again within a second
  * of the first is no second wish. Another signal is one at any time.
  */
-export function onStopSignal({ first, further }: StopActions) {
+export function onStopSignal({ first, further, hangUp = () => {} }: StopActions) {
+  if (Deno.build.os !== "windows") Deno.addSignalListener("SIGHUP", hangUp);
   let asked: { readonly signal: Deno.Signal; readonly at: number } | null = null;
   const signals: readonly Deno.Signal[] = Deno.build.os === "windows"
     ? ["SIGINT", "SIGBREAK"]

@@ -67,6 +67,8 @@ export interface Messages {
   readonly hiddenList: PageText;
   /** An archive to which photos are still being added. */
   readonly unsettled: PageText;
+  /** For a download beyond what there may be at a time: of the service, or of one client. */
+  readonly full: Readonly<Record<"server" | "client", PageText>>;
   /** For an archive that cannot be made until the owner of the photos puts something right. */
   readonly ownerMustAct: PageText;
   /** `/` when the only folders are such that no link reaches. */
@@ -114,6 +116,18 @@ export const messages: Readonly<Record<Language, Messages>> = {
       title: "Photos are still being added",
       lead: "The download will be ready once all photos have arrived.",
       hint: "This page reloads by itself.",
+    },
+    full: {
+      server: {
+        title: "Many downloads at the moment",
+        lead: "The server is sending as many archives as it can.",
+        hint: "Your download starts here as soon as there is room: leave this page open.",
+      },
+      client: {
+        title: "Too many downloads at once",
+        lead: "Your network address has as many downloads under way as it may have.",
+        hint: "This one starts here when another has finished: leave this page open.",
+      },
     },
     ownerMustAct: {
       title: "These photos need their owner",
@@ -220,6 +234,18 @@ export const messages: Readonly<Record<Language, Messages>> = {
       title: "Фотографии ещё загружаются",
       lead: "Скачать архив можно будет, когда загрузятся все фотографии.",
       hint: "Страница обновится сама.",
+    },
+    full: {
+      server: {
+        title: "Сейчас много скачиваний",
+        lead: "Сервер отдаёт столько архивов, сколько может.",
+        hint: "Не закрывайте страницу: скачивание начнётся, как только освободится место.",
+      },
+      client: {
+        title: "Слишком много скачиваний сразу",
+        lead: "С вашего сетевого адреса уже идёт столько скачиваний, сколько разрешено.",
+        hint: "Не закрывайте страницу: это скачивание начнётся, когда закончится одно из них.",
+      },
     },
     ownerMustAct: {
       title: "Нужна помощь владельца",

@@ -181,6 +181,22 @@ export function unsettledPage({ language, reloadAfter }: UnsettledPageOptions): 
   return render(errorTemplate, { language, text, values: { status: 503, reloadAfter } });
 }
 
+/** What a page says of a download beyond a limit. */
+export interface FullPageOptions extends UnsettledPageOptions {
+  /** Whose limit it is. */
+  readonly limit: "server" | "client";
+}
+
+/** The page of a download for which there is no room now, as HTML. It asks again by itself. */
+export function fullPage({ language, limit, reloadAfter }: FullPageOptions): string {
+  const status = limit === "server" ? 503 : 429;
+  return render(errorTemplate, {
+    language,
+    text: messages[language].full[limit],
+    values: { status, reloadAfter },
+  });
+}
+
 /** The text of the home page. */
 function homeText({ archives, unreachable = [], language }: HomePageOptions): PageText {
   const { hiddenList, emptyList, onlyUnreachable, list } = messages[language];

@@ -79,7 +79,8 @@ testOnDisk("a disk can be unmounted while a client stalls in a download from it"
 testWith(["prlimit"], "clients that stall take no files from those who read", async () => {
   await using tree = await makeTree({ [`${HASH}/1.jpg`]: randomBytes(12 << 20) });
   const prefix = ["prlimit", "--nofile=256"]; // enough for the clients, but not for a file each
-  await using program = await start(["--folder", tree.path], { prefix });
+  const flags = ["--folder", tree.path, "--max-downloads", "151"];
+  await using program = await start(flags, { prefix });
   const path = `/archive/${HASH}/`;
   using stalled = new DisposableStack();
   const readers = Array.from({ length: 20 }, () => stall(program, HASH));
