@@ -7,7 +7,8 @@
 
 import { watchClient } from "../http/client.ts";
 import { pageResponse } from "../http/headers.ts";
-import { isLocalHost, isLoopback } from "../http/target.ts";
+import { isLocalRequest } from "../http/local_request.ts";
+import { isLocalHost } from "../http/target.ts";
 import { log, redact } from "../lib/log.ts";
 import { ArchivePages, type FailedListing } from "../storage/archive_pages.ts";
 import { codeOf, StorageError } from "../storage/errors.ts";
@@ -18,16 +19,6 @@ import {
   homePage,
   type HomePageOptions,
 } from "../templates/mod.ts";
-
-/** Any of them means that the request came through another machine or a proxy. */
-const PROXY_HEADERS = [
-  "forwarded",
-  "x-forwarded-for",
-  "x-forwarded-host",
-  "x-forwarded-proto",
-  "x-real-ip",
-  "via",
-];
 
 /** At most this many archives that cannot be listed are named in the log. */
 const NAMED_FAILED = 3;
@@ -59,7 +50,7 @@ export function createHome({ source, listing }: HomeOptions): Home {
   const pages = new ArchivePages({ source, onFailed: warnOfFailed });
   return async (request, { query, peer }) => {
     const language = chooseLanguage(request.headers.get("accept-language"));
-    const visible = listing === "on" || listing === "auto" && isLocal(request, peer);
+    const visible = listing === "on" || listing === "auto" && isLocalRequest(request, peer);
     using client = watchClient(request);
     const shown = visible
       ? await shownArchives(pages, pageNumber(query), client.signal)
@@ -80,18 +71,6 @@ async function shownArchives(pages: ArchivePages, number: number, signal: AbortS
 function pageNumber(query: string) {
   const page = new URLSearchParams(query).get("page") ?? "";
   return /^[1-9]\d{0,8}$/.test(page) ? Number(page) : 1;
-}
-
-/** True for a direct request from this machine to itself. */
-function isLocal({ headers, url }: Request, peer: string) {
-  if (PROXY_HEADERS.some((name) => headers.has(name))) return false;
-  return isLoopback(peer) && isLocalHost(headers.get("host") ?? secureAuthority(url));
-}
-
-/** What a browser says instead of the Host header in HTTP/2, which it speaks over TLS only. */
-function secureAuthority(url: string) {
-  const { protocol, host } = new URL(url);
-  return protocol === "https:" ? host : null;
 }
 
 /** Who asks for this machine, and comes from another one, came through the port of a container. */
