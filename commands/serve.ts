@@ -8,9 +8,13 @@ import type { Engine } from "../engines/engine.ts";
 import { createHandler } from "../handlers/mod.ts";
 import type { Config } from "../lib/config.ts";
 import { describeError, log, redact } from "../lib/log.ts";
+import type { ReceiptStore } from "../lib/receipts.ts";
 import { logAnswers, logDownloads } from "../observe/log.ts";
+import { MemoryReceipts } from "../observe/memory_receipts.ts";
 import { tellAll } from "../observe/observer.ts";
 import type { MemoryBudget } from "../lib/memory_budget.ts";
+import { Receipts } from "../observe/receipts.ts";
+import { type LostEvents, Webhook } from "../observe/webhook.ts";
 import type { DescriptorReserve } from "../process/descriptors.ts";
 import { type Certificate, certificateWarnings, readCertificate } from "../process/certificate.ts";
 import { catchStrayErrors } from "../process/last_net.ts";
@@ -25,6 +29,9 @@ import { warnOfBrokenArchives } from "./broken_archives.ts";
 /** At most this many folders are named in a warning. */
 const NAMED_FOLDERS = 3;
 
+/** How long events that wait may go out when the service stops, in milliseconds. */
+const WEBHOOK_GRACE_MS = 5000;
+
 /** What is served, and how. */
 export interface ServeOptions {
   /** All settings. */
@@ -37,6 +44,8 @@ export interface ServeOptions {
   readonly descriptors?: DescriptorReserve;
   /** What requests count against. @default unlimited */
   readonly memory?: MemoryBudget;
+  /** Keeps receipts. @default memory */
+  readonly receipts?: ReceiptStore;
 }
 
 /** Serves until a signal says to stop. The exit code is 1 if a second one said to stop at once. */
@@ -46,12 +55,14 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
   const stopping = new AbortController();
   const search = new AbortController();
   const cut = () => stopping.abort(new Error("the service is stopping"));
+  const { receipts, webhook, closeBoth } = keepReceipts(options);
   const handler = createHandler({
     ...config,
+    receipts,
     source,
     engine,
     memory,
-    observer: tellAll([logDownloads(), logAnswers()]),
+    observer: tellAll([logDownloads(), logAnswers(), receipts, ...webhook]),
     release: true,
     signal: stopping.signal,
     admit: (ended) => descriptors?.admit(ended) ?? true,
@@ -73,6 +84,7 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
       search.abort();
       await listening.stop({ grace: config.shutdownTimeout * 1000, cut });
       await closeEngine();
+      await closeBoth();
       end(0);
     },
     further: () => {
@@ -106,6 +118,37 @@ function watchRenewal(
     log.info("took up the renewed certificate", { until: certificate.validTo.toISOString() });
   };
   watchCertificate({ files, current: certificate, onRenewed, signal });
+}
+
+/** The listeners that know of deliveries, and what ends them. */
+function keepReceipts({ config, receipts: store }: ServeOptions) {
+  const webhook = createWebhook(config);
+  const receipts = new Receipts({
+    store: store ?? new MemoryReceipts(),
+    onDelivered: (delivery) => {
+      const { hash, size, deliveries } = delivery;
+      log.info("archive delivered", { archive: redact(hash), size, deliveries });
+      webhook?.delivered(delivery);
+    },
+    onFailure: (error) =>
+      log.warn("receipts are only in memory for now, since the file of --state fails: {why}", {
+        why: describeError(error),
+      }),
+    onDrop: () => log.warn("receipts are lost: the file of --state takes too long"),
+  });
+  const closeBoth = async () => {
+    await receipts.close();
+    await webhook?.close(WEBHOOK_GRACE_MS);
+  };
+  return { receipts, webhook: webhook ? [webhook] : [], closeBoth };
+}
+
+/** Its address is in no message: it may hold a secret of the receiver's. */
+function createWebhook({ webhook: url, webhookSecret: secret }: Config) {
+  if (url === undefined || secret === undefined) return undefined;
+  const onLost = ({ count, why }: LostEvents) =>
+    log.warn("events for --webhook are lost: {why}", { why, count });
+  return new Webhook({ url, secret, onLost });
 }
 
 /**

@@ -29,9 +29,11 @@ import { archive, type ArchiveOptions } from "./archive.ts";
 import { health } from "./health.ts";
 import { createHome, type Home, type HomeOptions } from "./home.ts";
 import { manifest } from "./manifest.ts";
+import { status, type StatusOptions } from "./status.ts";
 
 /** What all routes together need. */
-export interface HandlerOptions extends Omit<ArchiveOptions, "settling" | "memory">, HomeOptions {
+export interface HandlerOptions
+  extends Omit<ArchiveOptions, "settling" | "memory">, HomeOptions, Omit<StatusOptions, "memory"> {
   /** Where the archives come from. */
   readonly source: FileSource;
   /** Seconds for which browsers are told to come back by HTTPS only. @default they are not told */
@@ -49,7 +51,7 @@ export interface HandlerOptions extends Omit<ArchiveOptions, "settling" | "memor
 }
 
 /** The same, with what is made of them once for all requests. */
-interface Site extends ArchiveOptions {
+interface Site extends ArchiveOptions, StatusOptions {
   readonly home: Home;
 }
 
@@ -128,6 +130,7 @@ function route(
   if (!isHash(hash)) return null;
   // Without a look at the disk: otherwise the redirect would tell which folders there are.
   if (!slash) return redirectResponse({ path: `/archive/${hash}/`, query });
+  if (hasParameter(query, "status")) return status(request, hash, { ...site, peer });
   const answer = hasParameter(query, "manifest") ? manifest : archive;
   return answer(request, hash, site);
 }
@@ -154,11 +157,15 @@ function summaryOf({ method, url, headers }: Request, { status }: Response): Ans
   const { path, query } = rawTarget(url, headers.get("host")) ?? { path: "", query: "" };
   const [, hash] = ARCHIVE.exec(path) ?? [];
   if (hash !== undefined && isHash(hash)) {
-    const route = hasParameter(query, "manifest") ? "manifest" : "archive";
-    return { route, method, status, hash };
+    return { route: archiveRoute(query), method, status, hash };
   }
   const route = path === "/" ? "list" : path === "/healthz" ? "health" : "other";
   return { route, method, status };
+}
+
+function archiveRoute(query: string): Answer["route"] {
+  if (hasParameter(query, "status")) return "status";
+  return hasParameter(query, "manifest") ? "manifest" : "archive";
 }
 
 /** A look at the health is always let in: it costs nothing, and someone might restart the service. */

@@ -53,6 +53,18 @@ export interface Config {
   readonly memory?: number;
   /** SQLite file that stores CRC-32 values; undefined for none. */
   readonly checksums?: string;
+  /** SQLite file that stores receipts; undefined to keep them in memory. */
+  readonly state?: string;
+  /** Where events are posted; undefined for nowhere. */
+  readonly webhook?: string;
+  /** Signs the events; a secret. */
+  readonly webhookSecret?: string;
+  /** File that holds it. */
+  readonly webhookSecretFile?: string;
+  /** Who has it may ask for receipts; a secret. */
+  readonly adminToken?: string;
+  /** File that holds it. */
+  readonly adminTokenFile?: string;
   /** Seconds that downloads in flight get to finish when the service stops. */
   readonly shutdownTimeout: number;
 }
@@ -117,6 +129,8 @@ interface OptionSpec<T> {
   readonly description: string;
   /** The allowed values, as an error message describes them. */
   readonly allowed: string;
+  /** Whether the value must not be shown. @default false */
+  readonly isSecret?: boolean;
   /** The value that a text stands for, or undefined if it is not allowed. */
   readonly parse: (text: string) => T | undefined;
 }
@@ -283,6 +297,49 @@ const OPTIONS = {
     allowed: "a path",
     parse: (text: string) => text,
   },
+  state: {
+    flags: "--state <file>",
+    variable: "ZIPFERRY_STATE",
+    description: "store receipts in this SQLite file, so that they survive a restart",
+    allowed: "a path",
+    parse: (text: string) => text,
+  },
+  adminToken: {
+    variable: "ZIPFERRY_ADMIN_TOKEN",
+    description: "secret that shows receipts (?status) on any machine",
+    allowed: "a text",
+    isSecret: true,
+    parse: (text: string) => text,
+  },
+  adminTokenFile: {
+    flags: "--admin-token-file <file>",
+    variable: "ZIPFERRY_ADMIN_TOKEN_FILE",
+    description: "read the admin token from this file",
+    allowed: "a path",
+    parse: (text: string) => text,
+  },
+  webhook: {
+    flags: "--webhook <url>",
+    variable: "ZIPFERRY_WEBHOOK",
+    description: "post an event here when a download starts, is delivered or fails",
+    allowed: "an http or https address without a user name",
+    isSecret: true,
+    parse: webAddress,
+  },
+  webhookSecret: {
+    variable: "ZIPFERRY_WEBHOOK_SECRET",
+    description: "secret that signs those events",
+    allowed: "a text",
+    isSecret: true,
+    parse: (text: string) => text,
+  },
+  webhookSecretFile: {
+    flags: "--webhook-secret-file <file>",
+    variable: "ZIPFERRY_WEBHOOK_SECRET_FILE",
+    description: "read the secret of the webhook from this file",
+    allowed: "a path",
+    parse: (text: string) => text,
+  },
   shutdownTimeout: {
     flags: "--shutdown-timeout <seconds>",
     variable: "ZIPFERRY_SHUTDOWN_TIMEOUT",
@@ -295,11 +352,25 @@ const OPTIONS = {
 
 type Key = keyof typeof OPTIONS;
 type Parsed<K extends Key> = Exclude<ReturnType<(typeof OPTIONS)[K]["parse"]>, undefined>;
-/** What may be left out, and has no default. */
-type Optional = "unix" | "tlsCert" | "tlsKey" | "hsts" | "delay" | "memory" | "checksums";
+
+/** Options that need not have a value. */
+type OptionalKey =
+  | "unix"
+  | "tlsCert"
+  | "tlsKey"
+  | "hsts"
+  | "delay"
+  | "memory"
+  | "checksums"
+  | "state"
+  | "adminToken"
+  | "adminTokenFile"
+  | "webhook"
+  | "webhookSecret"
+  | "webhookSecretFile";
 type Values =
-  & { [K in Exclude<Key, Optional>]: Parsed<K> }
-  & { readonly [K in Optional]?: Parsed<K> };
+  & { [K in Exclude<Key, OptionalKey>]: Parsed<K> }
+  & { readonly [K in OptionalKey]?: Parsed<K> };
 
 /** Variables that are read elsewhere. */
 const OTHER_VARIABLES = ["ZIPFERRY_COMMIT"];
@@ -472,6 +543,15 @@ function distance(a: string, b: string): number {
   return row[b.length];
 }
 
+/** The settings as they may be shown: of a secret, only whether there is one. */
+export function withoutSecrets(config: Config): Record<string, unknown> {
+  const specs: Readonly<Record<string, OptionSpec<unknown>>> = OPTIONS;
+  const shown = Object.entries(config).map(([key, value]) =>
+    value !== undefined && specs[key]?.isSecret ? [key, "(secret)"] : [key, value]
+  );
+  return Object.fromEntries(shown);
+}
+
 /** The table of options for the README, in Markdown. */
 export function optionsTable(): string {
   const rows = Object.values<OptionSpec<unknown>>(OPTIONS).map((option) => {
@@ -545,7 +625,10 @@ function buildCommand(version: string) {
 function variablesWithoutFlag() {
   return Object.values<OptionSpec<unknown>>(OPTIONS)
     .filter(({ flags }) => !flags)
-    .map((spec) => `  ${spec.variable?.padEnd(33)} ${spec.description} (default: ${spec.default})`)
+    .map(({ variable, description, ...spec }) => {
+      const note = spec.default === undefined ? "" : ` (default: ${spec.default})`;
+      return `  ${variable?.padEnd(33)} ${description}${note}`;
+    })
     .join("\n");
 }
 
@@ -587,7 +670,8 @@ function check<T>(spec: OptionSpec<T>, where: string, text: string): T {
   if (text.includes("\ufffd")) throw new ConfigError(`${where}: is not UTF-8 text`);
   const value = text === "" ? undefined : spec.parse(text);
   if (value !== undefined) return value;
-  throw new ConfigError(`${where}: ${JSON.stringify(text)} is not allowed; use ${spec.allowed}`);
+  const shown = spec.isSecret ? "this" : JSON.stringify(text);
+  throw new ConfigError(`${where}: ${shown} is not allowed; use ${spec.allowed}`);
 }
 
 function longFlag({ flags = "" }: OptionSpec<unknown>) {
@@ -644,6 +728,12 @@ function parseSize(text: string, { min, max }: { readonly min: number; readonly 
 
 function wholeNumber(max: number) {
   return (text: string) => /^\d{1,5}$/.test(text) && Number(text) <= max ? Number(text) : undefined;
+}
+
+function webAddress(text: string) {
+  const url = URL.parse(text);
+  const isPlain = url && /^https?:$/.test(url.protocol) && !url.username && !url.password;
+  return isPlain ? text : undefined;
 }
 
 function oneOf<T extends string>(...allowed: readonly T[]) {

@@ -57,8 +57,10 @@ export interface Receipt {
 }
 
 /** A request that has not ended, or whose process ended before it. */
-interface OpenRequest {
+export interface OpenRequest {
+  /** Its id. */
   readonly id: string;
+  /** First byte. */
   readonly start: number;
   /** Bytes handed to the connection. */
   readonly bytes: number;

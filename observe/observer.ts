@@ -34,7 +34,7 @@ export interface DownloadEnd {
 /** An answer to a request: to each, whether a download begins with it or not. */
 export interface Answer {
   /** What was asked for. */
-  readonly route: "archive" | "manifest" | "list" | "health" | "other";
+  readonly route: "archive" | "manifest" | "status" | "list" | "health" | "other";
   /** Method of the request, as it came. */
   readonly method: string;
   /** Status of the answer. */

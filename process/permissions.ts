@@ -26,12 +26,17 @@ export function write(path: string): NeededPermission {
 
 /** What the settings need, but for what only an engine needs. */
 export function permissionsFor(config: Config): NeededPermission[] {
-  const { folder, hostname, port, unix, tlsCert, tlsKey, checksums } = config;
+  const { folder, hostname, port, unix, tlsCert, tlsKey, checksums, state, webhook } = config;
   const needed = [read(folder)];
   if (unix) needed.push(read(unix), write(unix));
   else needed.push(net(`${hostname}:${port}`));
   for (const file of [tlsCert, tlsKey]) if (file) needed.push(read(file));
   if (checksums) needed.push(write(checksums));
+  if (state) needed.push(read(state), write(state));
+  for (const file of [config.adminTokenFile, config.webhookSecretFile]) {
+    if (file) needed.push(read(file));
+  }
+  if (webhook) needed.push(net(hostAndPort(webhook)));
   return needed;
 }
 
@@ -51,10 +56,15 @@ export async function requirePermissions(needed: readonly NeededPermission[]): P
 }
 
 /** An executable may write wherever it is told to; one that is not told to need not. */
-export async function dropPermissions({ checksums, unix }: Config): Promise<void> {
-  if (!checksums && !unix) await Deno.permissions.revoke({ name: "write" });
+export async function dropPermissions({ checksums, state, unix }: Config): Promise<void> {
+  if (!checksums && !state && !unix) await Deno.permissions.revoke({ name: "write" });
 }
 
 function net(host: string): NeededPermission {
   return { descriptor: { name: "net", host }, flag: `--allow-net=${host}` };
+}
+
+function hostAndPort(address: string) {
+  const { protocol, hostname, port } = new URL(address);
+  return `${hostname}:${port || (protocol === "https:" ? 443 : 80)}`;
 }
