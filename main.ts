@@ -23,6 +23,7 @@ import { type Config, ConfigError, type Invocation, readConfig } from "./lib/con
 import { configureLog, describeError, flushLog, log, redact, shortenLinks } from "./lib/log.ts";
 import { MemoryBudget } from "./lib/memory_budget.ts";
 import { createMetrics } from "./observe/metrics.ts";
+import type { ReceiptStore } from "./lib/receipts.ts";
 import { readCertificate } from "./process/certificate.ts";
 import { guardSpans } from "./lib/telemetry.ts";
 import { DescriptorReserve } from "./process/descriptors.ts";
@@ -43,10 +44,12 @@ import {
   read,
   requirePermissions,
 } from "./process/permissions.ts";
+import { readSecret } from "./process/secrets.ts";
 import { muteLegacyAbortWarning } from "./process/warnings.ts";
 import { Checksums } from "./storage/checksums.ts";
 import { DiskSource } from "./storage/disk/disk.ts";
 import { assertUsableIndex } from "./storage/disk/index_file.ts";
+import { DiskReceipts } from "./storage/disk/receipts.ts";
 import { openRoot } from "./storage/disk/root.ts";
 import { StorageError } from "./storage/errors.ts";
 
@@ -83,10 +86,11 @@ async function main(): Promise<number> {
   }
   await assertPermitted(invocation.config);
   await dropPermissions(invocation.config);
+  const secrets = await readSecrets(invocation.config);
   const folder = await openRoot(invocation.config.folder);
   configureLog({ level: invocation.config.logLevel, folder });
   for (const text of [...warnings, ...await misspeltVariables()]) log.warn("{text}", { text });
-  return await runCommand({ ...invocation, config: { ...invocation.config, folder } });
+  return await runCommand({ ...invocation, config: { ...invocation.config, ...secrets, folder } });
 }
 
 async function runCommand(command: Command): Promise<number> {
@@ -116,18 +120,42 @@ async function runCommand(command: Command): Promise<number> {
   if (index !== undefined) {
     await assertUsableIndex(index, { source, keep: command.action !== "check" });
   }
+  const receipts = config.state === undefined ? undefined : new DiskReceipts(resolve(config.state));
+  if (command.action !== "warm" && command.action !== "verify") {
+    await receipts?.assertUsable(command.action === "serve");
+  }
   switch (command.action) {
     case "check":
       await checkCertificate(config);
       checkConfigCommand(config);
       return 0;
     case "serve":
-      return await serve({ config, source, descriptors, memory, facts });
+      return await serve({ config, source, descriptors, memory, facts, receipts });
     case "warm":
       return await warmCommand({ config, source, hashes: command.hashes });
     case "verify":
       return await verifyCommand({ config, source, hashes: command.hashes });
   }
+}
+
+/** What may also stand in files. */
+async function readSecrets(config: Config) {
+  const adminToken = await readSecret({
+    variable: "ZIPFERRY_ADMIN_TOKEN",
+    value: config.adminToken,
+    flag: "--admin-token-file",
+    file: config.adminTokenFile,
+  });
+  const webhookSecret = await readSecret({
+    variable: "ZIPFERRY_WEBHOOK_SECRET",
+    value: config.webhookSecret,
+    flag: "--webhook-secret-file",
+    file: config.webhookSecretFile,
+  });
+  if (config.webhook !== undefined && webhookSecret === undefined) {
+    throw new ConfigError("--webhook: needs ZIPFERRY_WEBHOOK_SECRET or --webhook-secret-file");
+  }
+  return { adminToken, webhookSecret };
 }
 
 /** What the service is put together from. */
@@ -137,6 +165,7 @@ interface Parts {
   readonly descriptors: DescriptorReserve;
   readonly memory: MemoryBudget;
   readonly facts: MemoryFacts;
+  readonly receipts?: ReceiptStore;
 }
 
 /** Files that the service would refuse are refused here too. */
@@ -144,7 +173,8 @@ async function checkCertificate({ tlsCert: cert, tlsKey: key }: Config) {
   if (cert !== undefined && key !== undefined) await readCertificate({ cert, key });
 }
 
-async function serve({ config, source, descriptors, memory, facts }: Parts) {
+async function serve(parts: Parts) {
+  const { config, source, memory, facts } = parts;
   const checksums = config.engine === "store" ? createChecksums(source, memory) : undefined;
   const engine = checksums
     ? createStore({ config, source, memory, checksums })
@@ -158,7 +188,7 @@ async function serve({ config, source, descriptors, memory, facts }: Parts) {
     checksums: checksums && (() => checksums.stats()),
   });
   await source.start();
-  return await serveCommand({ config, source, engine, metrics, descriptors, memory });
+  return await serveCommand({ ...parts, engine, metrics });
 }
 
 function createChecksums(source: DiskSource, memory: MemoryBudget): Checksums {

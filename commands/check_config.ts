@@ -4,9 +4,9 @@
  * @module
  */
 
-import type { Config } from "../lib/config.ts";
+import { type Config, withoutSecrets } from "../lib/config.ts";
 
-/** Prints all settings as JSON. */
+/** Prints all settings as JSON, without secrets. */
 export function checkConfigCommand(config: Config) {
-  console.log(JSON.stringify(config, null, 2));
+  console.log(JSON.stringify(withoutSecrets(config), null, 2));
 }

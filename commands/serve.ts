@@ -18,6 +18,10 @@ import { accessLog } from "../observe/access_log.ts";
 import { logAnswers, logDownloads, logFailures } from "../observe/log.ts";
 import { type Observer, tellAll } from "../observe/observer.ts";
 import { trace } from "../observe/traces.ts";
+import type { ReceiptStore } from "../lib/receipts.ts";
+import { MemoryReceipts } from "../observe/memory_receipts.ts";
+import { Receipts } from "../observe/receipts.ts";
+import { type LostEvents, Webhook } from "../observe/webhook.ts";
 import type { DescriptorReserve } from "../process/descriptors.ts";
 import { type Certificate, certificateWarnings, readCertificate } from "../process/certificate.ts";
 import { catchStrayErrors } from "../process/last_net.ts";
@@ -41,6 +45,9 @@ const MAX_DOWNLOADS_A_CORE = 4;
 /** Descriptors that a download holds: its connection, and the three pipes of the program zip. */
 const DESCRIPTORS = { store: 1, zip: 4 } as const;
 
+/** How long events that wait may go out when the service stops, in milliseconds. */
+const WEBHOOK_GRACE_MS = 5000;
+
 /** What is served, and how. */
 export interface ServeOptions {
   /** All settings. */
@@ -55,6 +62,8 @@ export interface ServeOptions {
   readonly descriptors?: DescriptorReserve;
   /** What requests count against. @default unlimited */
   readonly memory?: MemoryBudget;
+  /** Keeps receipts. @default memory */
+  readonly receipts?: ReceiptStore;
 }
 
 /** Serves until a signal says to stop. The exit code is 1 if a second one said to stop at once. */
@@ -66,16 +75,19 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
   const search = new AbortController();
   const draining = new AbortController();
   const cut = () => stopping.abort(new Error("the service is stopping"));
+  const { receipts, webhook, closeBoth } = keepReceipts(options);
   const maxDownloads = downloadsWithin(config, descriptors);
+  const figures = metrics ? [metrics.observer] : [];
   const handler = createHandler({
     ...config,
     maxDownloads,
     draining: draining.signal,
+    receipts,
     source,
     engine,
     memory,
     metrics,
-    observer: tellAll([...listeners(config), ...metrics ? [metrics.observer] : []]),
+    observer: tellAll([...listeners(config), ...figures, receipts, ...webhook]),
     release: true,
     signal: stopping.signal,
     admit: (ended) => descriptors?.admit(ended) ?? true,
@@ -102,6 +114,7 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
       await listening.stop({ grace: config.shutdownTimeout * 1000, cut });
       await closeEngine();
       await watched?.stop({ grace: 0, cut: () => {} });
+      await closeBoth();
       end(0);
     },
     further: () => {
@@ -191,6 +204,37 @@ function downloadsWithin({ engine, maxDownloads }: Config, descriptors?: Descrip
     );
   }
   return most;
+}
+
+/** The listeners that know of deliveries, and what ends them. */
+function keepReceipts({ config, receipts: store }: ServeOptions) {
+  const webhook = createWebhook(config);
+  const receipts = new Receipts({
+    store: store ?? new MemoryReceipts(),
+    onDelivered: (delivery) => {
+      const { hash, size, deliveries } = delivery;
+      log.info("archive delivered", { archive: redact(hash), size, deliveries });
+      webhook?.delivered(delivery);
+    },
+    onFailure: (error) =>
+      log.warn("receipts are only in memory for now, since the file of --state fails: {why}", {
+        why: describeError(error),
+      }),
+    onDrop: () => log.warn("receipts are lost: the file of --state takes too long"),
+  });
+  const closeBoth = async () => {
+    await receipts.close();
+    await webhook?.close(WEBHOOK_GRACE_MS);
+  };
+  return { receipts, webhook: webhook ? [webhook] : [], closeBoth };
+}
+
+/** Its address is in no message: it may hold a secret of the receiver's. */
+function createWebhook({ webhook: url, webhookSecret: secret }: Config) {
+  if (url === undefined || secret === undefined) return undefined;
+  const onLost = ({ count, why }: LostEvents) =>
+    log.warn("events for --webhook are lost: {why}", { why, count });
+  return new Webhook({ url, secret, onLost });
 }
 
 /**

@@ -33,10 +33,15 @@ import { health, ready } from "./health.ts";
 import { createHome, type Home, type HomeOptions } from "./home.ts";
 import { manifest } from "./manifest.ts";
 import { localMetrics, type MetricsSource } from "./metrics.ts";
+import { status, type StatusOptions } from "./status.ts";
 
 /** What all routes together need. */
 export interface HandlerOptions
-  extends Omit<ArchiveOptions, "settling" | "memory" | "totalRate">, HomeOptions, LimitsOptions {
+  extends
+    Omit<ArchiveOptions, "settling" | "memory" | "totalRate">,
+    HomeOptions,
+    LimitsOptions,
+    Omit<StatusOptions, "memory"> {
   /** Where the archives come from. */
   readonly source: FileSource;
   /** Seconds for which browsers are told to come back by HTTPS only. @default they are not told */
@@ -60,7 +65,7 @@ export interface HandlerOptions
 }
 
 /** The same, with what is made of them once for all requests. */
-interface Site extends ArchiveOptions {
+interface Site extends ArchiveOptions, StatusOptions {
   readonly source: FileSource;
   readonly home: Home;
   readonly metrics?: MetricsSource;
@@ -185,6 +190,9 @@ function route(
   if (!isHash(hash)) return null;
   // Without a look at the disk: otherwise the redirect would tell which folders there are.
   if (!slash) return redirectResponse({ path: `/archive/${hash}/`, query });
+  if (hasParameter(query, "status")) {
+    return question(() => status(request, hash, { ...site, peer: origin.peer }));
+  }
   if (hasParameter(query, "manifest")) return question(() => manifest(request, hash, site));
   const { download } = admission;
   const work = () => archive(request, hash, { ...site, takeDownload: download });
@@ -264,8 +272,7 @@ function summaryOf({ method, url, headers }: Request, { status }: Response): Ans
   const { path, query } = rawTarget(url, headers.get("host")) ?? { path: "", query: "" };
   const [, hash] = ARCHIVE.exec(path) ?? [];
   if (hash !== undefined && isHash(hash)) {
-    const route = hasParameter(query, "manifest") ? "manifest" : "archive";
-    return { route, method, status, hash };
+    return { route: archiveRoute(query), method, status, hash };
   }
   return { route: Object.hasOwn(ROUTE_NAMES, path) ? ROUTE_NAMES[path] : "other", method, status };
 }
@@ -287,6 +294,11 @@ function extent({ method }: Request, response: Response): Partial<Answer> {
   const length = Number(method !== "HEAD" && headers.get("content-length"));
   const [, range] = /^bytes (\d+-\d+\/\d+)$/.exec(headers.get("content-range") ?? "") ?? [];
   return { length, range: status === 206 ? range : undefined, download: downloadOf(response) };
+}
+
+function archiveRoute(query: string): Answer["route"] {
+  if (hasParameter(query, "status")) return "status";
+  return hasParameter(query, "manifest") ? "manifest" : "archive";
 }
 
 /** A look at the health is always let in: it costs nothing, and someone might restart the service. */

@@ -139,6 +139,19 @@ export function tooManyResponse(): Response {
 }
 
 /**
+ * A request for the token of the administrator (RFC 9110 section 15.5.2). The same for every archive,
+ * there or not.
+ */
+export function unauthorizedResponse(): Response {
+  const headers = {
+    ...DISCREET,
+    "www-authenticate": 'Basic realm="zipferry", charset="UTF-8"',
+    "cache-control": "private, no-store",
+  };
+  return new Response(null, { status: 401, headers });
+}
+
+/**
  * A permanent redirect to a path on this host, with the query of the request (RFC 9110 section
  * 15.4.2). Not 308, which says the same of GET and HEAD: Java's `HttpURLConnection` stops there.
  *

@@ -76,6 +76,18 @@ export interface Config {
   readonly maxPerClient: number;
   /** Networks of proxies whose word is taken for where a request came from. */
   readonly trustProxy: readonly string[];
+  /** SQLite file that stores receipts; undefined to keep them in memory. */
+  readonly state?: string;
+  /** Where events are posted; undefined for nowhere. */
+  readonly webhook?: string;
+  /** Signs the events; a secret. */
+  readonly webhookSecret?: string;
+  /** File that holds it. */
+  readonly webhookSecretFile?: string;
+  /** Who has it may ask for receipts; a secret. */
+  readonly adminToken?: string;
+  /** File that holds it. */
+  readonly adminTokenFile?: string;
   /** Seconds that downloads in flight get to finish when the service stops. */
   readonly shutdownTimeout: number;
   /** Seconds that requests are still served before that, while the service says it is not ready. */
@@ -142,6 +154,8 @@ interface OptionSpec<T> {
   readonly description: string;
   /** The allowed values, as an error message describes them. */
   readonly allowed: string;
+  /** Whether the value must not be shown. @default false */
+  readonly isSecret?: boolean;
   /** The value that a text stands for, or undefined if it is not allowed. */
   readonly parse: (text: string) => T | undefined;
   /** The part of a text that is not allowed. @default all of it */
@@ -389,6 +403,49 @@ const OPTIONS = {
     parse: (text: string) => parseNetworks(text),
     blame: (text: string) => splitNetworks(text).find((network) => !isNetwork(network)),
   },
+  state: {
+    flags: "--state <file>",
+    variable: "ZIPFERRY_STATE",
+    description: "store receipts in this SQLite file, so that they survive a restart",
+    allowed: "a path",
+    parse: (text: string) => text,
+  },
+  adminToken: {
+    variable: "ZIPFERRY_ADMIN_TOKEN",
+    description: "secret that shows receipts (?status) on any machine",
+    allowed: "a text",
+    isSecret: true,
+    parse: (text: string) => text,
+  },
+  adminTokenFile: {
+    flags: "--admin-token-file <file>",
+    variable: "ZIPFERRY_ADMIN_TOKEN_FILE",
+    description: "read the admin token from this file",
+    allowed: "a path",
+    parse: (text: string) => text,
+  },
+  webhook: {
+    flags: "--webhook <url>",
+    variable: "ZIPFERRY_WEBHOOK",
+    description: "post an event here when a download starts, is delivered or fails",
+    allowed: "an http or https address without a user name",
+    isSecret: true,
+    parse: webAddress,
+  },
+  webhookSecret: {
+    variable: "ZIPFERRY_WEBHOOK_SECRET",
+    description: "secret that signs those events",
+    allowed: "a text",
+    isSecret: true,
+    parse: (text: string) => text,
+  },
+  webhookSecretFile: {
+    flags: "--webhook-secret-file <file>",
+    variable: "ZIPFERRY_WEBHOOK_SECRET_FILE",
+    description: "read the secret of the webhook from this file",
+    allowed: "a path",
+    parse: (text: string) => text,
+  },
   shutdownTimeout: {
     flags: "--shutdown-timeout <seconds>",
     variable: "ZIPFERRY_SHUTDOWN_TIMEOUT",
@@ -422,7 +479,13 @@ type Optional =
   | "logLevel"
   | "memory"
   | "checksums"
-  | "maxDownloads";
+  | "maxDownloads"
+  | "state"
+  | "adminToken"
+  | "adminTokenFile"
+  | "webhook"
+  | "webhookSecret"
+  | "webhookSecretFile";
 type Values =
   & { [K in Exclude<Key, Optional>]: Parsed<K> }
   & { readonly [K in Optional]?: Parsed<K> };
@@ -598,6 +661,15 @@ function distance(a: string, b: string): number {
   return row[b.length];
 }
 
+/** The settings as they may be shown: of a secret, only whether there is one. */
+export function withoutSecrets(config: Config): Record<string, unknown> {
+  const specs: Readonly<Record<string, OptionSpec<unknown>>> = OPTIONS;
+  const shown = Object.entries(config).map(([key, value]) =>
+    value !== undefined && specs[key]?.isSecret ? [key, "(secret)"] : [key, value]
+  );
+  return Object.fromEntries(shown);
+}
+
 /** The table of options for the README, in Markdown. */
 export function optionsTable(): string {
   const rows = Object.values<OptionSpec<unknown>>(OPTIONS).map((option) => {
@@ -671,7 +743,10 @@ function buildCommand(version: string) {
 function variablesWithoutFlag() {
   return Object.values<OptionSpec<unknown>>(OPTIONS)
     .filter(({ flags }) => !flags)
-    .map((spec) => `  ${spec.variable?.padEnd(33)} ${spec.description} (default: ${spec.default})`)
+    .map(({ variable, description, ...spec }) => {
+      const note = spec.default === undefined ? "" : ` (default: ${spec.default})`;
+      return `  ${variable?.padEnd(33)} ${description}${note}`;
+    })
     .join("\n");
 }
 
@@ -713,7 +788,7 @@ function check<T>(spec: OptionSpec<T>, where: string, text: string): T {
   if (text.includes("\ufffd")) throw new ConfigError(`${where}: is not UTF-8 text`);
   const value = text === "" ? undefined : spec.parse(text);
   if (value !== undefined) return value;
-  const wrong = JSON.stringify(spec.blame?.(text) ?? text);
+  const wrong = spec.isSecret ? "this" : JSON.stringify(spec.blame?.(text) ?? text);
   throw new ConfigError(`${where}: ${wrong} is not allowed; use ${spec.allowed}`);
 }
 
@@ -813,6 +888,12 @@ function parseAddress(text: string): { hostname: string; port: number } | undefi
   const [, ipv6, name, digits] = /^(?:\[([\da-f:.]+)\]|([\w.-]+)):(\d+)$/i.exec(text) ?? [];
   const port = digits === undefined ? undefined : wholeNumber(65535)(digits);
   return port === undefined ? undefined : { hostname: ipv6 ?? name, port };
+}
+
+function webAddress(text: string) {
+  const url = URL.parse(text);
+  const isPlain = url && /^https?:$/.test(url.protocol) && !url.username && !url.password;
+  return isPlain ? text : undefined;
 }
 
 function oneOf<T extends string>(...allowed: readonly T[]) {

@@ -7,6 +7,7 @@ import {
   readConfig,
   type Sources,
   variables,
+  withoutSecrets,
 } from "./config.ts";
 
 const DEFAULTS: Config = {
@@ -37,6 +38,12 @@ const DEFAULTS: Config = {
   maxDownloads: undefined,
   maxPerClient: 0,
   trustProxy: [],
+  state: undefined,
+  webhook: undefined,
+  webhookSecret: undefined,
+  webhookSecretFile: undefined,
+  adminToken: undefined,
+  adminTokenFile: undefined,
   shutdownTimeout: 30,
   drainDelay: 0,
 };
@@ -131,6 +138,26 @@ Deno.test("readConfig(): a flag wins over a variable, a variable over .env, .env
       2 ** 30,
     ]]],
     ["checksums", "--checksums", "ZIPFERRY_CHECKSUMS", [["a", "a"], ["b", "b"], ["c", "c"]]],
+    ["state", "--state", "ZIPFERRY_STATE", [["a", "a"], ["b", "b"], ["c", "c"]]],
+    [
+      "webhook",
+      "--webhook",
+      "ZIPFERRY_WEBHOOK",
+      [["http://a/", "http://a/"], ["https://b:8/c?d", "https://b:8/c?d"], [
+        "http://e",
+        "http://e",
+      ]],
+    ],
+    ["webhookSecretFile", "--webhook-secret-file", "ZIPFERRY_WEBHOOK_SECRET_FILE", [
+      ["a", "a"],
+      ["b", "b"],
+      ["c", "c"],
+    ]],
+    ["adminTokenFile", "--admin-token-file", "ZIPFERRY_ADMIN_TOKEN_FILE", [
+      ["a", "a"],
+      ["b", "b"],
+      ["c", "c"],
+    ]],
     ["settle", "--settle", "ZIPFERRY_SETTLE", [["0", 0], ["2.5", 2500], ["60", 60_000]]],
     [
       "limitRate",
@@ -181,9 +208,10 @@ Deno.test("readConfig(): a flag wins over a variable, a variable over .env, .env
       [["0", 0], ["2.5", 2.5], ["3600", 3600]],
     ],
   ];
+  const withoutFlag = ["adminToken", "webhookSecret"];
   assert.deepEqual(
     cases.map(([key]) => key).sort(),
-    Object.keys(DEFAULTS).filter((key) => !TOGETHER.includes(key)).sort(),
+    Object.keys(DEFAULTS).filter((key) => ![...TOGETHER, ...withoutFlag].includes(key)).sort(),
   );
   for (const [key, flag, variable, [[a, first], [b, second], [c, third]]] of cases) {
     const flags = [`${flag} ${a}`, `${flag}=${a}`];
@@ -452,6 +480,23 @@ Deno.test("readConfig(): a command line that cannot be used is refused in one li
     ["--check-config photos", /photos/],
   ];
   for (const [line, expected] of cases) assert.match(complaint(line), expected, line);
+});
+
+Deno.test("withoutSecrets() and error messages show no secret", () => {
+  const env = { ZIPFERRY_ADMIN_TOKEN: "token-1", ZIPFERRY_WEBHOOK_SECRET: "token-2" };
+  const config = configOf("--webhook https://hooks.example/token-3", env);
+  assert.deepEqual([config.adminToken, config.webhookSecret], ["token-1", "token-2"]);
+  const shown = withoutSecrets(config);
+  assert.doesNotMatch(JSON.stringify(shown), /token-/);
+  const secret = "(secret)";
+  const expected = { ...DEFAULTS, adminToken: secret, webhookSecret: secret, webhook: secret };
+  assert.deepEqual(shown, expected);
+  assert.deepEqual(withoutSecrets(DEFAULTS), DEFAULTS);
+  for (const url of ["token-4", "ftp://token-4/", "http://token-4@h/", "http://a:token-4@h/"]) {
+    const message = complaint(`--webhook ${url}`);
+    assert.match(message, /^--webhook: this is not allowed; use an http or https address/);
+    assert.doesNotMatch(message, /token-/);
+  }
 });
 
 Deno.test("--check-config reads all and serves nothing", () => {

@@ -35,7 +35,15 @@ export interface DownloadEnd {
 }
 
 /** What can be asked for. */
-export const ROUTES = ["archive", "manifest", "list", "health", "metrics", "other"] as const;
+export const ROUTES = [
+  "archive",
+  "manifest",
+  "status",
+  "list",
+  "health",
+  "metrics",
+  "other",
+] as const;
 
 /** An answer to a request: to each, whether a download begins with it or not. */
 export interface Answer {

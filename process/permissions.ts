@@ -27,13 +27,19 @@ export function write(path: string): NeededPermission {
 
 /** What the settings need, but for what only an engine needs. */
 export function permissionsFor(config: Config): NeededPermission[] {
-  const { folder, hostname, port, unix, metrics, tlsCert, tlsKey, checksums } = config;
+  const { folder, hostname, port, unix, metrics, tlsCert, tlsKey, checksums, state, webhook } =
+    config;
   const needed = [read(folder)];
   if (unix) needed.push(read(unix), write(unix));
   else needed.push(net(hostname, port));
   if (metrics) needed.push(net(metrics.hostname, metrics.port));
   for (const file of [tlsCert, tlsKey]) if (file) needed.push(read(file));
   if (checksums) needed.push(write(checksums));
+  if (state) needed.push(read(state), write(state));
+  for (const file of [config.adminTokenFile, config.webhookSecretFile]) {
+    if (file) needed.push(read(file));
+  }
+  if (webhook) needed.push(netOf(webhook));
   return needed;
 }
 
@@ -53,11 +59,16 @@ export async function requirePermissions(needed: readonly NeededPermission[]): P
 }
 
 /** An executable may write wherever it is told to; one that is not told to need not. */
-export async function dropPermissions({ checksums, unix }: Config): Promise<void> {
-  if (!checksums && !unix) await Deno.permissions.revoke({ name: "write" });
+export async function dropPermissions({ checksums, state, unix }: Config): Promise<void> {
+  if (!checksums && !state && !unix) await Deno.permissions.revoke({ name: "write" });
 }
 
 function net(hostname: string, port: number): NeededPermission {
   const host = `${bracketed(hostname)}:${port}`;
   return { descriptor: { name: "net", host }, flag: `--allow-net=${host}` };
+}
+
+function netOf(address: string) {
+  const { protocol, hostname, port } = new URL(address);
+  return net(hostname.replace(/^\[|\]$/g, ""), Number(port) || (protocol === "https:" ? 443 : 80));
 }

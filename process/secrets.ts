@@ -1,0 +1,57 @@
+/**
+ * Secrets of the operator: from a variable, or from a file that only the service can read.
+ *
+ * @module
+ */
+
+import { ConfigError } from "../lib/config.ts";
+
+/** A shorter one could be guessed. */
+const MIN_LENGTH = 16;
+
+/** Where a secret may come from. Neither it nor a part of it is ever in a message. */
+export interface SecretSources {
+  /** The variable that may hold it. */
+  readonly variable: string;
+  /** What the variable holds; undefined if it is not set. */
+  readonly value?: string;
+  /** The flag that may name a file. */
+  readonly flag: string;
+  /** The file; undefined if none is named. */
+  readonly file?: string;
+}
+
+/**
+ * The secret, without the white space around it; undefined if there is none.
+ *
+ * @throws {ConfigError} if both are given, the file cannot be read, or the secret is too short or
+ * not made of visible ASCII characters
+ */
+export async function readSecret(sources: SecretSources): Promise<string | undefined> {
+  const { variable, value, flag, file } = sources;
+  if (value !== undefined && file !== undefined) {
+    throw new ConfigError(`${variable} and ${flag}: only one of them is allowed`);
+  }
+  if (value !== undefined) return checkSecret(value, variable);
+  return file === undefined ? undefined : checkSecret(await readText(file, flag), flag);
+}
+
+function checkSecret(text: string, where: string) {
+  const secret = text.trim();
+  if (secret.length < MIN_LENGTH) {
+    throw new ConfigError(`${where}: too short; use ${MIN_LENGTH} characters or more, at random`);
+  }
+  if (!/^[\x21-\x7e]+$/.test(secret)) {
+    throw new ConfigError(`${where}: has characters that are not allowed; use visible ASCII`);
+  }
+  return secret;
+}
+
+async function readText(file: string, flag: string) {
+  try {
+    return await Deno.readTextFile(file);
+  } catch (error) {
+    const why = error instanceof Error ? error.name : String(error);
+    throw new ConfigError(`${flag}: ${JSON.stringify(file)}: cannot be read (${why})`);
+  }
+}

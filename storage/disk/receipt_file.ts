@@ -1,0 +1,138 @@
+/**
+ * Receipts in an SQLite file, so that they survive a restart and several processes share them.
+ * Everything here blocks; it runs in a thread of its own.
+ *
+ * @module
+ */
+
+import { DatabaseSync } from "node:sqlite";
+import {
+  applyUpdate,
+  type Delivery,
+  type Receipt,
+  receiptOf,
+  type ReceiptState,
+  type RequestUpdate,
+} from "../../lib/receipts.ts";
+
+/** Of the table below; a file with another one is left alone. `RCPT` and a number. */
+const SCHEMA_VERSION = 0x52435001;
+
+/** How long to wait for another process that writes, in milliseconds. */
+const BUSY_MS = 5000;
+
+/** At most this many versions of archives are kept; the oldest go first. */
+const MAX_ROWS = 100_000;
+
+/** A version of which nothing was heard for so long is forgotten: 400 days, in milliseconds. */
+const MAX_AGE_MS = 400 * 24 * 3600_000;
+
+/** How much a file keeps. */
+export interface ReceiptFileOptions {
+  /** Most versions of archives. @default 100,000 */
+  readonly maxRows?: number;
+  /** Longest time since anything was heard of a version, in milliseconds. @default 400 days */
+  readonly maxAge?: number;
+}
+
+/** An SQLite file with one row a version of an archive. */
+export class ReceiptFile implements Disposable {
+  readonly #database: DatabaseSync;
+  readonly #options: ReceiptFileOptions;
+
+  /**
+   * Opens the file, or makes it.
+   *
+   * @throws {Error} if it cannot be read and written, or is of another version, or another thing
+   */
+  constructor(path: string, options: ReceiptFileOptions = {}) {
+    this.#options = options;
+    this.#database = new DatabaseSync(path, { timeout: BUSY_MS });
+    try {
+      this.#prepare();
+    } catch (error) {
+      this.#database.close();
+      throw error;
+    }
+  }
+
+  /**
+   * Looks through the whole file.
+   *
+   * @throws {Error} if it is damaged
+   */
+  check() {
+    const row = this.#database.prepare("PRAGMA quick_check(1)").get();
+    if (row?.quick_check !== "ok") throw new Error("database disk image is malformed");
+  }
+
+  /** Takes updates in, all or none; the deliveries that are complete with them. */
+  apply(updates: readonly RequestUpdate[]): Delivery[] {
+    this.#database.exec("BEGIN IMMEDIATE");
+    try {
+      const deliveries = updates.flatMap((update) => this.#apply(update));
+      this.#forgetOld(Math.max(...updates.map(({ at }) => at)));
+      this.#database.exec("COMMIT");
+      return deliveries;
+    } catch (error) {
+      this.#database.exec("ROLLBACK");
+      throw error;
+    }
+  }
+
+  /** All versions of an archive that are known, the latest one first. */
+  find(hash: string): Receipt[] {
+    const rows = this.#database.prepare(
+      "SELECT state FROM receipts WHERE hash = ? ORDER BY last DESC",
+    ).all(hash);
+    return rows.map(({ state }) => receiptOf(JSON.parse(String(state))));
+  }
+
+  /** Closes the file. */
+  [Symbol.dispose]() {
+    this.#database.close();
+  }
+
+  #apply(update: RequestUpdate): Delivery[] {
+    const { hash, etag } = update;
+    const key = etag ?? "";
+    const row = this.#database.prepare("SELECT state FROM receipts WHERE hash = ? AND etag = ?")
+      .get(hash, key);
+    const before: ReceiptState | undefined = row && JSON.parse(String(row.state));
+    const { state, delivered } = applyUpdate(before, update);
+    this.#database.prepare("INSERT OR REPLACE INTO receipts VALUES (?, ?, ?, ?)")
+      .run(hash, key, state.lastRequest, JSON.stringify(state));
+    return delivered ? [{ hash, ...receiptOf(state) }] : [];
+  }
+
+  #forgetOld(now: number) {
+    const { maxRows = MAX_ROWS, maxAge = MAX_AGE_MS } = this.#options;
+    this.#database.prepare("DELETE FROM receipts WHERE last < ?").run(now - maxAge);
+    const count = Number(this.#database.prepare("SELECT count(*) AS n FROM receipts").get()?.n);
+    if (count <= maxRows) return;
+    this.#database.prepare(
+      "DELETE FROM receipts WHERE (hash, etag) IN (SELECT hash, etag FROM receipts ORDER BY last LIMIT ?)",
+    ).run(count - maxRows);
+  }
+
+  #prepare() {
+    const version = Number(this.#database.prepare("PRAGMA user_version").get()?.user_version);
+    if (version === SCHEMA_VERSION) return;
+    const tables = this.#database.prepare("SELECT count(*) AS count FROM sqlite_schema").get();
+    if (version !== 0 || Number(tables?.count) > 0) throw new Error("is no file of receipts");
+    this.#database.exec(`
+      PRAGMA journal_mode = WAL;
+      BEGIN IMMEDIATE;
+      CREATE TABLE IF NOT EXISTS receipts (
+        hash TEXT NOT NULL,
+        etag TEXT NOT NULL,
+        last INTEGER NOT NULL,
+        state TEXT NOT NULL,
+        PRIMARY KEY (hash, etag)
+      ) STRICT, WITHOUT ROWID;
+      CREATE INDEX IF NOT EXISTS receipts_by_age ON receipts (last);
+      PRAGMA user_version = ${SCHEMA_VERSION};
+      COMMIT;
+    `);
+  }
+}
