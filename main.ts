@@ -10,6 +10,7 @@
 
 import { delimiter, isAbsolute, join, resolve } from "node:path";
 import { checkConfigCommand } from "./commands/check_config.ts";
+import { doctorCommand } from "./commands/doctor.ts";
 import { newCommand } from "./commands/new.ts";
 import { serveCommand } from "./commands/serve.ts";
 import { print } from "./commands/terminal.ts";
@@ -39,7 +40,9 @@ import { misspeltVariables, readCommit, readDotenv, readVariable } from "./proce
 import { StartError } from "./process/listen.ts";
 import {
   dropPermissions,
+  keepOnlyNet,
   type NeededPermission,
+  netTo,
   permissionsFor,
   read,
   requirePermissions,
@@ -60,8 +63,8 @@ const BUFFERS_SHARE = 8;
 /** More memory for CRC-32 values is not worth having, in bytes. */
 const MAX_CHECKSUMS_BYTES = 32 << 20;
 
-/** What the command line can ask for, but for a text to be printed and a link to be made. */
-type Command = Exclude<Invocation, { action: "print" | "new" }>;
+/** What the command line can ask for that is about a photos folder and all in it. */
+type Command = Exclude<Invocation, { action: "print" | "new" | "doctor" }>;
 
 /** Does what the command line asks for; the exit code of the process. */
 async function main(): Promise<number> {
@@ -77,6 +80,11 @@ async function main(): Promise<number> {
   if (invocation.action === "print") {
     console.log(invocation.text.trimEnd());
     return 0;
+  }
+  if (invocation.action === "doctor") {
+    await requirePermissions([netTo(invocation.url)]);
+    await keepOnlyNet();
+    return await doctorCommand(invocation);
   }
   if (invocation.action === "new") {
     const { folder } = invocation.config;

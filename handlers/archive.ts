@@ -15,6 +15,7 @@ import type { Release } from "../http/limits.ts";
 import { log, redact } from "../lib/log.ts";
 import type { MemoryBudget } from "../lib/memory_budget.ts";
 import type { Download, Observer } from "../observe/observer.ts";
+import { probeOf, type Probes } from "../observe/probes.ts";
 import type { Listing } from "../storage/listing.ts";
 import type { Settling } from "../storage/settling.ts";
 import { watchClient } from "../http/client.ts";
@@ -51,6 +52,8 @@ export interface ArchiveOptions {
   readonly engine: Engine;
   /** Told what each download does. */
   readonly observer: Observer;
+  /** Tells clients how much went out to their mark. @default nobody does */
+  readonly probes?: Probes;
   /** Milliseconds to wait after every chunk. @default 0 */
   readonly delay?: number;
   /** Bytes per second for each download, 0 for no limit. @default 0 */
@@ -109,6 +112,9 @@ export async function archive(
   const filename = `photos-${hash.slice(0, 8)}.zip`;
   const headers = archiveHeaders({ filename, ...validators });
   if (!listing.steady) headers.set("accept-ranges", "none");
+  for (const field of Object.entries(options.probes?.fieldsFor(request, hash) ?? {})) {
+    headers.set(...field);
+  }
 
   const early = evaluatePreconditions(request.headers, validators);
   if (early !== null) return stateResponse(early, headers);
@@ -133,7 +139,9 @@ export async function archive(
   const stream = await prepared.open(range ?? undefined);
   taken.use(memory.countShared(listing, listing.memory));
   const { etag } = validators;
-  const download = { hash, etag, size: prepared.size, start: range?.start ?? 0, length };
+  const { start = 0 } = range ?? {};
+  const probe = probeOf(request);
+  const download = { hash, etag, size: prepared.size, start, length, ...probe && { probe } };
   const body = observedBody(stream, download, { ...options, asked, taken: taken.move() });
   const response = new Response(body, { status: range ? 206 : 200, headers });
   downloads.set(response, download);

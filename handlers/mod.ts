@@ -15,7 +15,8 @@ import { setTransportSecurity } from "../http/transport_security.ts";
 import { unlessAborted } from "../lib/abort.ts";
 import { describeError, log, redact } from "../lib/log.ts";
 import { type MemoryBudget, MemoryBudgetError, unlimitedMemory } from "../lib/memory_budget.ts";
-import type { Answer, Refusal } from "../observe/observer.ts";
+import { type Answer, type Refusal, tellAll } from "../observe/observer.ts";
+import { Probes } from "../observe/probes.ts";
 import { isLasting, isPassing, StorageError } from "../storage/errors.ts";
 import { isHash } from "../storage/names.ts";
 import { Settling, UNSETTLED } from "../storage/settling.ts";
@@ -117,9 +118,12 @@ const EXTRA_HEADERS: Readonly<Record<number, Readonly<Record<string, string>>>> 
 /** Makes the function that answers all requests. */
 export function createHandler(options: HandlerOptions): Handler {
   const { source, settle = 0, limitRateTotal } = options;
+  const probes = new Probes();
   const site: Site = {
     ...options,
     memory: options.memory ?? unlimitedMemory(),
+    observer: tellAll([options.observer, probes]),
+    probes,
     settling: new Settling(source, { quiet: settle }),
     totalRate: limitRateTotal ? new RateLimit(limitRateTotal) : undefined,
     home: createHome(options),

@@ -114,11 +114,22 @@ export interface NewArchive {
   readonly baseUrl?: string;
 }
 
+/** An archive that is to be looked at from outside. */
+export interface Checkup {
+  /** Look at it. */
+  readonly action: "doctor";
+  /** Its public address, `http:` or `https:`. */
+  readonly url: URL;
+  /** Print JSON instead of lines for people. */
+  readonly json: boolean;
+}
+
 /** What the command line asks for: serve, work through some archives, or print something and exit. */
 export type Invocation =
   | { readonly action: "serve" | "check"; readonly config: Config }
   | Maintenance & { readonly config: Config }
   | NewArchive & { readonly config: Config }
+  | Checkup
   | { readonly action: "print"; readonly text: string };
 
 /** Where options come from. */
@@ -536,8 +547,10 @@ export function readConfig(sources: Sources): Invocation {
   for (const [flag, times] of given) {
     if (times > 1) throw new ConfigError(`${flag}: given ${times} times, only once is allowed`);
   }
-  const config = toConfig(readValues(command.opts(), sources));
   const [action, hashes] = command.processedArgs;
+  if (action === "doctor") return readCheckup(hashes, command.opts());
+  if (command.opts().json) throw new ConfigError("--json: only for the command doctor");
+  const config = toConfig(readValues(command.opts(), sources));
   if (action === "new") return { ...readNewArchive(hashes, command.opts()), config };
   const misplaced = NEW_FLAGS.find(({ name }) => command.opts()[name] !== undefined);
   if (misplaced) throw new ConfigError(`--${misplaced.flag}: only for the command new`);
@@ -547,7 +560,7 @@ export function readConfig(sources: Sources): Invocation {
   }
   if (action !== undefined) {
     throw new ConfigError(
-      `${JSON.stringify(action)}: no such command; the commands are warm, verify and new`,
+      `${JSON.stringify(action)}: no such command; the commands are warm, verify, new and doctor`,
     );
   }
   return { action: command.opts().checkConfig ? "check" : "serve", config };
@@ -587,6 +600,26 @@ function readBaseUrl(value: unknown): string | undefined {
   const text = JSON.stringify(value);
   throw new ConfigError(
     `--base-url: ${text} is not allowed; use an address such as https://photos.example.org`,
+  );
+}
+
+/** Needs no settings: it looks at a service that may be anywhere. */
+function readCheckup(urls: readonly string[], flags: Record<string, unknown>): Checkup {
+  const { json = false, ...others } = flags;
+  const [other] = Object.keys(others);
+  if (other !== undefined) throw new ConfigError("doctor: takes no option but --json");
+  if (urls.length !== 1) {
+    const given = urls.length === 0 ? "none is given" : `${urls.length} are given`;
+    throw new ConfigError(`doctor: needs the address of one archive, ${given}`);
+  }
+  const url = URL.canParse(urls[0]) ? new URL(urls[0]) : null;
+  const isPlain = url !== null && url.username === "" && url.password === "";
+  if (isPlain && /^https?:$/.test(url.protocol) && /^\/.*[^/]/.test(url.pathname)) {
+    url.hash = "";
+    return { action: "doctor", url, json: json === true };
+  }
+  throw new ConfigError(
+    "doctor: not the address of an archive; use one such as https://photos.example.org/archive/…/",
   );
 }
 
@@ -697,12 +730,13 @@ function buildCommand(version: string) {
     .argument(
       "[command]",
       "warm: compute and store CRC-32 values; verify: compute them again and compare; " +
-        "new: give a folder a random name in the photos folder, and print its link",
+        "new: give a folder a random name in the photos folder, and print its link; " +
+        "doctor: look at an archive from outside, and say what a proxy does to it",
     )
     .argument(
       "[hashes...]",
       "archives to work on, all of them if none is given; for new: the folder, " +
-        "by its path or by its name in the photos folder",
+        "by its path or by its name in the photos folder; for doctor: the link of an archive",
     )
     .exitOverride()
     .configureOutput({
@@ -736,6 +770,11 @@ function buildCommand(version: string) {
     option.attributeName = () => name;
     command.addOption(option.helpGroup("Options of the command new:"));
   }
+  command.addOption(
+    new Option("--json", "print what was found as JSON").helpGroup(
+      "Options of the command doctor:",
+    ),
+  );
   command.addHelpText("after", `\nVariables without a flag:\n${variablesWithoutFlag()}`);
   return command;
 }

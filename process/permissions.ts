@@ -25,6 +25,12 @@ export function write(path: string): NeededPermission {
   return { descriptor: { name: "write", path }, flag: `--allow-write=${path}` };
 }
 
+/** The permission to connect to the host of an `http:` or `https:` address. */
+export function netTo({ hostname, port, protocol }: URL): NeededPermission {
+  const address = hostname.replace(/^\[|\]$/g, "");
+  return net(address, Number(port || (protocol === "https:" ? 443 : 80)));
+}
+
 /** What the settings need, but for what only an engine needs. */
 export function permissionsFor(config: Config): NeededPermission[] {
   const { folder, hostname, port, unix, metrics, tlsCert, tlsKey, checksums, state, webhook } =
@@ -61,6 +67,11 @@ export async function requirePermissions(needed: readonly NeededPermission[]): P
 /** An executable may write wherever it is told to; one that is not told to need not. */
 export async function dropPermissions({ checksums, state, unix }: Config): Promise<void> {
   if (!checksums && !state && !unix) await Deno.permissions.revoke({ name: "write" });
+}
+
+/** Gives back everything but connections: who looks at a service from outside needs no file. */
+export async function keepOnlyNet(): Promise<void> {
+  for (const name of ["read", "write", "run"] as const) await Deno.permissions.revoke({ name });
 }
 
 function net(hostname: string, port: number): NeededPermission {
