@@ -1,7 +1,7 @@
 /**
  * Options: flags, environment variables and a `.env` file become one readonly value. A flag takes
- * precedence over a variable, a variable over `.env`, and `.env` over the default. There is one table
- * of options: the parser, `--help` and the README's table are all made from it.
+ * precedence over a variable, a variable over `.env`, and `.env` over the default. Which ones there are
+ * stands in options.ts.
  *
  * @module
  */
@@ -9,7 +9,15 @@
 import { Command, CommanderError, Option } from "commander";
 import { parseEnv } from "node:util";
 import type { LogLevel } from "./log.ts";
-import { isNetwork, splitNetworks } from "./networks.ts";
+import { warnOfName } from "./misspelt.ts";
+import {
+  ALSO_CALLED,
+  type Key,
+  longFlag,
+  OPTIONS,
+  type OptionSpec,
+  type Values,
+} from "./options.ts";
 
 /** Which program makes the archives. */
 export type EngineName = "store" | "zip";
@@ -152,381 +160,6 @@ export class ConfigError extends Error {
   override readonly name = "ConfigError";
 }
 
-interface OptionSpec<T> {
-  /** Flags in commander's notation; none if only a variable sets it. */
-  readonly flags?: string;
-  /** Other names of the flag, which `--help` does not show. @default none */
-  readonly alsoFlags?: readonly string[];
-  /** Environment variable; none if only a flag sets it. */
-  readonly variable?: string;
-  /** Value when nothing is given; none if another option decides. */
-  readonly default?: string;
-  /** What `--help` and the README say. */
-  readonly description: string;
-  /** The allowed values, as an error message describes them. */
-  readonly allowed: string;
-  /** Whether the value must not be shown. @default false */
-  readonly isSecret?: boolean;
-  /** The value that a text stands for, or undefined if it is not allowed. */
-  readonly parse: (text: string) => T | undefined;
-  /** The part of a text that is not allowed. @default all of it */
-  readonly blame?: (text: string) => string | undefined;
-}
-
-const MAX_SECONDS = 3600;
-const MAX_SETTLE_SECONDS = 60;
-const MAX_STALL_SECONDS = 86_400;
-
-/** Less per second would look like a download that stands still. */
-const MIN_RATE_BYTES = 1000;
-
-const RATE_ALLOWED =
-  "0 for no limit, or bytes per second from 1000 up, such as 500K, 2.5M or 10MB " +
-  "(K, M and G are powers of 1024)";
-
-/** Two years, which is as long as anybody asks for. */
-const MAX_HSTS_SECONDS = 63_072_000;
-
-const OPTIONS = {
-  folder: {
-    flags: "-f, --folder <path>",
-    variable: "PHOTOS_DIR",
-    default: "test_photos",
-    description: "the photos folder: each folder inside it is one archive",
-    allowed: "a path",
-    parse: (text: string) => text,
-  },
-  hostname: {
-    flags: "-H, --hostname <address>",
-    alsoFlags: ["--host <address>"],
-    variable: "HOST",
-    default: "127.0.0.1",
-    description: "address to listen on; 0.0.0.0 for all IPv4 addresses",
-    allowed: "a host name or an IP address",
-    parse: (text: string) => /^[A-Za-z0-9.:_-]+$/.test(text) ? text : undefined,
-  },
-  port: {
-    flags: "-P, --port <number>",
-    variable: "PORT",
-    default: "8080",
-    description: "port to listen on; 0 for any free port",
-    allowed: "a whole number from 0 to 65535",
-    parse: wholeNumber(65535),
-  },
-  unix: {
-    flags: "--unix <path>",
-    variable: "ZIPFERRY_UNIX",
-    description: "listen on this Unix socket instead of an address and port",
-    allowed: "a path",
-    parse: (text: string) => text,
-  },
-  metrics: {
-    flags: "--metrics <host:port>",
-    variable: "ZIPFERRY_METRICS",
-    description: "serve /metrics for Prometheus at this address too, which should not be public",
-    allowed: "HOST:PORT, such as 127.0.0.1:9464 or [::1]:9464",
-    parse: parseAddress,
-  },
-  tlsCert: {
-    flags: "--tls-cert <file>",
-    variable: "ZIPFERRY_TLS_CERT",
-    description: "speak HTTPS with the certificate in this PEM file, its chain included",
-    allowed: "a path",
-    parse: (text: string) => text,
-  },
-  tlsKey: {
-    flags: "--tls-key <file>",
-    variable: "ZIPFERRY_TLS_KEY",
-    description: "the private key of the certificate, a PEM file without a password",
-    allowed: "a path",
-    parse: (text: string) => text,
-  },
-  hsts: {
-    flags: "--hsts <seconds>",
-    variable: "ZIPFERRY_HSTS",
-    description: "tell browsers to use only HTTPS for this host for this long; needs --tls-cert",
-    allowed: `a whole number of seconds from 0 to ${MAX_HSTS_SECONDS}`,
-    parse: (text: string) =>
-      /^\d{1,8}$/.test(text) && Number(text) <= MAX_HSTS_SECONDS ? Number(text) : undefined,
-  },
-  delay: {
-    flags: "-d, --delay [seconds|true|false]",
-    description:
-      "wait after each chunk of a download; RESPONSE_DELAY seconds if no number is given",
-    allowed: `a number of seconds from 0 to ${MAX_SECONDS}, true or false`,
-    parse: (text: string) => parseWord(text) ?? parseSeconds(text),
-  },
-  delayEnabled: {
-    variable: "ENABLE_RESPONSE_DELAY",
-    default: "false",
-    description: "turns the delay on where --delay is not given",
-    allowed: "true or false",
-    parse: parseBoolean,
-  },
-  responseDelay: {
-    variable: "RESPONSE_DELAY",
-    default: "1",
-    description: "length of the delay after each chunk, in seconds",
-    allowed: `a number of seconds from 0 to ${MAX_SECONDS}`,
-    parse: (text: string) => parseSeconds(text),
-  },
-  limitRate: {
-    flags: "--limit-rate <bytes>",
-    variable: "ZIPFERRY_LIMIT_RATE",
-    default: "0",
-    description: "bytes per second for each download, such as 10M; 0: no limit",
-    allowed: RATE_ALLOWED,
-    parse: parseRate,
-  },
-  limitRateTotal: {
-    flags: "--limit-rate-total <bytes>",
-    variable: "ZIPFERRY_LIMIT_RATE_TOTAL",
-    default: "0",
-    description: "bytes per second for all downloads together, shared equally; 0: no limit",
-    allowed: RATE_ALLOWED,
-    parse: parseRate,
-  },
-  stallTimeout: {
-    flags: "--stall-timeout <seconds>",
-    variable: "ZIPFERRY_STALL_TIMEOUT",
-    default: "300",
-    description: "end a download whose client takes not one byte for this long; 0: never",
-    allowed: `a number of seconds from 0 to ${MAX_STALL_SECONDS}`,
-    parse: (text: string) => parseSeconds(text, MAX_STALL_SECONDS),
-  },
-  log: {
-    flags: "-l, --log [true|false]",
-    variable: "ENABLE_LOGGING",
-    description:
-      "log every download from start to end, and every other answer; on where --log-format is given",
-    allowed: "true or false",
-    parse: parseBoolean,
-  },
-  logFormat: {
-    flags: "--log-format <text|json|combined>",
-    variable: "ZIPFERRY_LOG_FORMAT",
-    description:
-      "form of that log; json or combined (as Apache writes it): one line per request, on standard output",
-    allowed: "text, json or combined",
-    parse: oneOf("text", "json", "combined"),
-  },
-  logLevel: {
-    flags: "--log-level <info|warn|error>",
-    variable: "ZIPFERRY_LOG_LEVEL",
-    description: "the least important lines on standard error; info with --log, else warn",
-    allowed: "info, warn or error",
-    parse: oneOf("info", "warn", "error"),
-  },
-  engine: {
-    flags: "--engine <store|zip>",
-    variable: "ZIPFERRY_ENGINE",
-    default: "store",
-    description: "store: built-in writer, no compression; zip: the Info-ZIP program",
-    allowed: "store or zip",
-    parse: oneOf("store", "zip"),
-  },
-  level: {
-    flags: "--level <0-9>",
-    variable: "ZIPFERRY_LEVEL",
-    default: "6",
-    description: "compression level of the zip engine",
-    allowed: "a whole number from 0 to 9",
-    parse: wholeNumber(9),
-  },
-  listing: {
-    flags: "--listing <auto|on|off>",
-    variable: "ZIPFERRY_LISTING",
-    default: "auto",
-    description: "who sees the list of archives at /; auto: only a browser on this machine",
-    allowed: "auto, on or off",
-    parse: oneOf("auto", "on", "off"),
-  },
-  hidden: {
-    flags: "--hidden [true|false]",
-    variable: "ZIPFERRY_HIDDEN",
-    default: "false",
-    description: "include files and folders whose names start with a dot",
-    allowed: "true or false",
-    parse: parseBoolean,
-  },
-  includeJunk: {
-    flags: "--include-junk [true|false]",
-    variable: "ZIPFERRY_INCLUDE_JUNK",
-    default: "false",
-    description: "include what systems and network disks leave in folders, as in Thumbs.db",
-    allowed: "true or false",
-    parse: parseBoolean,
-  },
-  followSymlinks: {
-    flags: "--follow-symlinks [true|false]",
-    variable: "ZIPFERRY_FOLLOW_SYMLINKS",
-    default: "false",
-    description: "include what symlinks point to, if it is inside the photos folder",
-    allowed: "true or false",
-    parse: parseBoolean,
-  },
-  settle: {
-    flags: "--settle <seconds>",
-    variable: "ZIPFERRY_SETTLE",
-    default: "2",
-    description:
-      "wait until nothing in a folder has changed for this long before sending it; 0: never",
-    allowed: `a number of seconds from 0 to ${MAX_SETTLE_SECONDS}`,
-    parse: (text: string) => parseSeconds(text, MAX_SETTLE_SECONDS),
-  },
-  memory: {
-    flags: "--memory <size>",
-    variable: "ZIPFERRY_MEMORY",
-    description:
-      "memory for all requests together, such as 256M or 2G; half of it all if not given",
-    allowed: "a size from 32M to 1024G, such as 256M or 2G",
-    parse: (text: string) => parseSize(text, { min: 32 << 20, max: 2 ** 40 }),
-  },
-  checksums: {
-    flags: "--checksums <file>",
-    variable: "ZIPFERRY_CHECKSUMS",
-    description: "store CRC-32 values in this SQLite file, so that they survive a restart",
-    allowed: "a path",
-    parse: (text: string) => text,
-  },
-  maxDownloads: {
-    flags: "--max-downloads <number>",
-    variable: "ZIPFERRY_MAX_DOWNLOADS",
-    description: "downloads at a time, 503 beyond; 256 if not given, zip engine: 4 for each core",
-    allowed: "a whole number from 1 to 65535",
-    parse: (text: string) => wholeNumber(65535)(text) || undefined,
-  },
-  maxPerClient: {
-    flags: "--max-per-client <number>",
-    variable: "ZIPFERRY_MAX_PER_CLIENT",
-    default: "0",
-    description: "downloads at a time by one client, 429 beyond; 0: no limit",
-    allowed: "a whole number from 0 to 65535",
-    parse: wholeNumber(65535),
-  },
-  trustProxy: {
-    flags: "--trust-proxy <networks>",
-    variable: "ZIPFERRY_TRUST_PROXY",
-    default: "none",
-    description: "take the client's address from what proxies in these networks say, as in " +
-      "10.0.0.0/8,::1; also loopback, private, unix",
-    allowed: "addresses and networks such as 10.0.0.0/8, loopback, private or unix, or none",
-    parse: (text: string) => parseNetworks(text),
-    blame: (text: string) => splitNetworks(text).find((network) => !isNetwork(network)),
-  },
-  state: {
-    flags: "--state <file>",
-    variable: "ZIPFERRY_STATE",
-    description: "store receipts in this SQLite file, so that they survive a restart",
-    allowed: "a path",
-    parse: (text: string) => text,
-  },
-  adminToken: {
-    variable: "ZIPFERRY_ADMIN_TOKEN",
-    description: "secret that shows receipts (?status) on any machine",
-    allowed: "a text",
-    isSecret: true,
-    parse: (text: string) => text,
-  },
-  adminTokenFile: {
-    flags: "--admin-token-file <file>",
-    variable: "ZIPFERRY_ADMIN_TOKEN_FILE",
-    description: "read the admin token from this file",
-    allowed: "a path",
-    parse: (text: string) => text,
-  },
-  webhook: {
-    flags: "--webhook <url>",
-    variable: "ZIPFERRY_WEBHOOK",
-    description: "post an event here when a download starts, is delivered or fails",
-    allowed: "an http or https address without a user name",
-    isSecret: true,
-    parse: webAddress,
-  },
-  webhookSecret: {
-    variable: "ZIPFERRY_WEBHOOK_SECRET",
-    description: "secret that signs those events",
-    allowed: "a text",
-    isSecret: true,
-    parse: (text: string) => text,
-  },
-  webhookSecretFile: {
-    flags: "--webhook-secret-file <file>",
-    variable: "ZIPFERRY_WEBHOOK_SECRET_FILE",
-    description: "read the secret of the webhook from this file",
-    allowed: "a path",
-    parse: (text: string) => text,
-  },
-  shutdownTimeout: {
-    flags: "--shutdown-timeout <seconds>",
-    variable: "ZIPFERRY_SHUTDOWN_TIMEOUT",
-    default: "30",
-    description: "seconds that downloads get to finish when the service stops",
-    allowed: `a number of seconds from 0 to ${MAX_SECONDS}`,
-    parse: (text: string) => parseSeconds(text),
-  },
-  drainDelay: {
-    flags: "--drain-delay <seconds>",
-    variable: "ZIPFERRY_DRAIN_DELAY",
-    default: "0",
-    description: "before stopping, go on serving for this long while /readyz answers 503",
-    allowed: `a number of seconds from 0 to ${MAX_SECONDS}`,
-    parse: (text: string) => parseSeconds(text),
-  },
-} satisfies Record<string, OptionSpec<unknown>>;
-
-type Key = keyof typeof OPTIONS;
-type Parsed<K extends Key> = Exclude<ReturnType<(typeof OPTIONS)[K]["parse"]>, undefined>;
-/** What may be left out, and has no default. */
-type Optional =
-  | "unix"
-  | "metrics"
-  | "tlsCert"
-  | "tlsKey"
-  | "hsts"
-  | "delay"
-  | "log"
-  | "logFormat"
-  | "logLevel"
-  | "memory"
-  | "checksums"
-  | "maxDownloads"
-  | "state"
-  | "adminToken"
-  | "adminTokenFile"
-  | "webhook"
-  | "webhookSecret"
-  | "webhookSecretFile";
-type Values =
-  & { [K in Exclude<Key, Optional>]: Parsed<K> }
-  & { readonly [K in Optional]?: Parsed<K> };
-
-/** Variables that are read elsewhere. */
-const OTHER_VARIABLES = ["ZIPFERRY_COMMIT"];
-
-const PREFIX = "ZIPFERRY_";
-
-/** What other programs call some of the flags. */
-const ALSO_CALLED: Readonly<Record<string, Key>> = {
-  address: "hostname",
-  bind: "hostname",
-  listen: "hostname",
-  dir: "folder",
-  directory: "folder",
-  path: "folder",
-  photos: "folder",
-  "photos-dir": "folder",
-  root: "folder",
-  socket: "unix",
-  verbose: "log",
-  logging: "log",
-  timeout: "shutdownTimeout",
-};
-
-/** Names of all environment variables that set options. */
-export const variables: readonly string[] = Object.values<OptionSpec<unknown>>(OPTIONS)
-  .flatMap(({ variable }) => variable ?? []);
-
 /**
  * Reads options from the command line, the environment and `.env`.
  *
@@ -623,77 +256,6 @@ function readCheckup(urls: readonly string[], flags: Record<string, unknown>): C
   );
 }
 
-/** The words of the long flags as they would be written in a variable, such as `HOSTNAME`. */
-export function wordsOfFlags(): string[] {
-  return Object.values<OptionSpec<unknown>>(OPTIONS).filter(({ flags }) => flags)
-    .map(wordOfFlag);
-}
-
-function wordOfFlag(spec: OptionSpec<unknown>) {
-  return longFlag(spec).slice(2).toUpperCase().replaceAll("-", "_");
-}
-
-/**
- * A warning if a variable is none of ours and was probably meant to be; undefined if not. It names
- * the right one. In a file that is meant for this program, names of flags count too.
- */
-export function warnOfName(name: string, { inFile = false } = {}): string | undefined {
-  if ([...variables, ...OTHER_VARIABLES].includes(name)) return undefined;
-  const upper = name.toUpperCase();
-  const isFlag = inFile && wordsOfFlags().includes(upper);
-  if (!upper.startsWith(PREFIX) && !isNear(upper) && !isFlag) return undefined;
-  return `${name}: no such variable, it does nothing; ${suggestVariable(upper)}`;
-}
-
-/** Short names of others, as in `HOSTS`, are too easily near: they count only in another case. */
-function isNear(name: string) {
-  return variables.some((ours) => {
-    if (ours.length < 6) return name === ours;
-    return isPartOf(name, ours) || distance(name, ours) <= 2 || soundsLike(name, ours);
-  });
-}
-
-function isPartOf(name: string, ours: string) {
-  return name.length > 5 && (ours.startsWith(name) || name.startsWith(ours));
-}
-
-/** The same words, or the first of them, as in `PHOTOS_FOLDER` or `PHOTOS`. */
-function soundsLike(name: string, ours: string) {
-  return ours === "PHOTOS_DIR" && /^PHOTOS?(?:_(?:DIR|FOLDER|PATH|ROOT)\w*)?$/.test(name);
-}
-
-function suggestVariable(name: string) {
-  const word = name.replace(PREFIX, "");
-  const ofFlag = Object.values<OptionSpec<unknown>>(OPTIONS).find((spec) =>
-    spec.flags && wordOfFlag(spec) === word
-  );
-  if (ofFlag) {
-    return ofFlag.variable ? `use ${ofFlag.variable}` : `use the flag ${longFlag(ofFlag)}`;
-  }
-  const measured = variables.map((ours) => ({
-    ours,
-    far: soundsLike(name, ours) || isPartOf(word, ours)
-      ? 0
-      : Math.min(distance(name, ours), distance(word, ours)),
-  }));
-  const [nearest] = measured.sort((a, b) => a.far - b.far);
-  return nearest.far <= 3 ? `use ${nearest.ours}` : "--help lists all variables";
-}
-
-/** How many letters must be added, removed or changed (Levenshtein). */
-function distance(a: string, b: string): number {
-  let row = Array.from({ length: b.length + 1 }, (_, j) => j);
-  for (let i = 1; i <= a.length; i++) {
-    const next = [i];
-    for (let j = 1; j <= b.length; j++) {
-      const changed = row[j - 1] + (a[i - 1] === b[j - 1] ? 0 : 1);
-      next.push(Math.min(row[j] + 1, next[j - 1] + 1, changed));
-    }
-    row = next;
-  }
-  return row[b.length];
-}
-
 /** The settings as they may be shown: of a secret, only whether there is one. */
 export function withoutSecrets(config: Config): Record<string, unknown> {
   const specs: Readonly<Record<string, OptionSpec<unknown>>> = OPTIONS;
@@ -703,25 +265,12 @@ export function withoutSecrets(config: Config): Record<string, unknown> {
   return Object.fromEntries(shown);
 }
 
-/** The table of options for the README, in Markdown. */
-export function optionsTable(): string {
-  const rows = Object.values<OptionSpec<unknown>>(OPTIONS).map((option) => {
-    const cells = [option.flags, option.variable, option.default].map(inCode);
-    return `| ${[...cells, option.description].join(" | ")} |`;
-  });
-  return ["| Flag | Variable | Default | |", "| --- | --- | --- | --- |", ...rows].join("\n");
-}
-
 /** What an unknown flag may be meant to be. Commander itself finds misspelt ones. */
 function suggestFlag({ code, message }: CommanderError) {
   const [, flag = ""] = /unknown option '--([a-z-]+)/.exec(message) ?? [];
   const key = Object.hasOwn(ALSO_CALLED, flag) ? ALSO_CALLED[flag] : undefined;
   if (code !== "commander.unknownOption" || !key) return "--help lists the options";
   return `use ${longFlag(OPTIONS[key])}, --help lists the options`;
-}
-
-function inCode(text: string | undefined) {
-  return text === undefined ? "" : `\`${text.replaceAll("|", "\\|")}\``;
 }
 
 function buildCommand(version: string) {
@@ -831,10 +380,6 @@ function check<T>(spec: OptionSpec<T>, where: string, text: string): T {
   throw new ConfigError(`${where}: ${wrong} is not allowed; use ${spec.allowed}`);
 }
 
-function longFlag({ flags = "" }: OptionSpec<unknown>) {
-  return /--[a-z-]+/.exec(flags)?.[0] ?? flags;
-}
-
 function toConfig(values: Values): Config {
   const { delay, delayEnabled, responseDelay, settle, stallTimeout, ...others } = values;
   const chosen = delay ?? delayEnabled;
@@ -878,65 +423,6 @@ function assertTls({ tlsCert, tlsKey, hsts, unix }: Partial<Values>) {
       "--hsts: needs --tls-cert; without it the proxy that speaks HTTPS says so",
     );
   }
-}
-
-function parseBoolean(text: string): boolean | undefined {
-  if (text === "1") return true;
-  return text === "0" ? false : parseWord(text);
-}
-
-function parseWord(text: string): boolean | undefined {
-  if (/^(?:true|yes|on)$/i.test(text)) return true;
-  return /^(?:false|no|off)$/i.test(text) ? false : undefined;
-}
-
-function parseSeconds(text: string, max = MAX_SECONDS): number | undefined {
-  const seconds = /^\d{1,8}(?:\.\d{1,8})?$/.test(text) ? Number(text) : NaN;
-  return seconds <= max ? seconds : undefined;
-}
-
-/** Bytes: a whole number with K, M or G for powers of 1,024, as in 256M, 256MiB or 256MB. */
-function parseSize(text: string, { min, max }: { readonly min: number; readonly max: number }) {
-  const [, number, unit] = /^(\d{1,13})([KMG]?)(?:i?B)?$/i.exec(text) ?? [];
-  const bytes = Number(number) * 1024 ** " KMG".indexOf((unit || " ").toUpperCase());
-  return min <= bytes && bytes <= max ? bytes : undefined;
-}
-
-/**
- * Bytes per second: 0, or what {@link parseSize} takes, with decimals too. A small b would mean bits,
- * and is not allowed.
- */
-function parseRate(text: string): number | undefined {
-  const [, number, unit] = /^(\d{1,12}(?:\.\d{1,6})?)([KMGkmg]?)(?:i?B)?$/.exec(text) ?? [];
-  const rate = Math.round(Number(number) * 1024 ** " KMG".indexOf((unit || " ").toUpperCase()));
-  return rate === 0 || rate >= MIN_RATE_BYTES ? rate : undefined;
-}
-
-function parseNetworks(text: string): readonly string[] | undefined {
-  if (text === "none") return [];
-  const networks = splitNetworks(text);
-  return networks.length > 0 && networks.every(isNetwork) ? networks : undefined;
-}
-
-function wholeNumber(max: number) {
-  return (text: string) => /^\d{1,5}$/.test(text) && Number(text) <= max ? Number(text) : undefined;
-}
-
-/** A host and a port; an IPv6 address is in brackets, as in a URL. */
-function parseAddress(text: string): { hostname: string; port: number } | undefined {
-  const [, ipv6, name, digits] = /^(?:\[([\da-f:.]+)\]|([\w.-]+)):(\d+)$/i.exec(text) ?? [];
-  const port = digits === undefined ? undefined : wholeNumber(65535)(digits);
-  return port === undefined ? undefined : { hostname: ipv6 ?? name, port };
-}
-
-function webAddress(text: string) {
-  const url = URL.parse(text);
-  const isPlain = url && /^https?:$/.test(url.protocol) && !url.username && !url.password;
-  return isPlain ? text : undefined;
-}
-
-function oneOf<T extends string>(...allowed: readonly T[]) {
-  return (text: string) => allowed.find((value) => value === text);
 }
 
 function oneLine(message: string) {

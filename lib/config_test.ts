@@ -3,12 +3,11 @@ import {
   type Config,
   ConfigError,
   type Invocation,
-  optionsTable,
   readConfig,
   type Sources,
-  variables,
   withoutSecrets,
 } from "./config.ts";
+import { optionsTable, variables } from "./options.ts";
 
 const DEFAULTS: Config = {
   folder: "test_photos",

@@ -4,7 +4,9 @@
  * @module
  */
 
-import { ConfigError, variables, warnOfName, wordsOfFlags } from "../lib/config.ts";
+import { ConfigError } from "../lib/config.ts";
+import { warnOfName } from "../lib/misspelt.ts";
+import { variables, wordsOfFlags } from "../lib/options.ts";
 import { describeError } from "../lib/log.ts";
 
 const COMMIT_VARIABLE = "ZIPFERRY_COMMIT";

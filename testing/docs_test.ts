@@ -9,7 +9,7 @@ import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseEnv } from "node:util";
 import { parse } from "yaml";
-import { optionsTable } from "../lib/config.ts";
+import { optionsTable } from "../lib/options.ts";
 import { childrenOf, type Program, runToEnd, start, until } from "./process.ts";
 import { exchange } from "./raw.ts";
 import { assertSameTree, extract, listWithPython } from "./readers.ts";

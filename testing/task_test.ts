@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { variables } from "../lib/config.ts";
+import { variables } from "../lib/options.ts";
 import { runToEnd, start } from "./process.ts";
 import { mayRead, taskFlags } from "./task.ts";
 import { makeTree } from "./tree.ts";

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { optionsTable } from "../lib/config.ts";
+import { optionsTable } from "../lib/options.ts";
 
 const MARKED = /(?<=<!-- options -->\n)[^]*(?=<!-- \/options -->)/;
 

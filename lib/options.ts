@@ -1,0 +1,424 @@
+/**
+ * The table of options: the parser, `--help` and the README's table are all made from it.
+ *
+ * @module
+ */
+
+import {
+  MAX_SECONDS,
+  oneOf,
+  parseAddress,
+  parseBoolean,
+  parseNetworks,
+  parseRate,
+  parseSeconds,
+  parseSize,
+  parseWord,
+  webAddress,
+  wholeNumber,
+} from "./values.ts";
+import { isNetwork, splitNetworks } from "./networks.ts";
+
+/** One option: a flag, a variable, or both. */
+export interface OptionSpec<T> {
+  /** Flags in commander's notation; none if only a variable sets it. */
+  readonly flags?: string;
+  /** Other names of the flag, which `--help` does not show. @default none */
+  readonly alsoFlags?: readonly string[];
+  /** Environment variable; none if only a flag sets it. */
+  readonly variable?: string;
+  /** Value when nothing is given; none if another option decides. */
+  readonly default?: string;
+  /** What `--help` and the README say. */
+  readonly description: string;
+  /** The allowed values, as an error message describes them. */
+  readonly allowed: string;
+  /** Whether the value must not be shown. @default false */
+  readonly isSecret?: boolean;
+  /** The value that a text stands for, or undefined if it is not allowed. */
+  readonly parse: (text: string) => T | undefined;
+  /** The part of a text that is not allowed. @default all of it */
+  readonly blame?: (text: string) => string | undefined;
+}
+
+const MAX_SETTLE_SECONDS = 60;
+
+const MAX_STALL_SECONDS = 86_400;
+
+const RATE_ALLOWED =
+  "0 for no limit, or bytes per second from 1000 up, such as 500K, 2.5M or 10MB " +
+  "(K, M and G are powers of 1024)";
+
+/** Two years, which is as long as anybody asks for. */
+const MAX_HSTS_SECONDS = 63_072_000;
+
+/** All options, in the order in which `--help` shows them. */
+export const OPTIONS = {
+  folder: {
+    flags: "-f, --folder <path>",
+    variable: "PHOTOS_DIR",
+    default: "test_photos",
+    description: "the photos folder: each folder inside it is one archive",
+    allowed: "a path",
+    parse: (text: string) => text,
+  },
+  hostname: {
+    flags: "-H, --hostname <address>",
+    alsoFlags: ["--host <address>"],
+    variable: "HOST",
+    default: "127.0.0.1",
+    description: "address to listen on; 0.0.0.0 for all IPv4 addresses",
+    allowed: "a host name or an IP address",
+    parse: (text: string) => /^[A-Za-z0-9.:_-]+$/.test(text) ? text : undefined,
+  },
+  port: {
+    flags: "-P, --port <number>",
+    variable: "PORT",
+    default: "8080",
+    description: "port to listen on; 0 for any free port",
+    allowed: "a whole number from 0 to 65535",
+    parse: wholeNumber(65535),
+  },
+  unix: {
+    flags: "--unix <path>",
+    variable: "ZIPFERRY_UNIX",
+    description: "listen on this Unix socket instead of an address and port",
+    allowed: "a path",
+    parse: (text: string) => text,
+  },
+  metrics: {
+    flags: "--metrics <host:port>",
+    variable: "ZIPFERRY_METRICS",
+    description: "serve /metrics for Prometheus at this address too, which should not be public",
+    allowed: "HOST:PORT, such as 127.0.0.1:9464 or [::1]:9464",
+    parse: parseAddress,
+  },
+  tlsCert: {
+    flags: "--tls-cert <file>",
+    variable: "ZIPFERRY_TLS_CERT",
+    description: "speak HTTPS with the certificate in this PEM file, its chain included",
+    allowed: "a path",
+    parse: (text: string) => text,
+  },
+  tlsKey: {
+    flags: "--tls-key <file>",
+    variable: "ZIPFERRY_TLS_KEY",
+    description: "the private key of the certificate, a PEM file without a password",
+    allowed: "a path",
+    parse: (text: string) => text,
+  },
+  hsts: {
+    flags: "--hsts <seconds>",
+    variable: "ZIPFERRY_HSTS",
+    description: "tell browsers to use only HTTPS for this host for this long; needs --tls-cert",
+    allowed: `a whole number of seconds from 0 to ${MAX_HSTS_SECONDS}`,
+    parse: (text: string) =>
+      /^\d{1,8}$/.test(text) && Number(text) <= MAX_HSTS_SECONDS ? Number(text) : undefined,
+  },
+  delay: {
+    flags: "-d, --delay [seconds|true|false]",
+    description:
+      "wait after each chunk of a download; RESPONSE_DELAY seconds if no number is given",
+    allowed: `a number of seconds from 0 to ${MAX_SECONDS}, true or false`,
+    parse: (text: string) => parseWord(text) ?? parseSeconds(text),
+  },
+  delayEnabled: {
+    variable: "ENABLE_RESPONSE_DELAY",
+    default: "false",
+    description: "turns the delay on where --delay is not given",
+    allowed: "true or false",
+    parse: parseBoolean,
+  },
+  responseDelay: {
+    variable: "RESPONSE_DELAY",
+    default: "1",
+    description: "length of the delay after each chunk, in seconds",
+    allowed: `a number of seconds from 0 to ${MAX_SECONDS}`,
+    parse: (text: string) => parseSeconds(text),
+  },
+  limitRate: {
+    flags: "--limit-rate <bytes>",
+    variable: "ZIPFERRY_LIMIT_RATE",
+    default: "0",
+    description: "bytes per second for each download, such as 10M; 0: no limit",
+    allowed: RATE_ALLOWED,
+    parse: parseRate,
+  },
+  limitRateTotal: {
+    flags: "--limit-rate-total <bytes>",
+    variable: "ZIPFERRY_LIMIT_RATE_TOTAL",
+    default: "0",
+    description: "bytes per second for all downloads together, shared equally; 0: no limit",
+    allowed: RATE_ALLOWED,
+    parse: parseRate,
+  },
+  stallTimeout: {
+    flags: "--stall-timeout <seconds>",
+    variable: "ZIPFERRY_STALL_TIMEOUT",
+    default: "300",
+    description: "end a download whose client takes not one byte for this long; 0: never",
+    allowed: `a number of seconds from 0 to ${MAX_STALL_SECONDS}`,
+    parse: (text: string) => parseSeconds(text, MAX_STALL_SECONDS),
+  },
+  log: {
+    flags: "-l, --log [true|false]",
+    variable: "ENABLE_LOGGING",
+    description:
+      "log every download from start to end, and every other answer; on where --log-format is given",
+    allowed: "true or false",
+    parse: parseBoolean,
+  },
+  logFormat: {
+    flags: "--log-format <text|json|combined>",
+    variable: "ZIPFERRY_LOG_FORMAT",
+    description:
+      "form of that log; json or combined (as Apache writes it): one line per request, on standard output",
+    allowed: "text, json or combined",
+    parse: oneOf("text", "json", "combined"),
+  },
+  logLevel: {
+    flags: "--log-level <info|warn|error>",
+    variable: "ZIPFERRY_LOG_LEVEL",
+    description: "the least important lines on standard error; info with --log, else warn",
+    allowed: "info, warn or error",
+    parse: oneOf("info", "warn", "error"),
+  },
+  engine: {
+    flags: "--engine <store|zip>",
+    variable: "ZIPFERRY_ENGINE",
+    default: "store",
+    description: "store: built-in writer, no compression; zip: the Info-ZIP program",
+    allowed: "store or zip",
+    parse: oneOf("store", "zip"),
+  },
+  level: {
+    flags: "--level <0-9>",
+    variable: "ZIPFERRY_LEVEL",
+    default: "6",
+    description: "compression level of the zip engine",
+    allowed: "a whole number from 0 to 9",
+    parse: wholeNumber(9),
+  },
+  listing: {
+    flags: "--listing <auto|on|off>",
+    variable: "ZIPFERRY_LISTING",
+    default: "auto",
+    description: "who sees the list of archives at /; auto: only a browser on this machine",
+    allowed: "auto, on or off",
+    parse: oneOf("auto", "on", "off"),
+  },
+  hidden: {
+    flags: "--hidden [true|false]",
+    variable: "ZIPFERRY_HIDDEN",
+    default: "false",
+    description: "include files and folders whose names start with a dot",
+    allowed: "true or false",
+    parse: parseBoolean,
+  },
+  includeJunk: {
+    flags: "--include-junk [true|false]",
+    variable: "ZIPFERRY_INCLUDE_JUNK",
+    default: "false",
+    description: "include what systems and network disks leave in folders, as in Thumbs.db",
+    allowed: "true or false",
+    parse: parseBoolean,
+  },
+  followSymlinks: {
+    flags: "--follow-symlinks [true|false]",
+    variable: "ZIPFERRY_FOLLOW_SYMLINKS",
+    default: "false",
+    description: "include what symlinks point to, if it is inside the photos folder",
+    allowed: "true or false",
+    parse: parseBoolean,
+  },
+  settle: {
+    flags: "--settle <seconds>",
+    variable: "ZIPFERRY_SETTLE",
+    default: "2",
+    description:
+      "wait until nothing in a folder has changed for this long before sending it; 0: never",
+    allowed: `a number of seconds from 0 to ${MAX_SETTLE_SECONDS}`,
+    parse: (text: string) => parseSeconds(text, MAX_SETTLE_SECONDS),
+  },
+  memory: {
+    flags: "--memory <size>",
+    variable: "ZIPFERRY_MEMORY",
+    description:
+      "memory for all requests together, such as 256M or 2G; half of it all if not given",
+    allowed: "a size from 32M to 1024G, such as 256M or 2G",
+    parse: (text: string) => parseSize(text, { min: 32 << 20, max: 2 ** 40 }),
+  },
+  checksums: {
+    flags: "--checksums <file>",
+    variable: "ZIPFERRY_CHECKSUMS",
+    description: "store CRC-32 values in this SQLite file, so that they survive a restart",
+    allowed: "a path",
+    parse: (text: string) => text,
+  },
+  maxDownloads: {
+    flags: "--max-downloads <number>",
+    variable: "ZIPFERRY_MAX_DOWNLOADS",
+    description: "downloads at a time, 503 beyond; 256 if not given, zip engine: 4 for each core",
+    allowed: "a whole number from 1 to 65535",
+    parse: (text: string) => wholeNumber(65535)(text) || undefined,
+  },
+  maxPerClient: {
+    flags: "--max-per-client <number>",
+    variable: "ZIPFERRY_MAX_PER_CLIENT",
+    default: "0",
+    description: "downloads at a time by one client, 429 beyond; 0: no limit",
+    allowed: "a whole number from 0 to 65535",
+    parse: wholeNumber(65535),
+  },
+  trustProxy: {
+    flags: "--trust-proxy <networks>",
+    variable: "ZIPFERRY_TRUST_PROXY",
+    default: "none",
+    description: "take the client's address from what proxies in these networks say, as in " +
+      "10.0.0.0/8,::1; also loopback, private, unix",
+    allowed: "addresses and networks such as 10.0.0.0/8, loopback, private or unix, or none",
+    parse: (text: string) => parseNetworks(text),
+    blame: (text: string) => splitNetworks(text).find((network) => !isNetwork(network)),
+  },
+  state: {
+    flags: "--state <file>",
+    variable: "ZIPFERRY_STATE",
+    description: "store receipts in this SQLite file, so that they survive a restart",
+    allowed: "a path",
+    parse: (text: string) => text,
+  },
+  adminToken: {
+    variable: "ZIPFERRY_ADMIN_TOKEN",
+    description: "secret that shows receipts (?status) on any machine",
+    allowed: "a text",
+    isSecret: true,
+    parse: (text: string) => text,
+  },
+  adminTokenFile: {
+    flags: "--admin-token-file <file>",
+    variable: "ZIPFERRY_ADMIN_TOKEN_FILE",
+    description: "read the admin token from this file",
+    allowed: "a path",
+    parse: (text: string) => text,
+  },
+  webhook: {
+    flags: "--webhook <url>",
+    variable: "ZIPFERRY_WEBHOOK",
+    description: "post an event here when a download starts, is delivered or fails",
+    allowed: "an http or https address without a user name",
+    isSecret: true,
+    parse: webAddress,
+  },
+  webhookSecret: {
+    variable: "ZIPFERRY_WEBHOOK_SECRET",
+    description: "secret that signs those events",
+    allowed: "a text",
+    isSecret: true,
+    parse: (text: string) => text,
+  },
+  webhookSecretFile: {
+    flags: "--webhook-secret-file <file>",
+    variable: "ZIPFERRY_WEBHOOK_SECRET_FILE",
+    description: "read the secret of the webhook from this file",
+    allowed: "a path",
+    parse: (text: string) => text,
+  },
+  shutdownTimeout: {
+    flags: "--shutdown-timeout <seconds>",
+    variable: "ZIPFERRY_SHUTDOWN_TIMEOUT",
+    default: "30",
+    description: "seconds that downloads get to finish when the service stops",
+    allowed: `a number of seconds from 0 to ${MAX_SECONDS}`,
+    parse: (text: string) => parseSeconds(text),
+  },
+  drainDelay: {
+    flags: "--drain-delay <seconds>",
+    variable: "ZIPFERRY_DRAIN_DELAY",
+    default: "0",
+    description: "before stopping, go on serving for this long while /readyz answers 503",
+    allowed: `a number of seconds from 0 to ${MAX_SECONDS}`,
+    parse: (text: string) => parseSeconds(text),
+  },
+} satisfies Record<string, OptionSpec<unknown>>;
+
+/** What an option is called in the program. */
+export type Key = keyof typeof OPTIONS;
+
+/** The value of an option that has one. */
+export type Parsed<K extends Key> = Exclude<ReturnType<(typeof OPTIONS)[K]["parse"]>, undefined>;
+
+/** What may be left out, and has no default. */
+export type Optional =
+  | "unix"
+  | "metrics"
+  | "tlsCert"
+  | "tlsKey"
+  | "hsts"
+  | "delay"
+  | "log"
+  | "logFormat"
+  | "logLevel"
+  | "memory"
+  | "checksums"
+  | "maxDownloads"
+  | "state"
+  | "adminToken"
+  | "adminTokenFile"
+  | "webhook"
+  | "webhookSecret"
+  | "webhookSecretFile";
+
+/** The values of all options. */
+export type Values =
+  & { [K in Exclude<Key, Optional>]: Parsed<K> }
+  & { readonly [K in Optional]?: Parsed<K> };
+
+/** What other programs call some of the flags. */
+export const ALSO_CALLED: Readonly<Record<string, Key>> = {
+  address: "hostname",
+  bind: "hostname",
+  listen: "hostname",
+  dir: "folder",
+  directory: "folder",
+  path: "folder",
+  photos: "folder",
+  "photos-dir": "folder",
+  root: "folder",
+  socket: "unix",
+  verbose: "log",
+  logging: "log",
+  timeout: "shutdownTimeout",
+};
+
+/** Names of all environment variables that set options. */
+export const variables: readonly string[] = Object.values<OptionSpec<unknown>>(OPTIONS)
+  .flatMap(({ variable }) => variable ?? []);
+
+/** The table of options for the README, in Markdown. */
+export function optionsTable(): string {
+  const rows = Object.values<OptionSpec<unknown>>(OPTIONS).map((option) => {
+    const cells = [option.flags, option.variable, option.default].map(inCode);
+    return `| ${[...cells, option.description].join(" | ")} |`;
+  });
+  return ["| Flag | Variable | Default | |", "| --- | --- | --- | --- |", ...rows].join("\n");
+}
+
+function inCode(text: string | undefined) {
+  return text === undefined ? "" : `\`${text.replaceAll("|", "\\|")}\``;
+}
+
+/** The long flag of an option, as in `--folder`. */
+export function longFlag({ flags = "" }: OptionSpec<unknown>): string {
+  return /--[a-z-]+/.exec(flags)?.[0] ?? flags;
+}
+
+/** The words of the long flags as they would be written in a variable, such as `HOSTNAME`. */
+export function wordsOfFlags(): string[] {
+  return Object.values<OptionSpec<unknown>>(OPTIONS).filter(({ flags }) => flags)
+    .map(wordOfFlag);
+}
+
+/** The word of its long flag as it would be written in a variable. */
+export function wordOfFlag(spec: OptionSpec<unknown>): string {
+  return longFlag(spec).slice(2).toUpperCase().replaceAll("-", "_");
+}
