@@ -395,7 +395,7 @@ for (const { engine, tools, args } of ENGINES) {
         [`${HASH}/pipe.jpg`]: { fifo: true },
         [`${HASH}/z.jpg`]: randomBytes(MEGABYTE),
       });
-      await using program = await start(["-f", tree.path, ...args]);
+      await using program = await start(["-f", tree.path, "--max-downloads", "40", ...args]);
       const downloads = Array.from({ length: 40 }, () => download(program));
       assert.equal(await statusOf(program, "/healthz"), 200);
       const answers = await Promise.all(downloads);
