@@ -1,7 +1,15 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { statSync } from "node:fs";
-import { childrenOf, openFiles, type Program, start, until } from "./process.ts";
+import {
+  bytesMovedBy,
+  childrenOf,
+  IDLE_BYTES,
+  openFiles,
+  type Program,
+  start,
+  until,
+} from "./process.ts";
 import { checkSample, type Proxy, startCaddy, startHaproxy, startNginx } from "./proxy.ts";
 import { beginAndStall, exchange } from "./raw.ts";
 import { run, testWith } from "./tools.ts";
@@ -288,11 +296,11 @@ function processesOf({ pid }: Proxy): number[] {
 
 /** Waits until the service reads nothing for a while: the proxy has taken all that it takes */
 async function untilQuiet(program: Program) {
-  let [before, unchanged] = ["", 0];
+  let [before, unchanged] = [0, 0];
   await until(
     () => {
-      const now = Deno.readTextFileSync(`/proc/${program.pid}/io`);
-      unchanged = now === before ? unchanged + 1 : 0;
+      const now = bytesMovedBy(program);
+      unchanged = now - before < IDLE_BYTES ? unchanged + 1 : 0;
       before = now;
       return unchanged === 30;
     },

@@ -165,7 +165,7 @@ testWith(["haproxy"], "deploy/haproxy.cfg leaves out a replica that is not well"
   await using well = await serve(album, TOKYO);
   let checks = 0;
   await using ill = Deno.serve({ hostname: "127.0.0.1", port: 0, onListen() {} }, ({ url }) => {
-    if (new URL(url).pathname !== "/healthz") return new Response("not an archive");
+    if (new URL(url).pathname !== "/readyz") return new Response("not an archive");
     checks++;
     return new Response("ill", { status: 503 });
   });

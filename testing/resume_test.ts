@@ -3,7 +3,15 @@ import { Buffer } from "node:buffer";
 import { hash } from "node:crypto";
 import { readdirSync, statSync } from "node:fs";
 import { openProfile } from "./browser.ts";
-import { childrenOf, openFiles, type Program, start, until } from "./process.ts";
+import {
+  bytesMovedBy,
+  childrenOf,
+  IDLE_BYTES,
+  openFiles,
+  type Program,
+  start,
+  until,
+} from "./process.ts";
 import { type Proxy, startNginx } from "./proxy.ts";
 import { beginAndStall, exchange } from "./raw.ts";
 import { listWithPython } from "./readers.ts";
@@ -453,12 +461,12 @@ testWith(["nginx", "curl"], "X-Accel-Buffering: nginx keeps no temporary file", 
     try {
       let found = false;
       let unchanged = 0;
-      let before = "";
+      let before = 0;
       await until(
         () => {
           found = temporaryFiles(proxy).length > 0;
-          const now = Deno.readTextFileSync(`/proc/${program.pid}/io`);
-          unchanged = now === before && sizeOf(path) > 0 ? unchanged + 1 : 0;
+          const now = bytesMovedBy(program);
+          unchanged = now - before < IDLE_BYTES && sizeOf(path) > 0 ? unchanged + 1 : 0;
           before = now;
           return found || unchanged === 30;
         },
