@@ -34,18 +34,15 @@ export function memoryFacts(): MemoryFacts {
   }
 }
 
-/** Half of the container's or the machine's memory, at most half of the heap. Bytes. */
-export function defaultBudget({ constrained, total, heap }: MemoryFacts): number {
-  const known = Math.min(constrained, total ?? Infinity);
-  // Without a limit the system tells some number near 2^63.
-  const there = known < 2 ** 60 ? known : UNKNOWN_BYTES;
-  return Math.floor(Math.min(there, heap) * SHARE);
-}
-
 /** Memory of the container or the machine, whichever is less, in bytes; null if that is not known. */
 export function memoryLimit({ constrained, total }: MemoryFacts): number | null {
   const known = Math.min(constrained, total ?? Infinity);
-  return known < 2 ** 60 ? known : null;
+  return known < 2 ** 60 ? known : null; // without a limit the system tells some number near 2^63
+}
+
+/** Half of the container's or the machine's memory, at most half of the heap. Bytes. */
+export function defaultBudget(facts: MemoryFacts): number {
+  return Math.floor(Math.min(memoryLimit(facts) ?? UNKNOWN_BYTES, facts.heap) * SHARE);
 }
 
 /** So much of the memory that is there is not touched: for the system's own buffers. */
@@ -82,9 +79,8 @@ export class MemoryWatch implements Disposable {
   #collected = -Infinity;
 
   /** Looks from now on, where there is a limit. */
-  constructor({ constrained, total }: MemoryFacts, options: MemoryWatchOptions = {}) {
-    const known = Math.min(constrained, total ?? Infinity);
-    this.#most = known < 2 ** 60 ? known * (1 - SPARE) + MAPPED_BYTES : Infinity;
+  constructor(facts: MemoryFacts, options: MemoryWatchOptions = {}) {
+    this.#most = (memoryLimit(facts) ?? Infinity) * (1 - SPARE) + MAPPED_BYTES;
     this.#resident = options.resident ?? (() => Deno.memoryUsage().rss);
     this.#collect = options.collect ?? (globalThis as { readonly gc?: () => void }).gc;
     this.#now = this.#resident();
