@@ -45,9 +45,22 @@ const MAX_SETTLE_SECONDS = 60;
 
 const MAX_STALL_SECONDS = 86_400;
 
-const RATE_ALLOWED =
-  "0 for no limit, or bytes per second from 1000 up, such as 500K, 2.5M or 10MB " +
-  "(K, M and G are powers of 1024)";
+/** Values that several options have in common. */
+const PATH = { allowed: "a path", parse: (text: string) => text };
+const SECRET = { allowed: "a text", isSecret: true, parse: (text: string) => text };
+const BOOLEAN = { allowed: "true or false", parse: parseBoolean };
+const RATE = {
+  allowed: "0 for no limit, or bytes per second from 1000 up, such as 500K, 2.5M or 10MB " +
+    "(K, M and G are powers of 1024)",
+  parse: parseRate,
+};
+
+function secondsUpTo(max: number) {
+  return {
+    allowed: `a number of seconds from 0 to ${max}`,
+    parse: (text: string) => parseSeconds(text, max),
+  };
+}
 
 /** Two years, which is as long as anybody asks for. */
 const MAX_HSTS_SECONDS = 63_072_000;
@@ -59,8 +72,7 @@ export const OPTIONS = {
     variable: "PHOTOS_DIR",
     default: "test_photos",
     description: "the photos folder: each folder inside it is one archive",
-    allowed: "a path",
-    parse: (text: string) => text,
+    ...PATH,
   },
   hostname: {
     flags: "-H, --hostname <address>",
@@ -83,8 +95,7 @@ export const OPTIONS = {
     flags: "--unix <path>",
     variable: "ZIPFERRY_UNIX",
     description: "listen on this Unix socket instead of an address and port",
-    allowed: "a path",
-    parse: (text: string) => text,
+    ...PATH,
   },
   metrics: {
     flags: "--metrics <host:port>",
@@ -97,15 +108,13 @@ export const OPTIONS = {
     flags: "--tls-cert <file>",
     variable: "ZIPFERRY_TLS_CERT",
     description: "speak HTTPS with the certificate in this PEM file, its chain included",
-    allowed: "a path",
-    parse: (text: string) => text,
+    ...PATH,
   },
   tlsKey: {
     flags: "--tls-key <file>",
     variable: "ZIPFERRY_TLS_KEY",
     description: "the private key of the certificate, a PEM file without a password",
-    allowed: "a path",
-    parse: (text: string) => text,
+    ...PATH,
   },
   hsts: {
     flags: "--hsts <seconds>",
@@ -126,47 +135,41 @@ export const OPTIONS = {
     variable: "ENABLE_RESPONSE_DELAY",
     default: "false",
     description: "turns the delay on where --delay is not given",
-    allowed: "true or false",
-    parse: parseBoolean,
+    ...BOOLEAN,
   },
   responseDelay: {
     variable: "RESPONSE_DELAY",
     default: "1",
     description: "length of the delay after each chunk, in seconds",
-    allowed: `a number of seconds from 0 to ${MAX_SECONDS}`,
-    parse: (text: string) => parseSeconds(text),
+    ...secondsUpTo(MAX_SECONDS),
   },
   limitRate: {
     flags: "--limit-rate <bytes>",
     variable: "ZIPFERRY_LIMIT_RATE",
     default: "0",
     description: "bytes per second for each download, such as 10M; 0: no limit",
-    allowed: RATE_ALLOWED,
-    parse: parseRate,
+    ...RATE,
   },
   limitRateTotal: {
     flags: "--limit-rate-total <bytes>",
     variable: "ZIPFERRY_LIMIT_RATE_TOTAL",
     default: "0",
     description: "bytes per second for all downloads together, shared equally; 0: no limit",
-    allowed: RATE_ALLOWED,
-    parse: parseRate,
+    ...RATE,
   },
   stallTimeout: {
     flags: "--stall-timeout <seconds>",
     variable: "ZIPFERRY_STALL_TIMEOUT",
     default: "300",
     description: "end a download whose client takes not one byte for this long; 0: never",
-    allowed: `a number of seconds from 0 to ${MAX_STALL_SECONDS}`,
-    parse: (text: string) => parseSeconds(text, MAX_STALL_SECONDS),
+    ...secondsUpTo(MAX_STALL_SECONDS),
   },
   log: {
     flags: "-l, --log [true|false]",
     variable: "ENABLE_LOGGING",
     description:
       "log every download from start to end, and every other answer; on where --log-format is given",
-    allowed: "true or false",
-    parse: parseBoolean,
+    ...BOOLEAN,
   },
   logFormat: {
     flags: "--log-format <text|json|combined>",
@@ -212,24 +215,21 @@ export const OPTIONS = {
     variable: "ZIPFERRY_HIDDEN",
     default: "false",
     description: "include files and folders whose names start with a dot",
-    allowed: "true or false",
-    parse: parseBoolean,
+    ...BOOLEAN,
   },
   includeJunk: {
     flags: "--include-junk [true|false]",
     variable: "ZIPFERRY_INCLUDE_JUNK",
     default: "false",
     description: "include what systems and network disks leave in folders, as in Thumbs.db",
-    allowed: "true or false",
-    parse: parseBoolean,
+    ...BOOLEAN,
   },
   followSymlinks: {
     flags: "--follow-symlinks [true|false]",
     variable: "ZIPFERRY_FOLLOW_SYMLINKS",
     default: "false",
     description: "include what symlinks point to, if it is inside the photos folder",
-    allowed: "true or false",
-    parse: parseBoolean,
+    ...BOOLEAN,
   },
   settle: {
     flags: "--settle <seconds>",
@@ -237,8 +237,7 @@ export const OPTIONS = {
     default: "2",
     description:
       "wait until nothing in a folder has changed for this long before sending it; 0: never",
-    allowed: `a number of seconds from 0 to ${MAX_SETTLE_SECONDS}`,
-    parse: (text: string) => parseSeconds(text, MAX_SETTLE_SECONDS),
+    ...secondsUpTo(MAX_SETTLE_SECONDS),
   },
   memory: {
     flags: "--memory <size>",
@@ -252,8 +251,7 @@ export const OPTIONS = {
     flags: "--checksums <file>",
     variable: "ZIPFERRY_CHECKSUMS",
     description: "store CRC-32 values in this SQLite file, so that they survive a restart",
-    allowed: "a path",
-    parse: (text: string) => text,
+    ...PATH,
   },
   maxDownloads: {
     flags: "--max-downloads <number>",
@@ -284,22 +282,18 @@ export const OPTIONS = {
     flags: "--state <file>",
     variable: "ZIPFERRY_STATE",
     description: "store receipts in this SQLite file, so that they survive a restart",
-    allowed: "a path",
-    parse: (text: string) => text,
+    ...PATH,
   },
   adminToken: {
     variable: "ZIPFERRY_ADMIN_TOKEN",
     description: "secret that shows receipts (?status) on any machine",
-    allowed: "a text",
-    isSecret: true,
-    parse: (text: string) => text,
+    ...SECRET,
   },
   adminTokenFile: {
     flags: "--admin-token-file <file>",
     variable: "ZIPFERRY_ADMIN_TOKEN_FILE",
     description: "read the admin token from this file",
-    allowed: "a path",
-    parse: (text: string) => text,
+    ...PATH,
   },
   webhook: {
     flags: "--webhook <url>",
@@ -312,32 +306,27 @@ export const OPTIONS = {
   webhookSecret: {
     variable: "ZIPFERRY_WEBHOOK_SECRET",
     description: "secret that signs those events",
-    allowed: "a text",
-    isSecret: true,
-    parse: (text: string) => text,
+    ...SECRET,
   },
   webhookSecretFile: {
     flags: "--webhook-secret-file <file>",
     variable: "ZIPFERRY_WEBHOOK_SECRET_FILE",
     description: "read the secret of the webhook from this file",
-    allowed: "a path",
-    parse: (text: string) => text,
+    ...PATH,
   },
   shutdownTimeout: {
     flags: "--shutdown-timeout <seconds>",
     variable: "ZIPFERRY_SHUTDOWN_TIMEOUT",
     default: "30",
     description: "seconds that downloads get to finish when the service stops",
-    allowed: `a number of seconds from 0 to ${MAX_SECONDS}`,
-    parse: (text: string) => parseSeconds(text),
+    ...secondsUpTo(MAX_SECONDS),
   },
   drainDelay: {
     flags: "--drain-delay <seconds>",
     variable: "ZIPFERRY_DRAIN_DELAY",
     default: "0",
     description: "before stopping, go on serving for this long while /readyz answers 503",
-    allowed: `a number of seconds from 0 to ${MAX_SECONDS}`,
-    parse: (text: string) => parseSeconds(text),
+    ...secondsUpTo(MAX_SECONDS),
   },
 } satisfies Record<string, OptionSpec<unknown>>;
 
