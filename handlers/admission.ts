@@ -98,9 +98,9 @@ export class Limits {
     return clientAddress(peer, headers, this.#trusted);
   }
 
-  /** What a request may take. @param peer address of the other end, empty if it has none */
-  of({ headers }: Request, peer: string): Admission {
-    const client = clientKey(clientAddress(peer, headers, this.#trusted));
+  /** What a request may take. @param address of its client, empty if it has none */
+  of(address: string): Admission {
+    const client = clientKey(address);
     return {
       expectRoom: () => assertRoom(this.#downloads.excess(client), "downloads"),
       download: (hash, options) =>

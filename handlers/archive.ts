@@ -92,6 +92,7 @@ export function longestBuffer(options: PaceOptions): number | undefined {
   const longest = Math.min(...lengths);
   return longest < MAX_LIMITED_BUFFER_BYTES ? longest : undefined;
 }
+
 /** Takes the place of a download; it throws if there is none. */
 export type TakeDownload = (hash: string, options: { readonly part: boolean }) => Release;
 
@@ -106,7 +107,8 @@ export async function archive(
   const listing = await options.settling.list(hash, client.signal);
   if (!listing) return null;
   const { memory } = options;
-  using _listing = memory.countShared(listing, listing.memory);
+  using taken = new DisposableStack();
+  taken.use(memory.countShared(listing, listing.memory));
   const prepared = options.engine.prepare(listing);
   const validators = validatorsOf(listing, prepared);
   const filename = `photos-${hash.slice(0, 8)}.zip`;
@@ -132,12 +134,10 @@ export async function archive(
 
   options.signal?.throwIfAborted();
   client.signal.throwIfAborted();
-  using taken = new DisposableStack();
   taken.defer(options.takeDownload(hash, { part: range !== null }));
   warnOfLeftOut(hash, listing);
   taken.use(await memory.reserve(DOWNLOAD_BYTES, client.signal));
   const stream = await prepared.open(range ?? undefined);
-  taken.use(memory.countShared(listing, listing.memory));
   const { etag } = validators;
   const { start = 0 } = range ?? {};
   const probe = probeOf(request);

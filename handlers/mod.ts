@@ -77,7 +77,13 @@ interface Site extends ArchiveOptions, StatusOptions {
 }
 
 /** Where a request came from, and when it is over. */
-type Origin = { readonly peer: string; readonly ended: Promise<void> };
+interface Origin {
+  /** Address of the other end of the connection, empty if it has none. */
+  readonly peer: string;
+  /** Address of the client, which is another one behind a proxy that is trusted; likewise. */
+  readonly client: string;
+  readonly ended: Promise<void>;
+}
 
 /** The signature that `Deno.serve` wants. */
 export type Handler = (request: Request, info: Deno.ServeHandlerInfo) => Promise<Response>;
@@ -131,20 +137,21 @@ export function createHandler(options: HandlerOptions): Handler {
     refusals: new WeakMap(),
   };
   const isWithinLimit = limitConnections();
-  const respond = async (request: Request, info: Deno.ServeHandlerInfo) => {
+  const respond = async (request: Request, info: Deno.ServeHandlerInfo, origin: Origin) => {
     if (!isWithinLimit(info)) return refused(tooManyResponse(), "connection", site);
     if (!isAdmitted(request, info, options)) return refused(refusal(request), "descriptors", site);
-    const peer = "hostname" in info.remoteAddr ? info.remoteAddr.hostname : "";
-    return await answer(request, { peer, ended: info.completed }, site);
+    return await answer(request, origin, site);
   };
   return async (request, info) => {
     const came = performance.timeOrigin + performance.now();
-    const response = await respond(request, info);
+    const origin = originOf(request, info, site);
+    const response = await respond(request, info, origin);
     setTransportSecurity(response.headers, options.hsts);
     const reason = site.refusals.get(response);
     options.observer.answered?.({
       ...summaryOf(request, response),
-      ...circumstances(request, info, site),
+      client: origin.client || undefined,
+      userAgent: request.headers.get("user-agent") ?? undefined,
       ...extent(request, response),
       ...(reason && { refused: reason }),
       came,
@@ -184,7 +191,7 @@ function route(
   { path, query, ...origin }: Target & Origin,
   site: Site,
 ): Response | null | Promise<Response | null> {
-  const admission = site.limits.of(request, origin.peer);
+  const admission = site.limits.of(origin.client);
   const question = (work: () => Promise<Response | null>) => asQuestion(work, admission, origin);
   if (path === "/") return question(() => site.home(request, { query, peer: origin.peer }));
   if (path === "/healthz") return health();
@@ -281,15 +288,13 @@ function summaryOf({ method, url, headers }: Request, { status }: Response): Ans
   return { route: Object.hasOwn(ROUTE_NAMES, path) ? ROUTE_NAMES[path] : "other", method, status };
 }
 
-/** Who asked. */
-function circumstances(
+function originOf(
   { headers }: Request,
-  { remoteAddr }: Deno.ServeHandlerInfo,
+  { remoteAddr, completed }: Deno.ServeHandlerInfo,
   { limits }: Site,
-) {
+): Origin {
   const peer = "hostname" in remoteAddr ? remoteAddr.hostname : "";
-  const client = limits.address(headers, peer) || undefined;
-  return { client, userAgent: headers.get("user-agent") ?? undefined };
+  return { peer, client: limits.address(headers, peer), ended: completed };
 }
 
 /** How much is sent. */

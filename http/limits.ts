@@ -72,11 +72,7 @@ export class RequestLimit {
     const excess = this.excess(client);
     if (excess) return excess;
     this.#add(client, 1);
-    let taken = true;
-    return () => {
-      if (taken) this.#add(client, -1);
-      taken = false;
-    };
+    return once(() => this.#add(client, -1));
   }
 
   #add(client: string, change: 1 | -1) {
@@ -134,11 +130,7 @@ export class DownloadLimit {
     if (typeof place === "string") return place;
     place.requests++;
     if (!joined) this.#places.set(name, [...places, place]);
-    let taken = true;
-    return () => {
-      if (taken) this.#leave(name, place);
-      taken = false;
-    };
+    return once(() => this.#leave(name, place));
   }
 
   #open(client: string): Place | Excess {
@@ -153,4 +145,12 @@ export class DownloadLimit {
     if (others.length > 0) this.#places.set(name, others);
     else this.#places.delete(name);
   }
+}
+
+function once(leave: Release): Release {
+  let taken = true;
+  return () => {
+    if (taken) leave();
+    taken = false;
+  };
 }
