@@ -5,73 +5,14 @@
  */
 
 import process from "node:process";
-
-/** What reads archives and listings, and how busy it is. */
-export interface SourceFigures {
-  /** Threads that read, and what waits for them. */
-  readonly threads: {
-    /** Tasks without a thread. */
-    readonly queued: number;
-    /** Threads at work. */
-    readonly busy: number;
-    /** Threads without work. */
-    readonly idle: number;
-    /** Threads whose disk hangs. */
-    readonly heldUp: number;
-  };
-  /** Reads of large files that need no thread. */
-  readonly reads: {
-    /** Under way. */
-    readonly running: number;
-    /** They wait for their turn. */
-    readonly waiting: number;
-  };
-  /** Listings of archives. */
-  readonly listings: {
-    /** They ended. */
-    readonly done: number;
-    /** They met an error. */
-    readonly failed: number;
-    /** Nobody waited for them any more. */
-    readonly abandoned: number;
-    /** Requests that wait for one. */
-    readonly waiting: number;
-  };
-}
-
-/** The CRC-32 values that are remembered, and the scans for them. */
-export interface ChecksumFigures {
-  /** Values. */
-  readonly entries: number;
-  /** Memory for them, in bytes. */
-  readonly bytes: number;
-  /** Memory that they may take, in bytes. */
-  readonly maxBytes: number;
-  /** How often a value was known when it was asked for. */
-  readonly hits: number;
-  /** How often one had to be worked out. */
-  readonly misses: number;
-  /** Scans of whole files. */
-  readonly scans: {
-    /** To the end of the file. */
-    readonly done: number;
-    /** They met an error. */
-    readonly failed: number;
-    /** Nobody waited for them any more. */
-    readonly abandoned: number;
-    /** Under way. */
-    readonly running: number;
-  };
-  /** Bytes that were scanned. */
-  readonly scannedBytes: number;
-}
+import type { ChecksumStats, DiskStats } from "../lib/stats.ts";
 
 /** Who keeps the figures of the source. */
 export interface SourceOptions {
   /** Asked at each scrape. */
-  readonly source: () => SourceFigures;
+  readonly source: () => DiskStats;
   /** Asked at each scrape; none for an engine without them. @default none */
-  readonly checksums?: () => ChecksumFigures;
+  readonly checksums?: () => ChecksumStats;
 }
 
 /** What is to be told of the process. */
@@ -157,7 +98,7 @@ export function sourceFigures({ source, checksums }: SourceOptions): Figure[] {
   ];
 }
 
-function checksumFigures(checksums: () => ChecksumFigures): Figure[] {
+function checksumFigures(checksums: () => ChecksumStats): Figure[] {
   return [
     {
       kind: "gauge",

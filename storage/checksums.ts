@@ -7,6 +7,7 @@
 
 import { setTimeout as sleep } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
+import type { ChecksumStats } from "../lib/stats.ts";
 import { type FileSource, type KeptChecksum, type ListedFile, sliceOf } from "./source.ts";
 
 /** A scan gives others their turn after this many bytes. */
@@ -30,33 +31,6 @@ export interface ChecksumsOptions {
   readonly maxBytes?: number;
   /** Called once if the source can no longer keep values; all goes on without that. */
   readonly onKeepFailure?: (error: unknown) => void;
-}
-
-/** What is remembered, and what was scanned so far. */
-export interface ChecksumStats {
-  /** Values that are remembered. */
-  readonly entries: number;
-  /** Memory that they take, in bytes. */
-  readonly bytes: number;
-  /** Memory that they may take, in bytes. */
-  readonly maxBytes: number;
-  /** How often a value was remembered when it was asked for. */
-  readonly hits: number;
-  /** How often a value had to be worked out from its file. */
-  readonly misses: number;
-  /** Scans of whole files, by how they ended, and those under way. */
-  readonly scans: {
-    /** They went through the whole file. */
-    readonly done: number;
-    /** They met an error. */
-    readonly failed: number;
-    /** Nobody waited for them any more. */
-    readonly abandoned: number;
-    /** They go on. */
-    readonly running: number;
-  };
-  /** Bytes that were scanned. */
-  readonly scannedBytes: number;
 }
 
 /** How far a file was scanned. */

@@ -9,6 +9,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
 import { unlessAborted } from "../../lib/abort.ts";
 import { type MemoryBudget, unlimitedMemory } from "../../lib/memory_budget.ts";
+import type { DiskStats } from "../../lib/stats.ts";
 import { StorageError } from "../errors.ts";
 import type { Listing } from "../listing.ts";
 import { PendingListings, SharedListings } from "../shared_listings.ts";
@@ -28,9 +29,8 @@ import type { IndexKey } from "./checksum_index.ts";
 import { unpackFolders } from "./folders.ts";
 import { type FillRequest, LocalFiles } from "./local_files.ts";
 import { packSlices } from "./packed_slices.ts";
-import { Pool, type PoolOptions, type PoolStats } from "./pool.ts";
+import { Pool, type PoolOptions } from "./pool.ts";
 import { TIME_SET_ON_OPEN } from "./same_file.ts";
-import type { SlotsStats } from "./slots.ts";
 import { fileOf } from "./stat.ts";
 import type { DiskSelection } from "./walk.ts";
 
@@ -71,25 +71,6 @@ export interface DiskOptions extends DiskSelection, PoolOptions {
   readonly memory?: MemoryBudget;
   /** Called once for each archive on a disk whose times tell nothing. */
   readonly onUnsteady?: (hash: string) => void;
-}
-
-/** What the source has done, and is at. */
-export interface DiskStats {
-  /** The threads that read. */
-  readonly threads: PoolStats;
-  /** Reads of large files of local disks, which need no thread. */
-  readonly reads: SlotsStats;
-  /** Listings of archives. */
-  readonly listings: {
-    /** They ended, whether there is such an archive or not. */
-    readonly done: number;
-    /** They met an error. */
-    readonly failed: number;
-    /** Nobody waited for them any more. */
-    readonly abandoned: number;
-    /** Callers that wait for one. */
-    readonly waiting: number;
-  };
 }
 
 /**
@@ -230,6 +211,7 @@ export class DiskSource implements FileSource, Disposable {
     };
     const bytes = this.#weights.get(hash) ?? UNKNOWN_LISTING_BYTES;
     const needed = Math.min(bytes, this.#memory.limit / 2);
+    // Where there is room, the listing is in the queue before whatever is asked for after it.
     using _room = this.#memory.tryReserve(needed) ?? await this.#memory.reserve(needed);
     const walked = await this.#pool.run("list", request, { hash, background });
     const { listing, device, localDevice } = walked;

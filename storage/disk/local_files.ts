@@ -11,9 +11,10 @@
  */
 
 import { crc32 } from "node:zlib";
+import type { SlotsStats } from "../../lib/stats.ts";
 import { identityOf } from "../listing.ts";
 import type { FileSlice, FilledBuffer, PlacedSlice } from "../source.ts";
-import { Slots, type SlotsOptions, type SlotsStats } from "./slots.ts";
+import { Slots, type SlotsOptions } from "./slots.ts";
 import { fileOf, stateOf } from "./stat.ts";
 
 /** Smaller files are read faster many at a time, by a thread that does nothing else. Bytes. */

@@ -6,6 +6,7 @@
  */
 
 import { LRUCache } from "lru-cache";
+import type { PoolStats } from "../../lib/stats.ts";
 import { StorageError } from "../errors.ts";
 import { entriesIn } from "../listing.ts";
 import type { LookRequest } from "./shared_looks.ts";
@@ -62,18 +63,6 @@ export interface PoolOptions {
   readonly maxWaiting?: number;
   /** File descriptors that are kept back for threads. @default none */
   readonly descriptors?: Descriptors;
-}
-
-/** How busy the threads are. */
-export interface PoolStats {
-  /** Tasks that wait for a thread. */
-  readonly queued: number;
-  /** Threads that do a task, and are not held up. */
-  readonly busy: number;
-  /** Threads that have nothing to do. */
-  readonly idle: number;
-  /** Threads whose task takes so long that its disk probably hangs. */
-  readonly heldUp: number;
 }
 
 /** How a task is put in the queue. */

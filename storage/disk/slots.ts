@@ -6,6 +6,8 @@
  * @module
  */
 
+import type { SlotsStats } from "../../lib/stats.ts";
+
 /** Reads of one disk, and of all disks. */
 const MAX_OF_DEVICE = 8;
 const MAX_OF_ALL = 24;
@@ -21,14 +23,6 @@ export interface SlotsOptions {
   readonly ofAll?: number;
   /** Milliseconds. @default 500 */
   readonly maxWait?: number;
-}
-
-/** How busy the slots are. */
-export interface SlotsStats {
-  /** Reads under way. */
-  readonly running: number;
-  /** Reads that wait for a slot. */
-  readonly waiting: number;
 }
 
 /** Somebody who waits for a slot, and is told whether there was one. */
