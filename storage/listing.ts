@@ -9,7 +9,7 @@
 import type { ListedFile } from "./source.ts";
 
 /** Numbers in a row: size, time, mode, device, inode. */
-const NUMBERS = 5;
+export const NUMBERS = 5;
 
 const CHUNK_ROWS = 1024;
 
@@ -190,13 +190,13 @@ export class EntryColumns {
   }
 
   /** Adds an entry; its place only where it is not that of its name. */
-  push(name: string, { size, mtimeMs, mode, dev, ino }: EntryState, place?: EntryPlace) {
+  push(name: string, state: EntryState, place?: EntryPlace) {
     const row = this.#length++;
     if (place) this.#places.set(row, place);
     this.#names.push(name);
     if (this.#names.length === CHUNK_ROWS) this.#putTogether();
     if (this.#numbers.length < this.#length * NUMBERS) this.#grow();
-    this.#numbers.set([size, mtimeMs, mode, dev, ino ?? 0], row * NUMBERS);
+    writeRow(this.#numbers, row, state);
   }
 
   /** All that were added. */
@@ -219,6 +219,16 @@ export class EntryColumns {
     numbers.set(this.#numbers);
     this.#numbers = numbers;
   }
+}
+
+/** Writes the numbers of an entry. */
+export function writeRow(numbers: Float64Array, row: number, state: EntryState) {
+  const at = row * NUMBERS;
+  numbers[at] = state.size;
+  numbers[at + 1] = state.mtimeMs;
+  numbers[at + 2] = state.mode;
+  numbers[at + 3] = state.dev;
+  numbers[at + 4] = state.ino ?? 0;
 }
 
 /** How many entries were packed. */

@@ -10,7 +10,7 @@
  */
 
 import { sep } from "node:path";
-import type { EntryState } from "../listing.ts";
+import { type EntryState, NUMBERS, writeRow } from "../listing.ts";
 import { stateOf } from "./stat.ts";
 
 /** The files of a smaller folder are looked at before another thread has begun. */
@@ -27,9 +27,6 @@ const PATIENCE_MS = 100;
 
 /** Stands between two names; no name can hold it. */
 const SEPARATOR = "\0";
-
-/** Numbers in a row: size, time, mode, device, inode. */
-const NUMBERS = 5;
 
 /** Two counters come before the rows: the next row that nobody has taken, and turns of helpers. */
 const NEXT = 0;
@@ -74,15 +71,7 @@ class Rows {
   }
 
   set(row: number, state: EntryState | null) {
-    if (state) {
-      const { size, mtimeMs, mode, dev, ino } = state;
-      const at = row * NUMBERS;
-      this.#numbers[at] = size;
-      this.#numbers[at + 1] = mtimeMs;
-      this.#numbers[at + 2] = mode;
-      this.#numbers[at + 3] = dev;
-      this.#numbers[at + 4] = ino ?? 0;
-    }
+    if (state) writeRow(this.#numbers, row, state);
     Atomics.store(this.#control, COUNTERS + row, state ? PLAIN_FILE : OTHER);
   }
 
