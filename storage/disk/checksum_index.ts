@@ -5,13 +5,20 @@
  * @module
  */
 
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
+import { inTransaction, openSqliteFile, type Schema } from "./sqlite_file.ts";
 
-/** Of the tables below; a file with another one is left alone. */
-const SCHEMA_VERSION = 1;
-
-/** How long to wait for another process that writes, in milliseconds. */
-const BUSY_MS = 5000;
+const SCHEMA: Schema = {
+  version: 1,
+  tables: `
+    CREATE TABLE IF NOT EXISTS checksums (
+      file TEXT PRIMARY KEY,
+      identity TEXT NOT NULL,
+      crc32 INTEGER NOT NULL
+    ) STRICT, WITHOUT ROWID;
+  `,
+  describeOther: (version) => `file is of version ${version}, not 1`,
+};
 
 /** One file and its CRC-32. */
 export interface IndexRow {
@@ -36,13 +43,7 @@ export class ChecksumIndex implements Disposable {
    * @throws {Error} if it cannot be read and written, or is of another version, or another thing
    */
   constructor(path: string) {
-    this.#database = new DatabaseSync(path, { timeout: BUSY_MS });
-    try {
-      this.#prepare();
-    } catch (error) {
-      this.#database.close();
-      throw error;
-    }
+    this.#database = openSqliteFile(path, SCHEMA);
   }
 
   /** The CRC-32 of each file, null where it is unknown or the file is another one by now. */
@@ -60,39 +61,16 @@ export class ChecksumIndex implements Disposable {
   remember(rows: readonly IndexRow[]) {
     const upsert = this.#database.prepare("INSERT OR REPLACE INTO checksums VALUES (?, ?, ?)");
     const remove = this.#database.prepare("DELETE FROM checksums WHERE file = ?");
-    this.#database.exec("BEGIN IMMEDIATE");
-    try {
+    inTransaction(this.#database, () => {
       for (const { file, identity, crc32 } of rows) {
         if (crc32 === null) remove.run(file);
         else upsert.run(file, identity, crc32);
       }
-      this.#database.exec("COMMIT");
-    } catch (error) {
-      this.#database.exec("ROLLBACK");
-      throw error;
-    }
+    });
   }
 
   /** Closes the file. */
   [Symbol.dispose]() {
     this.#database.close();
-  }
-
-  #prepare() {
-    const version = Number(this.#database.prepare("PRAGMA user_version").get()?.user_version);
-    if (version === SCHEMA_VERSION) return;
-    const tables = this.#database.prepare("SELECT count(*) AS count FROM sqlite_schema").get();
-    if (version !== 0 || Number(tables?.count) > 0) {
-      throw new Error(`file is of version ${version}, not ${SCHEMA_VERSION}`);
-    }
-    this.#database.exec(`
-      PRAGMA journal_mode = WAL;
-      CREATE TABLE IF NOT EXISTS checksums (
-        file TEXT PRIMARY KEY,
-        identity TEXT NOT NULL,
-        crc32 INTEGER NOT NULL
-      ) STRICT, WITHOUT ROWID;
-      PRAGMA user_version = ${SCHEMA_VERSION};
-    `);
   }
 }

@@ -1,5 +1,5 @@
 /**
- * The file of `--checksums` as the user names it.
+ * The files of `--checksums` and `--state` as the user names them.
  *
  * @module
  */
@@ -9,7 +9,37 @@ import { ConfigError } from "../../lib/config.ts";
 import { describeError } from "../../lib/log.ts";
 import type { FileSource } from "../source.ts";
 
-/** How the file is tried. */
+/** Which file is tried, and how. */
+export interface UsableFileOptions {
+  /** Names it. */
+  readonly flag: "--checksums" | "--state";
+  /** Whether a file that is made may stay. */
+  readonly keep: boolean;
+  /** Opens it; it is made if there is none. */
+  readonly open: () => Promise<unknown>;
+}
+
+/**
+ * Opens a file, which is made if there is none.
+ *
+ * @throws {ConfigError} if it is something else, or cannot be read and written
+ */
+export async function assertUsableFile(
+  path: string,
+  { flag, keep, open }: UsableFileOptions,
+): Promise<void> {
+  const isThere = existsSync(path);
+  try {
+    await open();
+  } catch (error) {
+    const why = describeError(error);
+    if (/database is locked/.test(why)) return; // by another process, for a while
+    throw new ConfigError(`${flag}: ${JSON.stringify(path)}: ${why}`);
+  }
+  if (!keep && !isThere) await Deno.remove(path);
+}
+
+/** How the file of `--checksums` is tried. */
 export interface IndexFileOptions {
   /** The source that keeps its CRC-32 values in the file. */
   readonly source: FileSource;
@@ -18,22 +48,17 @@ export interface IndexFileOptions {
 }
 
 /**
- * Opens the file of `--checksums`, which is made if there is none.
+ * Opens the file of `--checksums`.
  *
- * @throws {ConfigError} if it is something else, or cannot be read and written
+ * @throws {ConfigError} if it cannot be used
  */
 export async function assertUsableIndex(
   index: string,
   { source, keep }: IndexFileOptions,
 ): Promise<void> {
-  const isThere = existsSync(index);
-  try {
+  const open = async () => {
     await source.recall([]);
     await source.remember([]);
-  } catch (error) {
-    const why = describeError(error);
-    if (/database is locked/.test(why)) return; // by another process, for a while
-    throw new ConfigError(`--checksums: ${JSON.stringify(index)}: ${why}`);
-  }
-  if (!keep && !isThere) await Deno.remove(index);
+  };
+  await assertUsableFile(index, { flag: "--checksums", keep, open });
 }

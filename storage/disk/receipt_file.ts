@@ -5,7 +5,7 @@
  * @module
  */
 
-import { DatabaseSync } from "node:sqlite";
+import type { DatabaseSync } from "node:sqlite";
 import {
   applyUpdate,
   type Delivery,
@@ -14,12 +14,22 @@ import {
   type ReceiptState,
   type RequestUpdate,
 } from "../../lib/receipts.ts";
+import { inTransaction, openSqliteFile, type Schema } from "./sqlite_file.ts";
 
-/** Of the table below; a file with another one is left alone. `RCPT` and a number. */
-const SCHEMA_VERSION = 0x52435001;
-
-/** How long to wait for another process that writes, in milliseconds. */
-const BUSY_MS = 5000;
+const SCHEMA: Schema = {
+  version: 0x52435001, // `RCP` and a number
+  tables: `
+    CREATE TABLE IF NOT EXISTS receipts (
+      hash TEXT NOT NULL,
+      etag TEXT NOT NULL,
+      last INTEGER NOT NULL,
+      state TEXT NOT NULL,
+      PRIMARY KEY (hash, etag)
+    ) STRICT, WITHOUT ROWID;
+    CREATE INDEX IF NOT EXISTS receipts_by_age ON receipts (last);
+  `,
+  describeOther: () => "is no file of receipts",
+};
 
 /** At most this many versions of archives are kept; the oldest go first. */
 const MAX_ROWS = 100_000;
@@ -47,13 +57,7 @@ export class ReceiptFile implements Disposable {
    */
   constructor(path: string, options: ReceiptFileOptions = {}) {
     this.#options = options;
-    this.#database = new DatabaseSync(path, { timeout: BUSY_MS });
-    try {
-      this.#prepare();
-    } catch (error) {
-      this.#database.close();
-      throw error;
-    }
+    this.#database = openSqliteFile(path, SCHEMA);
   }
 
   /**
@@ -68,16 +72,11 @@ export class ReceiptFile implements Disposable {
 
   /** Takes updates in, all or none; the deliveries that are complete with them. */
   apply(updates: readonly RequestUpdate[]): Delivery[] {
-    this.#database.exec("BEGIN IMMEDIATE");
-    try {
+    return inTransaction(this.#database, () => {
       const deliveries = updates.flatMap((update) => this.#apply(update));
       this.#forgetOld(Math.max(...updates.map(({ at }) => at)));
-      this.#database.exec("COMMIT");
       return deliveries;
-    } catch (error) {
-      this.#database.exec("ROLLBACK");
-      throw error;
-    }
+    });
   }
 
   /** All versions of an archive that are known, the latest one first. */
@@ -113,26 +112,5 @@ export class ReceiptFile implements Disposable {
     this.#database.prepare(
       "DELETE FROM receipts WHERE (hash, etag) IN (SELECT hash, etag FROM receipts ORDER BY last LIMIT ?)",
     ).run(count - maxRows);
-  }
-
-  #prepare() {
-    const version = Number(this.#database.prepare("PRAGMA user_version").get()?.user_version);
-    if (version === SCHEMA_VERSION) return;
-    const tables = this.#database.prepare("SELECT count(*) AS count FROM sqlite_schema").get();
-    if (version !== 0 || Number(tables?.count) > 0) throw new Error("is no file of receipts");
-    this.#database.exec(`
-      PRAGMA journal_mode = WAL;
-      BEGIN IMMEDIATE;
-      CREATE TABLE IF NOT EXISTS receipts (
-        hash TEXT NOT NULL,
-        etag TEXT NOT NULL,
-        last INTEGER NOT NULL,
-        state TEXT NOT NULL,
-        PRIMARY KEY (hash, etag)
-      ) STRICT, WITHOUT ROWID;
-      CREATE INDEX IF NOT EXISTS receipts_by_age ON receipts (last);
-      PRAGMA user_version = ${SCHEMA_VERSION};
-      COMMIT;
-    `);
   }
 }

@@ -5,11 +5,9 @@
  * @module
  */
 
-import { existsSync } from "node:fs";
-import { ConfigError } from "../../lib/config.ts";
-import { describeError } from "../../lib/log.ts";
 import type { Delivery, Receipt, ReceiptStore, RequestUpdate } from "../../lib/receipts.ts";
 import { StorageError } from "../errors.ts";
+import { assertUsableFile } from "./index_file.ts";
 import type { ReceiptAnswer, ReceiptCall } from "./receipt_worker.ts";
 
 /** How long a task may take, in milliseconds: longer than another process keeps the file locked. */
@@ -34,15 +32,8 @@ export class DiskReceipts implements ReceiptStore {
    * @throws {ConfigError} if it is something else, or cannot be read and written
    */
   async assertUsable(keep: boolean): Promise<void> {
-    const isThere = existsSync(this.#path);
-    try {
-      await this.#ask({ path: this.#path });
-    } catch (error) {
-      const why = describeError(error);
-      if (/database is locked/.test(why)) return; // by another process, for a while
-      throw new ConfigError(`--state: ${JSON.stringify(this.#path)}: ${why}`);
-    }
-    if (!keep && !isThere) await Deno.remove(this.#path);
+    const open = () => this.#ask({ path: this.#path });
+    await assertUsableFile(this.#path, { flag: "--state", keep, open });
   }
 
   /** Takes updates in; the deliveries that are complete with them. */

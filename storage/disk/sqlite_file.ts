@@ -1,0 +1,60 @@
+/**
+ * SQLite files that several processes may use at a time. Everything here blocks.
+ *
+ * @module
+ */
+
+import { DatabaseSync } from "node:sqlite";
+
+/** How long to wait for another process that writes, in milliseconds. */
+const BUSY_MS = 5000;
+
+/** What is in such a file. */
+export interface Schema {
+  /** Number of the tables (`PRAGMA user_version`); a file with another one is left alone. */
+  readonly version: number;
+  /** Statements that make the tables where there are none. */
+  readonly tables: string;
+  /** What the error says of a file with tables of another number. */
+  readonly describeOther: (version: number) => string;
+}
+
+/**
+ * Opens the file, or makes it.
+ *
+ * @throws {Error} if it cannot be read and written, or is of another version, or another thing
+ */
+export function openSqliteFile(path: string, schema: Schema): DatabaseSync {
+  const database = new DatabaseSync(path, { timeout: BUSY_MS });
+  try {
+    prepare(database, schema);
+  } catch (error) {
+    database.close();
+    throw error;
+  }
+  return database;
+}
+
+/** Does the work in one transaction: all of it is kept, or none. */
+export function inTransaction<T>(database: DatabaseSync, work: () => T): T {
+  database.exec("BEGIN IMMEDIATE");
+  try {
+    const result = work();
+    database.exec("COMMIT");
+    return result;
+  } catch (error) {
+    database.exec("ROLLBACK");
+    throw error;
+  }
+}
+
+function prepare(database: DatabaseSync, schema: Schema) {
+  const version = Number(database.prepare("PRAGMA user_version").get()?.user_version);
+  if (version === schema.version) return;
+  const tables = database.prepare("SELECT count(*) AS count FROM sqlite_schema").get();
+  if (version !== 0 || Number(tables?.count) > 0) throw new Error(schema.describeOther(version));
+  database.exec("PRAGMA journal_mode = WAL");
+  inTransaction(database, () => {
+    database.exec(`${schema.tables} PRAGMA user_version = ${schema.version};`);
+  });
+}
