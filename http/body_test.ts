@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { TestClock } from "../testing/clock.ts";
+import { countListeners } from "../testing/listeners.ts";
 import { until } from "../testing/process.ts";
 import { type BodyOptions, type Outcome, watchBody } from "./body.ts";
 import { RateLimit } from "./rate.ts";
@@ -202,23 +203,17 @@ Deno.test("watchBody() fails and cancels the source when the signal aborts", asy
 
 Deno.test("watchBody() leaves no listener behind on the signal", async () => {
   const stopping = new AbortController();
-  let listeners = 0;
   const { signal } = stopping;
-  const add = signal.addEventListener.bind(signal);
-  const remove = signal.removeEventListener.bind(signal);
-  signal.addEventListener = (...args: Parameters<typeof add>) => (listeners++, add(...args));
-  signal.removeEventListener = (
-    ...args: Parameters<typeof remove>
-  ) => (listeners--, remove(...args));
+  const listeners = countListeners(signal);
 
   const complete = watched(sourceOf([3]).stream, { signal }).reader;
   while (!(await complete.read()).done);
   const cancelled = watched(sourceOf([3]).stream, { signal }).reader;
-  assert.equal(listeners, 1);
+  assert.equal(listeners.count, 1);
   await cancelled.cancel();
   const failed = watched(sourceOf([], new Error("x")).stream, { signal }).reader;
   await assert.rejects(failed.read());
-  assert.equal(listeners, 0);
+  assert.equal(listeners.count, 0);
 });
 
 Deno.test("watchBody(): a client that has every byte may leave during the last delay", async () => {

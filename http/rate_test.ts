@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { settled, TestClock } from "../testing/clock.ts";
+import { countListeners } from "../testing/listeners.ts";
 import type { Clock } from "./clock.ts";
 import { Meter, RateLimit } from "./rate.ts";
 
@@ -141,19 +142,13 @@ Deno.test("RateLimit: nothing is left behind, neither timers nor listeners", asy
   const clock = new TestClock();
   const limit = new RateLimit(1000, clock);
   const leaving = new AbortController();
-  let listeners = 0;
   const { signal } = leaving;
-  const add = signal.addEventListener.bind(signal);
-  const remove = signal.removeEventListener.bind(signal);
-  signal.addEventListener = (...args: Parameters<typeof add>) => (listeners++, add(...args));
-  signal.removeEventListener = (
-    ...args: Parameters<typeof remove>
-  ) => (listeners--, remove(...args));
+  const listeners = countListeners(signal);
   const seen = download(limit, clock, signal);
   await clock.go(2000);
   assert.equal(clock.timers, 1);
   leaving.abort();
   await settled();
   assert.ok(seen.error);
-  assert.deepEqual([clock.timers, listeners], [0, 0]);
+  assert.deepEqual([clock.timers, listeners.count], [0, 0]);
 });

@@ -267,10 +267,24 @@ function link(path: string): string | null {
 }
 
 /** The service looks at its own memory now and then: less is no download. Bytes between two looks. */
-export const IDLE_BYTES = 4096;
+const IDLE_BYTES = 4096;
+
+/** So many looks one after the other that see nothing are a while. */
+const QUIET_LOOKS = 30;
+
+/** Makes what tells, look by look, whether a program has read and written nothing for a while. */
+export function quietness(program: Program): () => boolean {
+  let [before, unchanged] = [0, 0];
+  return () => {
+    const now = bytesMovedBy(program);
+    unchanged = now - before < IDLE_BYTES ? unchanged + 1 : 0;
+    before = now;
+    return unchanged >= QUIET_LOOKS;
+  };
+}
 
 /** Bytes that a process has read and written so far, by all its calls: proc(5), `io` */
-export function bytesMovedBy({ pid }: Program): number {
+function bytesMovedBy({ pid }: Program): number {
   const text = Deno.readTextFileSync(`/proc/${pid}/io`);
   return [...text.matchAll(/^[rw]char: (\d+)$/gm)].reduce(
     (sum, [, bytes]) => sum + Number(bytes),

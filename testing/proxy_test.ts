@@ -1,15 +1,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { statSync } from "node:fs";
-import {
-  bytesMovedBy,
-  childrenOf,
-  IDLE_BYTES,
-  openFiles,
-  type Program,
-  start,
-  until,
-} from "./process.ts";
+import { childrenOf, openFiles, type Program, quietness, start, until } from "./process.ts";
 import { checkSample, type Proxy, startCaddy, startHaproxy, startNginx } from "./proxy.ts";
 import { beginAndStall, exchange } from "./raw.ts";
 import { run, testWith } from "./tools.ts";
@@ -296,17 +288,7 @@ function processesOf({ pid }: Proxy): number[] {
 
 /** Waits until the service reads nothing for a while: the proxy has taken all that it takes */
 async function untilQuiet(program: Program) {
-  let [before, unchanged] = [0, 0];
-  await until(
-    () => {
-      const now = bytesMovedBy(program);
-      unchanged = now - before < IDLE_BYTES ? unchanged + 1 : 0;
-      before = now;
-      return unchanged === 30;
-    },
-    "the service waits for the proxy",
-    20_000,
-  );
+  await until(quietness(program), "the service waits for the proxy", 20_000);
 }
 
 testWith(["haproxy"], "haproxy.cfg limits what one address may do", async () => {

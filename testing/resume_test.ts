@@ -3,15 +3,7 @@ import { Buffer } from "node:buffer";
 import { hash } from "node:crypto";
 import { readdirSync, statSync } from "node:fs";
 import { openProfile } from "./browser.ts";
-import {
-  bytesMovedBy,
-  childrenOf,
-  IDLE_BYTES,
-  openFiles,
-  type Program,
-  start,
-  until,
-} from "./process.ts";
+import { childrenOf, openFiles, type Program, quietness, start, until } from "./process.ts";
 import { type Proxy, startNginx } from "./proxy.ts";
 import { beginAndStall, exchange } from "./raw.ts";
 import { listWithPython } from "./readers.ts";
@@ -460,15 +452,11 @@ testWith(["nginx", "curl"], "X-Accel-Buffering: nginx keeps no temporary file", 
     const curl = new Deno.Command("curl", { args }).spawn();
     try {
       let found = false;
-      let unchanged = 0;
-      let before = 0;
+      const isQuiet = quietness(program);
       await until(
         () => {
           found = temporaryFiles(proxy).length > 0;
-          const now = bytesMovedBy(program);
-          unchanged = now - before < IDLE_BYTES && sizeOf(path) > 0 ? unchanged + 1 : 0;
-          before = now;
-          return found || unchanged === 30;
+          return found || sizeOf(path) > 0 && isQuiet();
         },
         "the service waits for nginx, and nginx for curl",
         20_000,
