@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { createStoreEngine } from "../engines/store.ts";
 import { logDownloads } from "../observe/log.ts";
+import { MemoryBudget } from "../lib/memory_budget.ts";
 import type { Observer } from "../observe/observer.ts";
 import { Checksums } from "../storage/checksums.ts";
 import { StorageError } from "../storage/errors.ts";
@@ -284,6 +285,33 @@ Deno.test("createHandler(): an archive that is listed too late for the signal is
   assert.ok(await late);
   await new Promise((resolve) => setTimeout(resolve)); // all goes on that can
   assert.deepEqual(site.logged, []);
+});
+
+Deno.test("createHandler(): downloads count against the memory, and give it back however they end", async () => {
+  const memory = new MemoryBudget({ limit: 1 << 20, patience: 10 });
+  await using site = service({}, { memory });
+  const whole = await site.ask();
+  assert.ok(memory.used > 256 << 10, `${memory.used} bytes while it is sent`);
+  await whole.bytes();
+  assert.equal(memory.used, 0);
+
+  await (await site.ask()).body!.cancel();
+  assert.equal(memory.used, 0, "its client has left");
+  for (const [path, headers] of [[PATH, { range: "bytes=9999999-" }], [`${PATH}?manifest`, {}]]) {
+    await (await site.ask(path as string, headers as Record<string, string>)).body?.cancel();
+    assert.equal(memory.used, 0, JSON.stringify(path));
+  }
+});
+
+Deno.test("createHandler(): where there is no memory in time, a download is refused with 503", async () => {
+  const memory = new MemoryBudget({ limit: 1 << 20, patience: 10 });
+  await using site = service({}, { memory });
+  using _others = memory.count(900 << 10);
+  const { status, headers, body } = await site.ask();
+  await body?.cancel();
+  assert.deepEqual([status, headers.get("retry-after")], [503, "5"]);
+  assert.match(site.logged.join(), /needs 0\.3 MiB, and 0\.\d MiB of --memory 1\.0 MiB are in use/);
+  assert.equal(memory.used, 900 << 10);
 });
 
 Deno.test("longestBuffer(): a slow pace needs no long buffers, a fast one gets them", () => {

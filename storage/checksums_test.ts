@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { countListeners } from "../testing/listeners.ts";
 import { crc32 } from "node:zlib";
 import { until } from "../testing/process.ts";
 import { makeTree } from "../testing/tree.ts";
@@ -355,16 +356,10 @@ Deno.test("Checksums: a failure to tell the source is told once, and what waits 
 
 Deno.test("scan() leaves no listener behind on the signal", async () => {
   const { signal } = new AbortController();
-  let listeners = 0;
-  const add = signal.addEventListener.bind(signal);
-  const remove = signal.removeEventListener.bind(signal);
-  signal.addEventListener = (...args: Parameters<typeof add>) => (listeners++, add(...args));
-  signal.removeEventListener = (...args: Parameters<typeof remove>) => (
-    listeners--, remove(...args)
-  );
+  const listeners = countListeners(signal);
   const checksums = new Checksums(fakeSource().source);
   const scan = checksums.scan(FILE, signal);
-  assert.equal(listeners, 1);
+  assert.equal(listeners.count, 1);
   await scan;
-  assert.equal(listeners, 0);
+  assert.equal(listeners.count, 0);
 });

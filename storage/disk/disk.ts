@@ -29,7 +29,7 @@ import type { IndexKey } from "./checksum_index.ts";
 import { unpackFolders } from "./folders.ts";
 import { type FillRequest, LocalFiles } from "./local_files.ts";
 import { packSlices } from "./packed_slices.ts";
-import { Pool, type PoolOptions } from "./pool.ts";
+import { HELD_UP_MS, Pool, type PoolOptions } from "./pool.ts";
 import { TIME_SET_ON_OPEN } from "./same_file.ts";
 import { fileOf } from "./stat.ts";
 import type { DiskSelection } from "./walk.ts";
@@ -84,6 +84,7 @@ export class DiskSource implements FileSource, Disposable {
   readonly #strict: boolean;
   readonly #onUnsteady: DiskOptions["onUnsteady"];
   readonly #memory: MemoryBudget;
+  readonly #heldUpAfter: number;
   /** Bytes of memory that the last listing of an archive took. */
   readonly #weights = new LRUCache<string, number>({ max: MAX_WEIGHED });
   readonly #pool: Pool;
@@ -119,6 +120,7 @@ export class DiskSource implements FileSource, Disposable {
     this.#strict = options.strict ?? false;
     this.#onUnsteady = options.onUnsteady;
     this.#memory = options.memory ?? unlimitedMemory();
+    this.#heldUpAfter = options.heldUpAfter ?? HELD_UP_MS;
     this.#pool = new Pool(options);
     this.#files = new LocalFiles(options.root, { openFiles: options.descriptors?.openFiles });
   }
@@ -209,10 +211,12 @@ export class DiskSource implements FileSource, Disposable {
       timeless: timeless && !this.#timeless.has(hash),
       device: this.#device,
     };
-    const bytes = this.#weights.get(hash) ?? UNKNOWN_LISTING_BYTES;
-    const needed = Math.min(bytes, this.#memory.limit / 2);
+    const needed = this.#memoryFor(hash);
     // Where there is room, the listing is in the queue before whatever is asked for after it.
-    using _room = this.#memory.tryReserve(needed) ?? await this.#memory.reserve(needed);
+    using room = this.#memory.tryReserve(needed) ?? await this.#memory.reserve(needed);
+    // One that its disk holds up takes no more memory: nobody else need wait for it.
+    using timers = new DisposableStack();
+    timers.adopt(setTimeout(() => room[Symbol.dispose](), this.#heldUpAfter), clearTimeout);
     const walked = await this.#pool.run("list", request, { hash, background });
     const { listing, device, localDevice } = walked;
     if (!listing) return null;
@@ -227,6 +231,11 @@ export class DiskSource implements FileSource, Disposable {
     );
     this.#weights.set(hash, unpacked.memory);
     return unpacked;
+  }
+
+  /** Bytes that the listing of an archive will take. */
+  #memoryFor(hash: string): number {
+    return Math.min(this.#weights.get(hash) ?? UNKNOWN_LISTING_BYTES, this.#memory.limit / 2);
   }
 
   #warnOfTimes(hash: string) {

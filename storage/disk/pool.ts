@@ -14,7 +14,7 @@ import type { Walked } from "./walk.ts";
 import type { Answer, Call, Tasks } from "./worker.ts";
 
 /** A task that takes longer is held up, by a disk that hangs. Milliseconds. */
-const HELD_UP_MS = 3000;
+export const HELD_UP_MS = 3000;
 
 /** An archive whose task took longer is on a slow disk, for now. Milliseconds. */
 const SLOW_MS = 200;

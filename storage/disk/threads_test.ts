@@ -1,4 +1,7 @@
 import assert from "node:assert/strict";
+import { countListeners } from "../../testing/listeners.ts";
+import { MemoryBudget } from "../../lib/memory_budget.ts";
+import { until } from "../../testing/process.ts";
 import { StorageError } from "../errors.ts";
 import type { FileSlice } from "../source.ts";
 import { DiskSource } from "./disk.ts";
@@ -278,21 +281,13 @@ Deno.test("Pool: who leaves is out of the queue, and leaves no listener behind",
   using setup = setUp({ workers: 1 });
   const leaving = new AbortController();
   const { signal } = leaving;
-  let listeners = 0;
-  const [add, remove] = [
-    signal.addEventListener.bind(signal),
-    signal.removeEventListener.bind(signal),
-  ];
-  signal.addEventListener = (...args: Parameters<typeof add>) => (listeners++, add(...args));
-  signal.removeEventListener = (
-    ...args: Parameters<typeof remove>
-  ) => (listeners--, remove(...args));
+  const listeners = countListeners(signal);
   const running = setup.fill("a", { signal });
   const waiting = setup.fill("b", { signal });
   setup.fill("c");
   leaving.abort(new Error("left"));
   for (const task of [running, waiting]) await assert.rejects(task, /^Error: left$/);
-  assert.equal(listeners, 0);
+  assert.equal(listeners.count, 0);
   setup.threads[0].answer(); // nobody waits for it any more
   assert.deepEqual(setup.reading(), ["c"]);
   await assert.rejects(setup.fill("d", { signal }), /^Error: left$/);
@@ -326,6 +321,40 @@ Deno.test("DiskSource: what runs in the background leaves a thread to the others
   assert.equal(busy(), 1);
   heard(source.archives());
   assert.equal(busy(), 2);
+});
+
+Deno.test("Pool: a thread that made a large listing ends, and another one takes its place", async () => {
+  using setup = setUp({ workers: 1 });
+  const answerWith = (entries: number) => {
+    const listing = { numbers: new Float64Array(5 * entries) };
+    setup.threads.at(-1)!.answer({ result: { listing, device: 1 } });
+  };
+  for (const [entries, ends] of [[19_999, false], [20_000, true]] as const) {
+    const listed = setup.list("a");
+    answerWith(entries);
+    assert.ok(await listed);
+    assert.equal(setup.threads.at(-1)!.ended, ends, `${entries} entries`);
+  }
+  const next = setup.fill("b");
+  assert.equal(setup.threads.length, 2);
+  setup.threads[1].answer({ result: 3 });
+  assert.equal(await next, 3 as unknown);
+});
+
+Deno.test("DiskSource: listings wait for memory, but not for those that a disk holds up", async () => {
+  using setup = setUp({});
+  const memory = new MemoryBudget({ limit: 32 << 20 });
+  using source = new DiskSource({ root: "/photos", workers: 3, memory, heldUpAfter: 50 });
+  const none = { result: { listing: null, device: 1 } };
+  const [first, second, third] = ["a", "b", "c"].map((hash) => source.list(hash));
+  assert.deepEqual([setup.threads.length, memory.waiting], [2, 1]);
+  setup.threads[0].answer(none);
+  assert.equal(await first, null);
+  await until(() => setup.threads[0].isBusy, "there is room for the third");
+  assert.deepEqual([memory.waiting, memory.used], [0, 32 << 20]);
+  await until(() => memory.used === 0, "both have been held up");
+  setup.threads.forEach((thread) => thread.isBusy && thread.answer(none));
+  assert.deepEqual([await second, await third, memory.used], [null, null, 0]);
 });
 
 Deno.test("DiskSource: no download waits for a listing in the background", async () => {
