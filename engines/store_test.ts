@@ -385,3 +385,17 @@ Deno.test("a CRC-32 that proved wrong is not given to the next client of the sam
   const alone = createStoreEngine({ source: disk, checksums: new Checksums(disk) });
   assert.deepEqual(await bytesOf(engine.prepare(listing)), await bytesOf(alone.prepare(listing)));
 });
+
+Deno.test("clients of one listing read each file once for its CRC-32, also where none is remembered", async () => {
+  await using tree = await makeTree({ [`${HASH}/a.jpg`]: { content: randomBytes(3_000_000) } });
+  using disk = new DiskSource({ root: tree.path });
+  const listing = await disk.list(HASH);
+  assert.ok(listing);
+  const source = countTasks(disk);
+  const checksums = new Checksums(source, { maxBytes: 1 });
+  const engine = createStoreEngine({ source, checksums, maxBuffer: 64 * KIB });
+  const first = await bytesOf(engine.prepare(listing));
+  assert.equal(source.counts.checksum, 1);
+  assert.deepEqual(await bytesOf(engine.prepare(listing)), first);
+  assert.equal(source.counts.checksum, 1);
+});

@@ -50,6 +50,7 @@ Deno.test("whoever leaves while waiting makes room for those behind", async () =
   const second = budget.reserve(2);
   left.abort(new Error("left"));
   await assert.rejects(first, /left/);
+  assert.equal(budget.waiting, 0, "at once");
   using reservation = await second;
   assert.equal(reservation.bytes, 2);
   await assert.rejects(budget.reserve(1, AbortSignal.abort(new Error("gone"))), /gone/);

@@ -68,6 +68,7 @@ Deno.test("applyUpdate(): parts are a delivery when no byte is missing", () => {
     ["the end alone", [{ start: 9, bytes: 7, ...ended }], [false]],
     ["a cut", [{ bytes: 15, ...cut }], [false]],
     ["reset after the last byte", [{ bytes: SIZE, ended: "failed" }], [false]],
+    ["given up after the last byte", [{ bytes: SIZE, ended: "stalled" }], [false]],
     [
       "a process that ended without a word",
       [{ bytes: 9 }, { id: "b", start: 9, bytes: 7, ...ended }],

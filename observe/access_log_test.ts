@@ -36,6 +36,7 @@ Deno.test("accessLog() writes a line once a request is over, whichever is told f
   observer.answered?.({ ...ANSWER, download: failed });
   observer.answered?.({ route: "other", method: "x\n", status: 404 });
   observer.answered?.({ route: "health", method: "GET", status: 200 });
+  observer.answered?.({ route: "metrics", method: "GET", status: 200 });
   const written = lines.map((line) => JSON.parse(line));
   const { seconds, ...first } = written[0];
   assert.ok(seconds > 0);

@@ -31,9 +31,12 @@ Deno.test("memoryFacts() are those of this machine", () => {
 });
 
 Deno.test("MemoryWatch: there is room for what is left, and garbage is collected where it is tight", async () => {
-  const memory = { resident: 100 * MIB, collected: 0 };
+  const memory = { resident: 100 * MIB, collected: 0, looks: 0 };
   using watch = new MemoryWatch({ constrained: 256 * MIB, total: 8 * GIB, heap: 4 * GIB }, {
-    resident: () => memory.resident,
+    resident: () => {
+      memory.looks++;
+      return memory.resident;
+    },
     collect: () => {
       memory.collected++;
       memory.resident = 120 * MIB;
@@ -41,6 +44,8 @@ Deno.test("MemoryWatch: there is room for what is left, and garbage is collected
   });
   const roomAtFirst = watch.room();
   assert.ok(roomAtFirst > 100 * MIB && roomAtFirst < 256 * MIB);
+  await until(() => memory.looks > 2, "it looks again and again");
+  assert.equal(memory.collected, 0, "there is enough");
   memory.resident = 250 * MIB;
   await until(() => Promise.resolve(memory.collected === 1), "garbage was collected");
   assert.equal(watch.room(), roomAtFirst - 20 * MIB);
