@@ -17,18 +17,20 @@ import { print } from "./commands/terminal.ts";
 import { verifyCommand } from "./commands/verify.ts";
 import { warmCommand } from "./commands/warm.ts";
 import project from "./deno.json" with { type: "json" };
+import { MAX_SHARED_BYTES } from "./engines/pace.ts";
 import { createStoreEngine } from "./engines/store.ts";
 import { createZipCommandEngine, findProgram, warnOfLocale } from "./engines/zip_command.ts";
 import { longestBuffer } from "./handlers/archive.ts";
 import { type Config, ConfigError, type Invocation, readConfig } from "./lib/config.ts";
 import { configureLog, describeError, flushLog, log, redact, shortenLinks } from "./lib/log.ts";
 import { MemoryBudget } from "./lib/memory_budget.ts";
-import { createMetrics } from "./observe/metrics.ts";
 import type { ReceiptStore } from "./lib/receipts.ts";
-import { readCertificate } from "./process/certificate.ts";
 import { guardSpans } from "./lib/telemetry.ts";
+import { createMetrics } from "./observe/metrics.ts";
+import { readCertificate } from "./process/certificate.ts";
 import { DescriptorReserve } from "./process/descriptors.ts";
-import { MAX_SHARED_BYTES } from "./engines/pace.ts";
+import { misspeltVariables, readCommit, readDotenv, readVariable } from "./process/environment.ts";
+import { StartError } from "./process/listen.ts";
 import {
   defaultBudget,
   type MemoryFacts,
@@ -36,8 +38,6 @@ import {
   memoryLimit,
   MemoryWatch,
 } from "./process/memory.ts";
-import { misspeltVariables, readCommit, readDotenv, readVariable } from "./process/environment.ts";
-import { StartError } from "./process/listen.ts";
 import {
   dropPermissions,
   keepOnlyNet,
