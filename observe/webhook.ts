@@ -5,6 +5,7 @@
  */
 
 import { createHmac } from "node:crypto";
+import { setTimeout as sleep } from "node:timers/promises";
 import type { Delivery } from "../lib/receipts.ts";
 import type { Download, DownloadEnd, Observer } from "./observer.ts";
 
@@ -179,7 +180,8 @@ export class Webhook implements Observer {
       const failure = await this.#try(event);
       if (failure === null || count === tries || this.#stop.signal.aborted) return failure;
       const longest = Math.min(firstWait * 2 ** (count - 1), LONGEST_WAIT_MS);
-      await this.#wait(longest * (0.5 + Math.random() / 2));
+      const pause = longest * (0.5 + Math.random() / 2);
+      await sleep(pause, undefined, { signal: this.#stop.signal }).catch(() => {});
     }
   }
 
@@ -203,17 +205,6 @@ export class Webhook implements Observer {
     } catch (error) {
       return timeout.aborted ? "no answer in time" : reasonOf(error);
     }
-  }
-
-  async #wait(ms: number) {
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, ms);
-    const { signal } = this.#stop;
-    const wake = () => resolve();
-    signal.addEventListener("abort", wake, { once: true });
-    await promise;
-    signal.removeEventListener("abort", wake);
-    clearTimeout(timer);
   }
 }
 
