@@ -105,8 +105,8 @@ async function runCommand(command: Command): Promise<number> {
   const { config } = command;
   using descriptors = new DescriptorReserve();
   const facts = memoryFacts();
-  using watch = new MemoryWatch(facts);
-  const memory = new MemoryBudget({
+  using watch = new MemoryWatch(facts, { counted: () => memory.used });
+  const memory: MemoryBudget = new MemoryBudget({
     limit: config.memory ?? defaultBudget(facts),
     room: () => watch.room(),
   });

@@ -26,6 +26,8 @@ export interface Archive {
    * Null if the bytes are not the same each time, so that no part of them can be asked for.
    */
   readonly version: string | null;
+  /** Bytes of memory that a download of it takes besides the listing: an estimate on the safe side. */
+  readonly memory: number;
   /**
    * Begins to make the archive, or a part of it where `version` is not null. The stream fails where a
    * file is not what it was when it was listed, and stops all work when it is cancelled.
@@ -34,6 +36,12 @@ export interface Archive {
    */
   open(range?: ArchiveRange): Promise<ArchiveBody>;
 }
+
+/**
+ * Memory of one download, in bytes: streams, buffers and the runtime's queue. Measured with clients
+ * that stall.
+ */
+export const DOWNLOAD_BYTES: number = 256 << 10;
 
 /** Makes archives. */
 export interface Engine {

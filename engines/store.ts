@@ -10,12 +10,21 @@ import type { ListedEntry, Listing } from "../storage/listing.ts";
 import { type FileSource, sliceOf } from "../storage/source.ts";
 import { EntryChecksums } from "../zip/entry_checksums.ts";
 import { type Plan, planArchive } from "../zip/plan.ts";
-import { ArchiveStream, type Source } from "../zip/stream.ts";
-import type { Archive, ArchiveBody, ArchiveRange, Engine } from "./engine.ts";
+import { ArchiveStream, MAX_SLICES, type Source } from "../zip/stream.ts";
+import {
+  type Archive,
+  type ArchiveBody,
+  type ArchiveRange,
+  DOWNLOAD_BYTES,
+  type Engine,
+} from "./engine.ts";
 import { Pace } from "./pace.ts";
 
 /** To be raised when the bytes of an archive change with the same files in it. */
 const LAYOUT_VERSION = 1;
+
+/** What each file takes that one buffer may hold, while the buffer waits to be filled. Bytes. */
+const SLICE_BYTES = 700;
 
 /** What the engine works with. */
 export interface StoreOptions {
@@ -40,6 +49,7 @@ export function createStoreEngine(options: StoreOptions): Engine {
       return {
         size: shared.plan.size,
         version: `${LAYOUT_VERSION}-${listing.fingerprint}`,
+        memory: DOWNLOAD_BYTES + SLICE_BYTES * Math.min(listing.entries.length, MAX_SLICES),
         open: async (range) => {
           await options.checksums.recall(listing.entries);
           const pace = new Pace(fast, options.maxBuffer, options.sharedBuffers);

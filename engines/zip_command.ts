@@ -11,7 +11,13 @@ import { delimiter, isAbsolute, join } from "node:path";
 import { filesOf, type ListedEntry, type Listing } from "../storage/listing.ts";
 import { describeError, log } from "../lib/log.ts";
 import { type FileSource, sliceOf } from "../storage/source.ts";
-import { type Archive, type ArchiveBody, type Engine, EngineUnavailableError } from "./engine.ts";
+import {
+  type Archive,
+  type ArchiveBody,
+  DOWNLOAD_BYTES,
+  type Engine,
+  EngineUnavailableError,
+} from "./engine.ts";
 
 /** The end of what the program says that is kept, in characters. */
 const STDERR_TAIL = 2048;
@@ -64,7 +70,7 @@ export function createZipCommandEngine(options: ZipCommandOptions): Engine {
     prepare(listing: Listing): Archive {
       assertCarried(listing.entries);
       const open = async () => await openStream(start(listing), listing, options);
-      return { size: null, version: null, open };
+      return { size: null, version: null, memory: DOWNLOAD_BYTES, open };
     },
     close: () => {
       for (const child of running) child.kill();

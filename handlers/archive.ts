@@ -32,12 +32,6 @@ const MIN_LIMITED_BUFFER_BYTES = 32 << 10;
 /** A buffer this long need not be limited: engines make none that are longer. */
 const MAX_LIMITED_BUFFER_BYTES = 1 << 20;
 
-/**
- * Memory of one download besides its listing, in bytes: streams, buffers and the runtime's queue.
- * Measured with clients that stall.
- */
-const DOWNLOAD_BYTES = 256 << 10;
-
 /** Within a date's second, and the one that a clock may be off, there may be two states. */
 const STRONG_DATE_SECONDS = 1;
 
@@ -136,7 +130,7 @@ export async function archive(
   client.signal.throwIfAborted();
   taken.defer(options.takeDownload(hash, { part: range !== null }));
   warnOfLeftOut(hash, listing);
-  taken.use(await memory.reserve(DOWNLOAD_BYTES, client.signal));
+  taken.use(await memory.reserve(prepared.memory, client.signal));
   const stream = await prepared.open(range ?? undefined);
   const { etag } = validators;
   const { start = 0 } = range ?? {};

@@ -63,6 +63,7 @@ export class MemoryBudget {
   readonly #shared = new Map<object, Shared>();
   #used = 0;
   #timer: ReturnType<typeof setInterval> | undefined;
+  #soon: ReturnType<typeof setTimeout> | undefined;
 
   /** Nothing is used yet. */
   constructor(options: MemoryBudgetOptions) {
@@ -84,7 +85,8 @@ export class MemoryBudget {
   }
 
   /**
-   * Counts bytes as soon as there is room for them: first come, first served.
+   * Counts bytes as soon as there is room for them. First come, first served, but whoever needs much
+   * keeps nobody waiting who needs less.
    *
    * @throws {MemoryBudgetError} if there is none in time, or never can be
    */
@@ -99,9 +101,10 @@ export class MemoryBudget {
     return await this.#wait(bytes, signal);
   }
 
-  /** Counts bytes if there is room for them now, and nobody waits; else null. */
+  /** Counts bytes if there is room for them now, and nobody waits for as much or less; else null. */
   tryReserve(bytes: number): Reservation | null {
-    return this.#waiting.length === 0 && this.#hasRoom(bytes) ? this.count(bytes) : null;
+    const isNext = this.#waiting.every((other) => other.bytes > bytes);
+    return isNext && this.#hasRoom(bytes) ? this.count(bytes) : null;
   }
 
   /** Counts bytes that are in use already, room or not. */
@@ -109,7 +112,7 @@ export class MemoryBudget {
     this.#used += bytes;
     return once(bytes, () => {
       this.#used -= bytes;
-      this.#grant();
+      this.#grantSoon();
     });
   }
 
@@ -132,8 +135,8 @@ export class MemoryBudget {
       const at = this.#waiting.indexOf(waiting);
       if (at < 0) return; // it has its room already
       this.#waiting.splice(at, 1);
+      this.#restIfNobodyWaits();
       reject(reason);
-      this.#grant(); // it may have been the only thing in the way
     };
     const abort = () => leave(signal?.reason);
     const timer = setTimeout(() => leave(this.#refusal(bytes)), this.#patience);
@@ -148,14 +151,27 @@ export class MemoryBudget {
     }
   }
 
+  /** Not at once: whoever gives memory back may be about to count what was made of it. */
+  #grantSoon() {
+    if (this.#waiting.length > 0) this.#soon ??= setTimeout(() => this.#grant());
+  }
+
   #grant() {
-    while (this.#waiting.length > 0 && this.#hasRoom(this.#waiting[0].bytes)) {
-      const { bytes, grant } = this.#waiting.shift()!;
-      grant(this.count(bytes));
+    clearTimeout(this.#soon);
+    this.#soon = undefined;
+    for (const waiting of [...this.#waiting]) {
+      if (!this.#hasRoom(waiting.bytes)) continue;
+      this.#waiting.splice(this.#waiting.indexOf(waiting), 1);
+      waiting.grant(this.count(waiting.bytes));
     }
+    this.#restIfNobodyWaits();
+  }
+
+  #restIfNobodyWaits() {
     if (this.#waiting.length > 0) return;
     clearInterval(this.#timer);
-    this.#timer = undefined;
+    clearTimeout(this.#soon);
+    this.#timer = this.#soon = undefined;
   }
 
   #hasRoom(bytes: number) {

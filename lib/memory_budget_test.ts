@@ -16,12 +16,12 @@ Deno.test("reserve() waits for room, in the order in which it was asked", async 
   const budget = new MemoryBudget({ limit: 10 });
   const first = await budget.reserve(8);
   const order: string[] = [];
-  const large = budget.reserve(9).then((reservation) => (order.push("large"), reservation));
-  const small = budget.reserve(1).then((reservation) => (order.push("small"), reservation));
+  const second = budget.reserve(4).then((reservation) => (order.push("second"), reservation));
+  const third = budget.reserve(3).then((reservation) => (order.push("third"), reservation));
   assert.equal(budget.waiting, 2);
   first[Symbol.dispose]();
-  const [a, b] = await Promise.all([large, small]);
-  assert.deepEqual(order, ["large", "small"]);
+  const [a, b] = await Promise.all([second, third]);
+  assert.deepEqual(order, ["second", "third"]);
   a[Symbol.dispose]();
   b[Symbol.dispose]();
   assert.deepEqual([budget.used, budget.waiting], [0, 0]);
@@ -42,17 +42,30 @@ Deno.test("reserve() is refused when there is no room in time, or never can be",
   assert.deepEqual([budget.used, budget.waiting], [8 * MIB, 0]);
 });
 
+Deno.test("whoever waits for much keeps nobody waiting who needs less", async () => {
+  const budget = new MemoryBudget({ limit: 10 });
+  const held = await budget.reserve(5);
+  const large = budget.reserve(9);
+  using small = await budget.reserve(1);
+  assert.deepEqual([budget.waiting, small.bytes], [1, 1]);
+  assert.equal(budget.tryReserve(9), null, "not before another one who needs as much");
+  held[Symbol.dispose]();
+  (await large)[Symbol.dispose]();
+});
+
 Deno.test("whoever leaves while waiting makes room for those behind", async () => {
   const budget = new MemoryBudget({ limit: 10 });
-  using _held = await budget.reserve(8);
+  using held = await budget.reserve(8);
   const left = new AbortController();
-  const first = budget.reserve(9, left.signal);
-  const second = budget.reserve(2);
+  const first = budget.reserve(5, left.signal);
+  const second = budget.reserve(6);
+  assert.equal(budget.waiting, 2);
   left.abort(new Error("left"));
   await assert.rejects(first, /left/);
-  assert.equal(budget.waiting, 0, "at once");
+  assert.equal(budget.waiting, 1, "at once");
+  held[Symbol.dispose]();
   using reservation = await second;
-  assert.equal(reservation.bytes, 2);
+  assert.equal(reservation.bytes, 6);
   await assert.rejects(budget.reserve(1, AbortSignal.abort(new Error("gone"))), /gone/);
 });
 

@@ -13,6 +13,12 @@ const UNKNOWN_BYTES = 512 << 20;
 /** The rest is for the runtime, the buffers of the system, and other programs. */
 const SHARE = 1 / 2;
 
+/** So much the runtime and its threads may take themselves: in a small container that is more. Bytes. */
+const RUNTIME_BYTES = 176 << 20;
+
+/** With less, hardly anything can be served. Bytes. */
+const LEAST_BYTES = 32 << 20;
+
 /** What there is, in bytes. */
 export interface MemoryFacts {
   /** Limit of the container or unit (cgroup); may be a number beyond all memory where there is none. */
@@ -40,13 +46,18 @@ export function memoryLimit({ constrained, total }: MemoryFacts): number | null 
   return known < 2 ** 60 ? known : null; // without a limit the system tells some number near 2^63
 }
 
-/** Half of the container's or the machine's memory, at most half of the heap. Bytes. */
+/**
+ * Half of the container's or the machine's memory, less where the runtime needs more than the other
+ * half; at most half of the heap. Bytes.
+ */
 export function defaultBudget(facts: MemoryFacts): number {
-  return Math.floor(Math.min(memoryLimit(facts) ?? UNKNOWN_BYTES, facts.heap) * SHARE);
+  const there = memoryLimit(facts) ?? UNKNOWN_BYTES;
+  const most = Math.min(there * SHARE, there - RUNTIME_BYTES, facts.heap * SHARE);
+  return Math.floor(Math.max(most, LEAST_BYTES));
 }
 
 /** So much of the memory that is there is not touched: for the system's own buffers. */
-const SPARE = 1 / 8;
+const SPARE = 1 / 4;
 
 /** Pages of the executable count as memory of the process, but the system can drop them. Bytes. */
 const MAPPED_BYTES = 50e6;
@@ -62,6 +73,8 @@ const COLLECT_MS = 1000;
 export interface MemoryWatchOptions {
   /** Memory of the process, in bytes. @default what the system says */
   readonly resident?: () => number;
+  /** Bytes that are counted as in use: what was counted since the last look will be taken yet. @default 0 */
+  readonly counted?: () => number;
   /** Collects all garbage. @default the runtime's own, where it was started with `--expose-gc` */
   readonly collect?: () => void;
 }
@@ -73,15 +86,18 @@ export interface MemoryWatchOptions {
 export class MemoryWatch implements Disposable {
   readonly #most: number;
   readonly #resident: () => number;
+  readonly #counted: () => number;
   readonly #collect: (() => void) | undefined;
   readonly #timer: ReturnType<typeof setInterval> | undefined;
   #now: number;
+  #countedThen = 0;
   #collected = -Infinity;
 
   /** Looks from now on, where there is a limit. */
   constructor(facts: MemoryFacts, options: MemoryWatchOptions = {}) {
     this.#most = (memoryLimit(facts) ?? Infinity) * (1 - SPARE) + MAPPED_BYTES;
     this.#resident = options.resident ?? (() => Deno.memoryUsage().rss);
+    this.#counted = options.counted ?? (() => 0);
     this.#collect = options.collect ?? (globalThis as { readonly gc?: () => void }).gc;
     this.#now = this.#resident();
     if (this.#most === Infinity) return;
@@ -91,7 +107,7 @@ export class MemoryWatch implements Disposable {
 
   /** By how many bytes the process may grow now; less than none if it is too large already. */
   room(): number {
-    return this.#most - this.#now;
+    return this.#most - this.#now - Math.max(this.#counted() - this.#countedThen, 0);
   }
 
   /** Ends the watch. */
@@ -101,6 +117,7 @@ export class MemoryWatch implements Disposable {
 
   #look() {
     this.#now = this.#resident();
+    this.#countedThen = this.#counted();
     if (this.#now < this.#most * TIGHT || performance.now() - this.#collected < COLLECT_MS) return;
     this.#collect?.();
     this.#collected = performance.now();

@@ -5,10 +5,12 @@ import { defaultBudget, memoryFacts, memoryLimit, MemoryWatch } from "./memory.t
 const MIB = 1 << 20;
 const GIB = 1 << 30;
 
-Deno.test("defaultBudget() is half of the least of what there is", () => {
+Deno.test("defaultBudget() is half of the least of what there is, less where that is little", () => {
   const heap = 4 * GIB;
   const cases = [
-    [{ constrained: 256 * MIB, total: 8 * GIB, heap }, 128 * MIB],
+    [{ constrained: 512 * MIB, total: 8 * GIB, heap }, 256 * MIB],
+    [{ constrained: 256 * MIB, total: 8 * GIB, heap }, 80 * MIB],
+    [{ constrained: 128 * MIB, total: 8 * GIB, heap }, 32 * MIB],
     [{ constrained: 2 ** 63, total: GIB, heap }, GIB / 2],
     [{ constrained: Infinity, total: 64 * GIB, heap }, 2 * GIB],
     [{ constrained: Infinity, heap }, 256 * MIB],
@@ -31,21 +33,24 @@ Deno.test("memoryFacts() are those of this machine", () => {
 });
 
 Deno.test("MemoryWatch: there is room for what is left, and garbage is collected where it is tight", async () => {
-  const memory = { resident: 100 * MIB, collected: 0, looks: 0 };
+  const memory = { resident: 100 * MIB, collected: 0, looks: 0, counted: 0 };
   using watch = new MemoryWatch({ constrained: 256 * MIB, total: 8 * GIB, heap: 4 * GIB }, {
     resident: () => {
       memory.looks++;
       return memory.resident;
     },
+    counted: () => memory.counted,
     collect: () => {
       memory.collected++;
       memory.resident = 120 * MIB;
     },
   });
   const roomAtFirst = watch.room();
+  memory.counted = 30 * MIB;
+  assert.equal(watch.room(), roomAtFirst - 30 * MIB, "it will be taken yet");
   assert.ok(roomAtFirst > 100 * MIB && roomAtFirst < 256 * MIB);
   await until(() => memory.looks > 2, "it looks again and again");
-  assert.equal(memory.collected, 0, "there is enough");
+  assert.deepEqual([memory.collected, watch.room()], [0, roomAtFirst], "there is enough");
   memory.resident = 250 * MIB;
   await until(() => Promise.resolve(memory.collected === 1), "garbage was collected");
   assert.equal(watch.room(), roomAtFirst - 20 * MIB);

@@ -18,7 +18,7 @@ import {
 } from "./records.ts";
 
 /** At most this many entries are opened for one buffer, which limits the time that it takes. */
-const MAX_SLICES = 512;
+export const MAX_SLICES: number = 512;
 
 /** An entry of at most this many bytes, header included, may come in one buffer. */
 export const WHOLE_BYTES: number = 4 << 20;

@@ -8,7 +8,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
 import { unlessAborted } from "../../lib/abort.ts";
-import { type MemoryBudget, unlimitedMemory } from "../../lib/memory_budget.ts";
+import { MemoryBudget, unlimitedMemory } from "../../lib/memory_budget.ts";
 import type { DiskStats } from "../../lib/stats.ts";
 import { StorageError } from "../errors.ts";
 import type { Listing } from "../listing.ts";
@@ -48,8 +48,14 @@ const MAX_TIMELESS = 1000;
 /** At most this many archives are known to be on a disk of this machine. */
 const MAX_LOCAL = 10_000;
 
-/** A listing that nobody has made yet may take this much memory, in bytes. */
-const UNKNOWN_LISTING_BYTES = 16 << 20;
+/**
+ * A listing that nobody has made yet may take this much memory, in bytes: as much as 100,000 entries
+ * do. The thread that makes it takes as much again.
+ */
+const UNKNOWN_LISTING_BYTES = 48 << 20;
+
+/** Listings under way take no more than this part of the memory. */
+const LISTINGS_SHARE = 1 / 2;
 
 /** Of at most this many archives it is known how much memory their listings take. */
 const MAX_WEIGHED = 10_000;
@@ -84,6 +90,7 @@ export class DiskSource implements FileSource, Disposable {
   readonly #strict: boolean;
   readonly #onUnsteady: DiskOptions["onUnsteady"];
   readonly #memory: MemoryBudget;
+  readonly #listingMemory: MemoryBudget;
   readonly #heldUpAfter: number;
   /** Bytes of memory that the last listing of an archive took. */
   readonly #weights = new LRUCache<string, number>({ max: MAX_WEIGHED });
@@ -120,6 +127,7 @@ export class DiskSource implements FileSource, Disposable {
     this.#strict = options.strict ?? false;
     this.#onUnsteady = options.onUnsteady;
     this.#memory = options.memory ?? unlimitedMemory();
+    this.#listingMemory = new MemoryBudget({ limit: this.#memory.limit * LISTINGS_SHARE });
     this.#heldUpAfter = options.heldUpAfter ?? HELD_UP_MS;
     this.#pool = new Pool(options);
     this.#files = new LocalFiles(options.root, { openFiles: options.descriptors?.openFiles });
@@ -211,12 +219,12 @@ export class DiskSource implements FileSource, Disposable {
       timeless: timeless && !this.#timeless.has(hash),
       device: this.#device,
     };
-    const needed = this.#memoryFor(hash);
     // Where there is room, the listing is in the queue before whatever is asked for after it.
-    using room = this.#memory.tryReserve(needed) ?? await this.#memory.reserve(needed);
+    using room = this.#tryReserve(hash) ?? await this.#reserve(hash);
+    const release = () => room[Symbol.dispose]();
     // One that its disk holds up takes no more memory: nobody else need wait for it.
     using timers = new DisposableStack();
-    timers.adopt(setTimeout(() => room[Symbol.dispose](), this.#heldUpAfter), clearTimeout);
+    timers.adopt(setTimeout(release, this.#heldUpAfter), clearTimeout);
     const walked = await this.#pool.run("list", request, { hash, background });
     const { listing, device, localDevice } = walked;
     if (!listing) return null;
@@ -233,9 +241,31 @@ export class DiskSource implements FileSource, Disposable {
     return unpacked;
   }
 
+  /** Room for the listing of an archive; null if there is none now. */
+  #tryReserve(hash: string): Disposable | null {
+    const bytes = this.#memoryFor(hash);
+    using taken = new DisposableStack();
+    for (const budget of [this.#listingMemory, this.#memory]) {
+      const room = budget.tryReserve(bytes);
+      if (!room) return null;
+      taken.use(room);
+    }
+    return taken.move();
+  }
+
+  /** The same as soon as there is some. */
+  async #reserve(hash: string): Promise<Disposable> {
+    const bytes = this.#memoryFor(hash);
+    using taken = new DisposableStack();
+    for (const budget of [this.#listingMemory, this.#memory]) {
+      taken.use(await budget.reserve(bytes));
+    }
+    return taken.move();
+  }
+
   /** Bytes that the listing of an archive will take. */
   #memoryFor(hash: string): number {
-    return Math.min(this.#weights.get(hash) ?? UNKNOWN_LISTING_BYTES, this.#memory.limit / 2);
+    return Math.min(this.#weights.get(hash) ?? UNKNOWN_LISTING_BYTES, this.#listingMemory.limit);
   }
 
   #warnOfTimes(hash: string) {

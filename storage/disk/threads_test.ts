@@ -347,11 +347,16 @@ Deno.test("DiskSource: listings wait for memory, but not for those that a disk h
   using source = new DiskSource({ root: "/photos", workers: 3, memory, heldUpAfter: 50 });
   const none = { result: { listing: null, device: 1 } };
   const [first, second, third] = ["a", "b", "c"].map((hash) => source.list(hash));
-  assert.deepEqual([setup.threads.length, memory.waiting], [2, 1]);
+  assert.deepEqual([setup.threads.length, memory.used], [1, 16 << 20], "half of all, one by one");
   setup.threads[0].answer(none);
   assert.equal(await first, null);
-  await until(() => setup.threads[0].isBusy, "there is room for the third");
-  assert.deepEqual([memory.waiting, memory.used], [0, 32 << 20]);
+  await until(() => setup.threads[0].isBusy, "there is room for the second");
+  assert.equal(memory.used, 16 << 20);
+  await until(
+    () => setup.threads.length === 2,
+    "the second is held up: there is room for the third",
+  );
+  assert.ok(setup.threads[0].isBusy);
   await until(() => memory.used === 0, "both have been held up");
   setup.threads.forEach((thread) => thread.isBusy && thread.answer(none));
   assert.deepEqual([await second, await third, memory.used], [null, null, 0]);
