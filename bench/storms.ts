@@ -152,7 +152,7 @@ interface Conditions {
 /** All rounds of a storm, on one server. */
 async function weather(name: string, { root, rounds, bytes }: Conditions): Promise<Result> {
   const storm = storms[name];
-  using cgroup = makeCgroup(`zipferry-${name}`, bytes);
+  using cgroup = makeCgroup(`zipferry-${name}-${Deno.pid}`, bytes);
   const port = freePort();
   const done: Round[] = [];
   {
