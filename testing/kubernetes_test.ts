@@ -79,12 +79,18 @@ function configOf(container: Manifest, settings: Record<string, string>) {
   return invocation;
 }
 
+/** For scripts that run in the image */
+function onLinux(name: string, fn: () => Promise<void>) {
+  if (Deno.build.os === "linux") Deno.test(name, fn);
+  else Deno.test({ name: `${name} (skipped: Linux only)`, ignore: true, fn });
+}
+
 function testWithKustomize(
   tools: readonly string[],
   name: string,
   fn: (build: Kustomize) => Promise<void>,
 ) {
-  testWith(["go", ...tools], name, async (t) => {
+  testWith(["go", "cp", ...tools], name, async (t) => {
     await using tree = await makeTree();
     let build: Kustomize;
     try {
@@ -358,7 +364,7 @@ Deno.test("deploy/kubernetes/: what the probes and Prometheus ask for is there",
   assert.match(figures, new RegExp(`^${metric.pods.metric.name}\\{`, "m"));
 });
 
-testWith(["sh"], "deploy/kubernetes/components/warm: the file goes round", async () => {
+onLinux("deploy/kubernetes/components/warm: the file goes round", async () => {
   await using tree = await makeTree({
     ...{ "shared": { directory: true }, "job": { directory: true } },
     "replica/checksums.sqlite-wal": "left behind",
