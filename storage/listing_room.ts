@@ -49,11 +49,11 @@ export class ListingRoom {
    *
    * @throws {MemoryBudgetError} if there is none in time
    */
-  async reserve(hash: string): Promise<Disposable> {
+  async reserve(hash: string, signal?: AbortSignal): Promise<Disposable> {
     const bytes = this.#bytesFor(hash);
     using taken = new DisposableStack();
     for (const budget of [this.#listings, this.#all]) {
-      taken.use(await budget.reserve(bytes));
+      taken.use(await budget.reserve(bytes, signal));
     }
     return taken.move();
   }
