@@ -65,6 +65,7 @@ export interface StoreRequest {
   readonly body?: string | Uint8Array<ArrayBuffer>;
   /** Null for a request that is not signed */
   readonly credentials?: StoreCredentials | null;
+  readonly signal?: AbortSignal;
 }
 
 /** The hand of whoever fills a store */
@@ -147,7 +148,8 @@ export function openObjectStore(
   const client = clientOf(region);
 
   const request = (request: StoreRequest): Promise<Response> => {
-    const { method = "GET", path = "", query = {}, body, credentials = rootCredentials } = request;
+    const { method = "GET", path = "", query = {}, credentials = rootCredentials } = request;
+    const { body, signal } = request;
     const url = new URL(endpoint);
     url.pathname = `/${encodeKey(path)}`;
     url.search = new URLSearchParams(query).toString().replaceAll("+", "%20");
@@ -156,8 +158,8 @@ export function openObjectStore(
       ...request.headers,
     };
     return credentials === null
-      ? fetch(url, { method, headers, body })
-      : client(url, { method, headers, body }, credentials);
+      ? fetch(url, { method, headers, body, signal })
+      : client(url, { method, headers, body, signal }, credentials);
   };
 
   /** Sends a request that has to be granted, and gives the answer with its body */
