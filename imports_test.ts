@@ -26,7 +26,6 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   templates: ["lib"],
   "storage/bucket": ["storage", "lib"],
   "storage/disk": ["storage", "lib"],
-  "storage/bucket": ["storage", "lib"],
   storage: ["lib"],
   http: [],
   zip: [],
