@@ -7,7 +7,7 @@ const ROOT = import.meta.dirname!;
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "main.ts": [
     ...["commands", "process", "handlers", "engines", "observe"],
-    ...["storage", "storage/disk", "storage/bucket", "lib"],
+    ...["storage", "storage/bucket", "storage/disk", "lib"],
   ],
   commands: [
     "commands/doctor",
@@ -24,9 +24,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   engines: ["zip", "storage", "lib"],
   observe: ["lib"],
   templates: ["lib"],
-  "storage/disk": ["storage", "lib"],
   "storage/bucket": ["storage/bucket/credentials", "storage", "lib"],
   "storage/bucket/credentials": ["storage", "lib"],
+  "storage/disk": ["storage", "lib"],
   storage: ["lib"],
   http: [],
   zip: [],
