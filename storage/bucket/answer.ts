@@ -1,0 +1,137 @@
+/**
+ * The answer to one request, whose body is read at the caller's pace and watched while it is.
+ *
+ * @module
+ */
+
+import type { AnswerHead } from "./object_answer.ts";
+
+/**
+ * At most so many bytes come with one read. A body moves through a buffer of this size that stays in
+ * the processor's cache: reading into the caller's own buffer would detach it (Streams Standard,
+ * `ReadableStreamBYOBReader.read()`), with everything else in it, and was no faster when measured.
+ */
+const MAX_READ = 256 * 1024;
+
+/** A read of fewer bytes is not worth a buffer that is kept. */
+const SMALL_READ = 64 * 1024;
+
+/** At most so many buffers are kept for the next bodies. */
+const MAX_SPARE = 16;
+
+/** What an answer needs of the request that it answers. */
+export interface AnswerOptions {
+  /** Milliseconds to wait for the next bytes while somebody does. */
+  readonly silenceTimeout: number;
+  /** Closes the socket; reading fails with the reason. */
+  readonly abort: (reason: Error) => void;
+  /** Called once, when the answer was read to its end or is given up. */
+  readonly release: () => void;
+  /** Buffers that no body uses just now. */
+  readonly spare: ArrayBuffer[];
+  /** The error to show for one of the runtime's. */
+  readonly explain: (error: unknown) => unknown;
+}
+
+/** The answer to a request. It has a socket until it is disposed of or was read to its end. */
+export class Answer implements AnswerHead, Disposable {
+  /** HTTP status. */
+  readonly status: number;
+  /** Header fields. */
+  readonly headers: Headers;
+  readonly #options: AnswerOptions;
+  readonly #reader: ReadableStreamBYOBReader | null;
+  #scratch: ArrayBuffer | null = null;
+  #timer: ReturnType<typeof setTimeout> | undefined;
+  /** When the read began that is under way, in milliseconds. */
+  #waitingSince: number | null = null;
+  #ended = false;
+
+  /** Takes the head of an answer, with the body unread. */
+  constructor({ status, headers, body }: Response, options: AnswerOptions) {
+    this.status = status;
+    this.headers = headers;
+    this.#options = options;
+    this.#reader = body?.getReader({ mode: "byob" }) ?? null;
+    if (this.#reader === null) this.#end();
+  }
+
+  /** Puts the next bytes at the start of a buffer, and gives their number: 0 at the end. */
+  async read(into: Uint8Array<ArrayBuffer>): Promise<number> {
+    if (this.#ended || this.#reader === null) return 0;
+    const length = Math.min(into.length, MAX_READ);
+    const view = new Uint8Array(this.#takeBuffer(length), 0, length);
+    const { value, done } = await this.#watched(this.#reader.read(view));
+    if (value?.buffer.byteLength === MAX_READ) this.#scratch = value.buffer;
+    if (done) this.#end();
+    if (done || value === undefined) return 0;
+    into.set(value);
+    return value.length;
+  }
+
+  /** The whole body as text; null if it is longer than so many bytes. */
+  async text(limit: number): Promise<string | null> {
+    const parts: Uint8Array<ArrayBuffer>[] = [];
+    for (let size = 0;;) {
+      const part = new Uint8Array(64 * 1024);
+      const length = await this.read(part);
+      if (length === 0) return await new Blob(parts).text();
+      size += length;
+      if (size > limit) return null;
+      parts.push(part.subarray(0, length));
+    }
+  }
+
+  /** Closes the socket unless the body was read to its end. */
+  [Symbol.dispose](): void {
+    if (this.#ended) return;
+    this.#end();
+    this.#options.abort(new Error("the answer is not needed any more"));
+  }
+
+  #takeBuffer(length: number) {
+    const kept = this.#scratch;
+    this.#scratch = null;
+    if (kept !== null) return kept;
+    if (length < SMALL_READ) return new ArrayBuffer(length);
+    return this.#options.spare.pop() ?? new ArrayBuffer(MAX_READ);
+  }
+
+  async #watched<T>(work: Promise<T>): Promise<T> {
+    this.#waitingSince = performance.now();
+    this.#timer ??= setTimeout(this.#look, this.#options.silenceTimeout);
+    try {
+      return await work;
+    } catch (error) {
+      this.#end();
+      throw this.#options.explain(error);
+    } finally {
+      this.#waitingSince = null;
+    }
+  }
+
+  /** One timer for the whole body: it is set anew to when the present read would take too long. */
+  #look = () => {
+    const { silenceTimeout, abort } = this.#options;
+    const waited = this.#waitingSince === null ? 0 : performance.now() - this.#waitingSince;
+    if (waited < silenceTimeout) {
+      this.#timer = setTimeout(this.#look, Math.ceil(silenceTimeout - waited));
+    } else abort(new SilenceError());
+  };
+
+  #end() {
+    if (this.#ended) return;
+    this.#ended = true;
+    clearTimeout(this.#timer);
+    const { spare, release } = this.#options;
+    if (this.#scratch !== null && spare.length < MAX_SPARE) spare.push(this.#scratch);
+    this.#scratch = null;
+    release();
+  }
+}
+
+/** Why a request was aborted for which nothing came any more. */
+export class SilenceError extends Error {
+  /** Always `SilenceError`. */
+  override readonly name = "SilenceError";
+}
