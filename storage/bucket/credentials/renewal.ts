@@ -75,7 +75,7 @@ class Renewal {
       const longest = Math.min(FIRST_WAIT_MS * 2 ** this.#failures++, LONGEST_WAIT_MS);
       this.#nextMs = this.#now() + longest * (0.5 + Math.random() / 2);
       this.#lastError = error;
-      this.#onFailure?.(error);
+      if (this.#lease) this.#onFailure?.(error); // of the first load whoever asked is told
       throw error;
     }
   }
