@@ -7,7 +7,7 @@
 import { dirname, join, resolve } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse, parseAllDocuments } from "yaml";
-import { accept, run, type RunResult } from "./tools.ts";
+import { accept, run } from "./tools.ts";
 import { makeTree } from "./tree.ts";
 
 /** What this project has for Kubernetes */
@@ -92,12 +92,22 @@ export const ALL_COMPONENTS: BuildOptions = {
   edit: (change) => change("example/kustomization.yaml", /^ {2}# - /gm, "  - "),
 };
 
+let made: Promise<Kustomize> | undefined;
+
 /**
- * Builds kustomize itself, with Go, and gives what it makes of the manifests.
+ * Builds kustomize itself, with Go, once for all tests of a file.
  *
  * @throws {Error} With what Go said, such as that it cannot reach its modules
  */
-export async function makeKustomize(program: string): Promise<Kustomize> {
+export function kustomize(): Promise<Kustomize> {
+  made ??= makeKustomize();
+  return made;
+}
+
+async function makeKustomize(): Promise<Kustomize> {
+  const tools = Deno.makeTempDirSync({ prefix: "zipferry-kustomize-" });
+  addEventListener("unload", () => Deno.removeSync(tools, { recursive: true }));
+  const program = join(tools, "kustomize");
   await accept("go", ["build", "-o", program, "."], {
     cwd: fileURLToPath(new URL("kustomize/", import.meta.url)),
   });
@@ -116,13 +126,19 @@ export async function makeKustomize(program: string): Promise<Kustomize> {
   };
 }
 
-/** What `kubernetes-validate --strict` says of a file, for each version of Kubernetes */
-export function validate(path: string): Promise<RunResult[]> {
-  return Promise.all(
-    VERSIONS.map((version) =>
-      run("kubernetes-validate", ["--strict", "--kubernetes-version", version, path], {
-        within: 60_000,
-      })
-    ),
-  );
+/** What `kubernetes-validate --strict` says of files, for each version of Kubernetes */
+export async function validate(paths: readonly string[]): Promise<Verdict[]> {
+  return await Promise.all(VERSIONS.map(async (version) => {
+    const args = ["--strict", "--kubernetes-version", version, ...paths];
+    const { code, stdout, stderr } = await run("kubernetes-validate", args, { within: 60_000 });
+    return { code, text: new TextDecoder().decode(stdout) + stderr };
+  }));
+}
+
+/** What a validator found */
+export interface Verdict {
+  /** 0 for no fault */
+  readonly code: number;
+  /** All that it printed */
+  readonly text: string;
 }
