@@ -167,6 +167,29 @@ testWithKustomize([], "deploy/kubernetes/example: its parts come together", asyn
   assert.match(find("ConfigMap").metadata.name, /^zipferry-settings-[a-z\d]{10}$/);
   assert.equal(server.image, "ghcr.io/OWNER/zipferry:v0.1.0");
 
+  // Whoever copies the example changes it in these places.
+  const own = await build({
+    edit: (change) => {
+      const file = "example/kustomization.yaml";
+      change(file, /photos\.example\.org/g, "albums.example.net");
+      change(file, "value: ingress-nginx", "value: front");
+      change(file, "value: monitoring", "value: watch");
+      change(file, "value: 443", "value: 9000");
+    },
+  });
+  const ingress = own.manifests.find(({ kind }) => kind === "Ingress").spec;
+  assert.equal(ingress.rules[0].host, "albums.example.net");
+  assert.deepEqual(ingress.tls[0].hosts, ["albums.example.net"]);
+  const policy = own.manifests.find(({ kind }) => kind === "NetworkPolicy").spec;
+  const namespaces = policy.ingress.map(({ from: [{ namespaceSelector }] }: Manifest) =>
+    namespaceSelector.matchLabels["kubernetes.io/metadata.name"]
+  );
+  assert.deepEqual(namespaces, ["front", "watch"]);
+  assert.deepEqual(policy.egress[1].ports, [{ port: 9000 }]);
+  // What the example itself says is what the base says.
+  const parts = ["base/network-policy.yaml", "components/ingress/ingress.yaml"].map(readManifest);
+  for (const { kind, spec } of parts) assert.deepEqual(find(kind).spec, spec);
+
   // What changes is what the Pods are started with, so they are replaced.
   const changed = await build({
     edit: (change) => change("example/settings.env", "us-east-1", "eu-north-1"),
