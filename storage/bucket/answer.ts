@@ -23,8 +23,10 @@ const MAX_SPARE = 16;
 export interface AnswerOptions {
   /** Milliseconds to wait for the next bytes while somebody does. */
   readonly silenceTimeout: number;
-  /** Closes the socket; reading fails with the reason. */
+  /** Closes the socket; the signal aborts with the reason. */
   readonly abort: (reason: Error) => void;
+  /** Aborts when the socket is closed, whoever did it. */
+  readonly signal: AbortSignal;
   /** Called once, when the answer was read to its end or is given up. */
   readonly release: () => void;
   /** Buffers that no body uses just now. */
@@ -46,6 +48,8 @@ export class Answer implements AnswerHead, Disposable {
   /** When the read began that is under way, in milliseconds. */
   #waitingSince: number | null = null;
   #ended = false;
+  /** It was read to its end. */
+  #whole = false;
 
   /** Takes the head of an answer, with the body unread. */
   constructor({ status, headers, body }: Response, options: AnswerOptions) {
@@ -53,18 +57,23 @@ export class Answer implements AnswerHead, Disposable {
     this.headers = headers;
     this.#options = options;
     this.#reader = body?.getReader({ mode: "byob" }) ?? null;
+    options.signal.addEventListener("abort", this.#end, { once: true });
     if (this.#reader === null) this.#end();
   }
 
   /** Puts the next bytes at the start of a buffer, and gives their number: 0 at the end. */
   async read(into: Uint8Array<ArrayBuffer>): Promise<number> {
-    if (this.#ended || this.#reader === null) return 0;
+    if (this.#whole || this.#reader === null) return 0;
+    if (this.#ended) throw this.#options.explain(this.#options.signal.reason);
     const length = Math.min(into.length, MAX_READ);
     const view = new Uint8Array(this.#takeBuffer(length), 0, length);
     const { value, done } = await this.#watched(this.#reader.read(view));
     if (value?.buffer.byteLength === MAX_READ) this.#scratch = value.buffer;
-    if (done) this.#end();
-    if (done || value === undefined) return 0;
+    if (done || value === undefined) {
+      this.#whole = true;
+      this.#end();
+      return 0;
+    }
     into.set(value);
     return value.length;
   }
@@ -86,6 +95,9 @@ export class Answer implements AnswerHead, Disposable {
   [Symbol.dispose](): void {
     if (this.#ended) return;
     this.#end();
+    // An abort alone may leave the runtime's body open until the garbage collector comes: seen with
+    // Deno 2.9.6, in one of three tests that closed a body of which most had come.
+    this.#reader?.cancel().catch(() => {});
     this.#options.abort(new Error("the answer is not needed any more"));
   }
 
@@ -119,15 +131,16 @@ export class Answer implements AnswerHead, Disposable {
     } else abort(new SilenceError());
   };
 
-  #end() {
+  #end = () => {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#timer);
-    const { spare, release } = this.#options;
+    const { spare, release, signal } = this.#options;
+    signal.removeEventListener("abort", this.#end);
     if (this.#scratch !== null && spare.length < MAX_SPARE) spare.push(this.#scratch);
     this.#scratch = null;
     release();
-  }
+  };
 }
 
 /** Why a request was aborted for which nothing came any more. */

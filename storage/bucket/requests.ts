@@ -201,6 +201,7 @@ export class Requests implements Disposable {
     const answer = new Answer(response, {
       silenceTimeout: this.#options.silenceTimeout ?? SILENCE_MS,
       abort: (reason) => attempt.abort(reason),
+      signal,
       release: () => attempt.end(),
       explain: (error) => this.#explain(attempt, error),
       spare: this.#spare,
