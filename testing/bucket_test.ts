@@ -161,6 +161,7 @@ testWithStore(
       assert.equal(head.status, 200);
       assert.deepEqual([...head.headers], [...headers]);
       assert.equal(headers.get("content-length"), `${body.length}`);
+    assert.ok(!headers.has("last-modified"), "only the ETag tells objects of the same time apart");
     });
 
     await t.step("any range is those bytes", async () => {
@@ -180,7 +181,6 @@ testWithStore(
     await t.step("conditions", async () => {
       const statusOf = async (...lines: string[]) => (await ask(port, lines)).status;
       assert.equal(await statusOf(`If-None-Match: ${etag}`), 304);
-      assert.equal(await statusOf(`If-Modified-Since: ${headers.get("last-modified")}`), 304);
       assert.equal(await statusOf('If-Match: "other"'), 412);
       assert.equal(await statusOf(`Range: bytes=${body.length}-`), 416);
     });
