@@ -61,7 +61,8 @@ export class PendingListings<T> {
 }
 
 function isSame(a: PackedListing, b: PackedListing) {
-  return a.names === b.names && a.settled === b.settled && a.steady === b.steady &&
+  return a.names === b.names && a.revision === b.revision && a.settled === b.settled &&
+    a.steady === b.steady &&
     a.lastModified === b.lastModified && a.changed === b.changed &&
     a.numbers.every((number, i) => Object.is(number, b.numbers[i])) &&
     isDeepStrictEqual(a.places, b.places) && isDeepStrictEqual(a.leftOut, b.leftOut);
