@@ -158,20 +158,18 @@ export class Requests implements Disposable {
     await this.#places.take(signal);
     this.#active++;
     const attempt = new Attempt(call, {
+      endpoint: this.#current,
       signals: [this.#closing.signal, ...(signal ? [signal] : [])],
       release: () => {
         this.#active--;
         this.#places.release();
       },
     });
-    const at = this.#current;
     try {
-      return await this.#exchange(attempt, this.#endpoints[at]);
+      return await this.#exchange(attempt);
     } catch (error) {
       attempt.end();
-      const failure = attempt.explain(error);
-      if (failure instanceof PassingFailure) this.#leave(at, failure);
-      throw failure;
+      throw this.#explain(attempt, error);
     }
   }
 
@@ -182,8 +180,9 @@ export class Requests implements Disposable {
     this.#client.close();
   }
 
-  async #exchange(attempt: Attempt, endpoint: URL): Promise<Answer> {
+  async #exchange(attempt: Attempt): Promise<Answer> {
     const { call, signal } = attempt;
+    const endpoint = this.#endpoints[attempt.endpoint];
     const credentials = await this.#credentials(attempt);
     const request = await this.#sign(call, { endpoint, credentials });
     this.#requests[call.kind]++;
@@ -251,18 +250,14 @@ export class Requests implements Disposable {
     return { url, headers };
   }
 
-  /** Errors of a body are failures of the endpoint too. */
+  /** What an error means. After one that passes, the next requests go to the next endpoint. */
   #explain(attempt: Attempt, error: unknown) {
     const failure = attempt.explain(error);
-    if (failure instanceof PassingFailure) this.#leave(this.#current, failure);
-    return failure;
-  }
-
-  /** The next requests go to the next endpoint. */
-  #leave(at: number, { kind }: PassingFailure) {
-    if (kind !== "credentials" && at === this.#current) {
-      this.#current = (at + 1) % this.#endpoints.length;
+    const ofEndpoint = failure instanceof PassingFailure && failure.kind !== "credentials";
+    if (ofEndpoint && attempt.endpoint === this.#current) {
+      this.#current = (attempt.endpoint + 1) % this.#endpoints.length;
     }
+    return failure;
   }
 
   /** Another endpoint is tried at once, unless the store is busy. */
@@ -281,19 +276,26 @@ export class Requests implements Disposable {
   }
 }
 
+/** Where an attempt is sent, who may end it, and who is told that it has ended. */
+interface AttemptOptions {
+  readonly endpoint: number;
+  readonly signals: readonly AbortSignal[];
+  readonly release: () => void;
+}
+
 /** One try of a request: what ends it, and what it holds. */
 class Attempt {
   readonly call: Call;
+  /** Which endpoint it is sent to. */
+  readonly endpoint: number;
   readonly #controller = new AbortController();
   readonly #signals: readonly AbortSignal[];
   readonly #release: () => void;
   #ended = false;
 
-  constructor(
-    call: Call,
-    { signals, release }: { signals: readonly AbortSignal[]; release: () => void },
-  ) {
+  constructor(call: Call, { endpoint, signals, release }: AttemptOptions) {
     this.call = call;
+    this.endpoint = endpoint;
     this.#signals = signals;
     this.#release = release;
     for (const signal of signals) signal.addEventListener("abort", this.#leave, { once: true });
