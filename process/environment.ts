@@ -4,12 +4,16 @@
  * @module
  */
 
+import { CREDENTIAL_VARIABLES } from "../lib/bucket.ts";
 import { ConfigError } from "../lib/config.ts";
 import { warnOfName } from "../lib/misspelt.ts";
 import { variables, wordsOfFlags } from "../lib/options.ts";
 import { describeError } from "../lib/log.ts";
 
 const COMMIT_VARIABLE = "ZIPFERRY_COMMIT";
+
+/** Where the folder of the user is, on Unix and on Windows. */
+const HOME_VARIABLES = ["HOME", "USERPROFILE"];
 
 /**
  * An environment variable, undefined if it is not set.
@@ -21,7 +25,7 @@ export function readVariable(name: string): string | undefined {
     return Deno.env.get(name);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotCapable)) throw error;
-    const names = ["PATH", ...variables].join();
+    const names = ["PATH", ...HOME_VARIABLES, ...CREDENTIAL_VARIABLES, ...variables].join();
     throw new ConfigError(`${name}: may not be read, start deno with --allow-env=${names}`);
   }
 }
