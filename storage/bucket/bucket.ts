@@ -108,7 +108,11 @@ export class BucketSource implements FileSource, Disposable {
     this.#times = times ?? "metadata";
     this.#facts = new FactsMemory(factsBytes);
     this.#room = new ListingRoom(memory);
-    this.#reads = new Reads({ ...options, memory });
+    this.#reads = new Reads({
+      ...options,
+      memory,
+      listingOf: (hash) => this.#listings.get(hash),
+    });
     this.#kept = new KeptChecksums({
       address: `s3://${bucket}/${prefix}`,
       maxBytes: factsBytes,
