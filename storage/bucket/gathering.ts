@@ -36,6 +36,16 @@ export interface PackedObjects {
   readonly numbers: Float64Array<ArrayBuffer>;
 }
 
+/** How much is left to a thread, and how that is started. */
+export interface GatherThreadOptions {
+  /** Ends the work. */
+  readonly signal?: AbortSignal;
+  /** More objects than this many are left to a thread. @default 3000 */
+  readonly many?: number;
+  /** Does what needs file descriptors with those that are kept back for that. @default as it is */
+  readonly lend?: <T>(work: () => T) => T;
+}
+
 /** What a thread is asked for. */
 export interface GatherRequest extends GatherObjectsOptions {
   /** All objects of the archive. */
@@ -54,15 +64,13 @@ export type GatherAnswer =
  */
 export async function gatherObjects(
   objects: readonly DatedObject[],
-  { signal, many = MANY, ...options }: GatherObjectsOptions & {
-    /** Ends the work. */
-    readonly signal?: AbortSignal;
-    /** More than so many are left to a thread. @default 3000 */
-    readonly many?: number;
-  },
+  options: GatherObjectsOptions & GatherThreadOptions,
 ): Promise<PackedListing | null> {
-  if (objects.length <= many) return await gatherHere(objects, options);
-  return await gatherInThread({ ...options, objects: packObjects(objects) }, signal);
+  const { hash, start, selection, signal, many = MANY, lend = (work) => work() } = options;
+  const worker = objects.length > many ? startWorker(lend) : null;
+  if (!worker) return await gatherHere(objects, options);
+  const request = { hash, start, selection, objects: packObjects(objects) };
+  return await gatherInThread(worker, { request, signal });
 }
 
 /** The same in the thread that calls it. */
@@ -94,14 +102,22 @@ function packObjects(objects: readonly DatedObject[]): PackedObjects {
   return { text: objects.map(({ key, etag }) => key + etag).join(""), numbers };
 }
 
+/** Null if the system starts no thread more. */
+function startWorker(lend: <T>(work: () => T) => T): Worker | null {
+  const url = import.meta.resolve("./gathering_worker.ts");
+  try {
+    return lend(() => new Worker(url, { type: "module" }));
+  } catch {
+    return null;
+  }
+}
+
 /** The thread ends with its work: its heap would stay as large as the listing was. */
 async function gatherInThread(
-  request: GatherRequest,
-  signal?: AbortSignal,
+  worker: Worker,
+  { request, signal }: { readonly request: GatherRequest; readonly signal?: AbortSignal },
 ): Promise<PackedListing | null> {
-  signal?.throwIfAborted();
   const { promise, resolve, reject } = Promise.withResolvers<PackedListing | null>();
-  const worker = new Worker(import.meta.resolve("./gathering_worker.ts"), { type: "module" });
   worker.onmessage = ({ data }: MessageEvent<GatherAnswer>) => {
     if ("listing" in data) resolve(data.listing);
     else reject(new StorageError(data.code, data.message));

@@ -158,6 +158,10 @@ Deno.test("gatherObjects(): many objects give the same listing in a thread as he
   assert.equal(await gatherObjects(objects.slice(5, 6), { ...options, many: 0 }), null);
   const wrong = { ...options, many: 0, start: "q/" };
   await assert.rejects(gatherObjects(objects, wrong), { name: "StorageError", code: "EIO" });
+  const none = () => {
+    throw new Error("no thread more");
+  };
+  assert.deepEqual(await gatherObjects(objects, { ...options, many: 0, lend: none }), here);
   const left = new AbortController();
   const gathered = gatherObjects(objects, { ...options, many: 0, signal: left.signal });
   left.abort(new Error("left"));

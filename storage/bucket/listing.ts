@@ -10,7 +10,7 @@ import type { PackedListing } from "../listing.ts";
 import type { Selection } from "../names.ts";
 import type { BucketObject, ObjectFacts } from "./client.ts";
 import type { FactsMemory } from "./facts.ts";
-import { gatherObjects } from "./gathering.ts";
+import { gatherObjects, type GatherThreadOptions } from "./gathering.ts";
 import { type DatedObject, KeyTree } from "./keys.ts";
 import type { ObjectStore } from "./store.ts";
 
@@ -25,7 +25,7 @@ const MAX_OBJECTS = 1_000_000;
 export type ObjectTimes = "metadata" | "listing";
 
 /** How an archive is listed. */
-export interface ListArchiveOptions {
+export interface ListArchiveOptions extends GatherThreadOptions {
   /** Lists the objects. */
   readonly store: ObjectStore;
   /** What all keys of the archive begin with, up to the `/` after its hash. */
@@ -40,8 +40,6 @@ export interface ListArchiveOptions {
   readonly facts: FactsMemory;
   /** At most this many objects are asked about at the same time. */
   readonly atOnce: number;
-  /** Ends the requests. */
-  readonly signal?: AbortSignal;
 }
 
 /**
