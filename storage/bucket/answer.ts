@@ -4,20 +4,9 @@
  * @module
  */
 
+import { StorageError } from "../errors.ts";
 import type { AnswerHead } from "./object_answer.ts";
-
-/**
- * At most so many bytes come with one read. A body moves through a buffer of this size that stays in
- * the processor's cache: reading into the caller's own buffer would detach it (Streams Standard,
- * `ReadableStreamBYOBReader.read()`), with everything else in it, and was no faster when measured.
- */
-const MAX_READ = 256 * 1024;
-
-/** A read of fewer bytes is not worth a buffer that is kept. */
-const SMALL_READ = 64 * 1024;
-
-/** At most so many buffers are kept for the next bodies. */
-const MAX_SPARE = 16;
+import type { SpareBuffers } from "./spare_buffers.ts";
 
 /** What an answer needs of the request that it answers. */
 export interface AnswerOptions {
@@ -30,12 +19,18 @@ export interface AnswerOptions {
   /** Called once, when the answer was read to its end or is given up. */
   readonly release: () => void;
   /** Buffers that no body uses just now. */
-  readonly spare: ArrayBuffer[];
+  readonly spare: SpareBuffers;
   /** The error to show for one of the runtime's. */
   readonly explain: (error: unknown) => unknown;
 }
 
-/** The answer to a request. It has a socket until it is disposed of or was read to its end. */
+/**
+ * The answer to a request. It has a socket until it is disposed of or was read to its end.
+ *
+ * A body moves through a buffer that stays in the processor's cache: reading right into the caller's
+ * own would detach it (Streams Standard, `ReadableStreamBYOBReader.read()`), with everything else in
+ * it, and was no faster when measured.
+ */
 export class Answer implements AnswerHead, Disposable {
   /** HTTP status. */
   readonly status: number;
@@ -43,7 +38,7 @@ export class Answer implements AnswerHead, Disposable {
   readonly headers: Headers;
   readonly #options: AnswerOptions;
   readonly #reader: ReadableStreamBYOBReader | null;
-  #scratch: ArrayBuffer | null = null;
+  #buffer: ArrayBuffer | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** When the read began that is under way, in milliseconds. */
   #waitingSince: number | null = null;
@@ -65,10 +60,12 @@ export class Answer implements AnswerHead, Disposable {
   async read(into: Uint8Array<ArrayBuffer>): Promise<number> {
     if (this.#whole || this.#reader === null) return 0;
     if (this.#ended) throw this.#options.explain(this.#options.signal.reason);
-    const length = Math.min(into.length, MAX_READ);
-    const view = new Uint8Array(this.#takeBuffer(length), 0, length);
+    const buffer = this.#buffer ?? this.#options.spare.take(into.length);
+    this.#buffer = null;
+    const view = new Uint8Array(buffer, 0, Math.min(into.length, buffer.byteLength));
     const { value, done } = await this.#watched(this.#reader.read(view));
-    if (value?.buffer.byteLength === MAX_READ) this.#scratch = value.buffer;
+    this.#keep(value?.buffer);
+    if (this.#ended) throw this.#options.explain(this.#options.signal.reason);
     if (done || value === undefined) {
       this.#whole = true;
       this.#end();
@@ -95,18 +92,13 @@ export class Answer implements AnswerHead, Disposable {
   [Symbol.dispose](): void {
     if (this.#ended) return;
     this.#end();
-    // An abort alone may leave the runtime's body open until the garbage collector comes: seen with
-    // Deno 2.9.6, in one of three tests that closed a body of which most had come.
-    this.#reader?.cancel().catch(() => {});
-    this.#options.abort(new Error("the answer is not needed any more"));
+    this.#options.abort(new StorageError("ECANCELED", "read answer: it is closed"));
   }
 
-  #takeBuffer(length: number) {
-    const kept = this.#scratch;
-    this.#scratch = null;
-    if (kept !== null) return kept;
-    if (length < SMALL_READ) return new ArrayBuffer(length);
-    return this.#options.spare.pop() ?? new ArrayBuffer(MAX_READ);
+  #keep(buffer: ArrayBuffer | undefined) {
+    if (buffer === undefined) return;
+    if (this.#ended) this.#options.spare.give(buffer);
+    else this.#buffer = buffer;
   }
 
   async #watched<T>(work: Promise<T>): Promise<T> {
@@ -137,8 +129,11 @@ export class Answer implements AnswerHead, Disposable {
     clearTimeout(this.#timer);
     const { spare, release, signal } = this.#options;
     signal.removeEventListener("abort", this.#end);
-    if (this.#scratch !== null && spare.length < MAX_SPARE) spare.push(this.#scratch);
-    this.#scratch = null;
+    if (this.#buffer !== null) spare.give(this.#buffer);
+    this.#buffer = null;
+    // An abort alone may leave the runtime's body open until the garbage collector comes: seen with
+    // Deno 2.9.6, in one of three tests that closed a body of which most had come.
+    if (!this.#whole) this.#reader?.cancel().catch(() => {});
     release();
   };
 }
