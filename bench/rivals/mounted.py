@@ -37,8 +37,9 @@ def mount():
     # What makes it fastest: no HEAD before each GET and none for each time.
     remote = f":s3,provider=Other,env_auth=true,endpoint='{os.environ['AWS_ENDPOINT_URL_S3']}':"
     flags = ["--read-only", "--use-server-modtime", "--s3-no-head-object", "--s3-no-check-bucket"]
-    quiet = {"RCLONE_CONFIG": os.devnull, **os.environ}
-    rclone = subprocess.Popen(["rclone", "mount", *flags, remote + sys.argv[2], sys.argv[3]], env=quiet)
+    own = {"RCLONE_CONFIG": os.devnull, **os.environ}
+    own.pop("AWS_CA_BUNDLE", None)  # rclone 1.60 does not start with it
+    rclone = subprocess.Popen(["rclone", "mount", *flags, remote + sys.argv[2], sys.argv[3]], env=own)
     for _ in range(PATIENCE_SECONDS * 20):
         if os.path.ismount(sys.argv[3]):
             return rclone
