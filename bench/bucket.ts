@@ -113,7 +113,7 @@ async function photos({ scratch, turns, before }: Options): Promise<Figure[]> {
       })),
       {
         what: "the objects alone, one after another by curl: MB/s",
-        values: [await objectRate(curlObjects(filled, { letter: load.letter }))],
+        values: [await objectRate(curlObjects(filled, { letter: load.letter })) / 1e6],
         digits: 0,
       },
       {
@@ -205,7 +205,7 @@ async function requests({ scratch }: Options): Promise<Figure[]> {
   await using counting = await startFaultyStore(filled.store);
   await using server = await serve(fromBucket(counting.endpoint));
   const url = `${server.url}/archive/${hashOf(letter)}/`;
-  const figures = [countsOf("start, with a look at 260 photos", counting.counts())];
+  const figures = [countsOf("start", counting.counts())];
   for (const what of ["first download of 200 photos", "another download", "its second half"]) {
     counting.forget();
     await curl(url, what === "its second half" ? "350000000-" : undefined);
