@@ -31,19 +31,14 @@ async function get(request: Request, within = 20_000): Promise<string | Uint8Arr
   const timer = setTimeout(() => late.abort(), within);
   const ended = () => late.signal.aborted ? "stalled" : "broken";
   const chunks: Uint8Array[] = [];
-  let response: Response;
+  let response: Response | undefined;
   try {
     response = await request({ path: "photos/a/b + c.jpg", signal: late.signal });
     if (!response.ok) return `${response.status} ${/<Code>(\w+)/.exec(await response.text())?.[1]}`;
-  } catch {
-    clearTimeout(timer);
-    return ended();
-  }
-  try {
     for await (const chunk of response.body!) chunks.push(chunk);
     return Buffer.concat(chunks);
   } catch {
-    return `${ended()} after ${sizeOf(chunks)}`;
+    return response ? `${ended()} after ${sizeOf(chunks)}` : ended();
   } finally {
     clearTimeout(timer);
   }
