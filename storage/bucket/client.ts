@@ -4,6 +4,7 @@
  * @module
  */
 
+import { StorageError } from "../errors.ts";
 import { PassingFailure } from "./failures.ts";
 import { type ListAnswer, parseListAnswer } from "./list_answer.ts";
 import { factsOf } from "./object_answer.ts";
@@ -146,7 +147,7 @@ export class BucketClient implements Disposable {
       const { next, ...page } = await this.#page(query, signal);
       yield page;
       if (next === null) return;
-      if (tokens.has(next)) throw malformed("it leads back to an earlier page");
+      if (tokens.has(next)) throw useless("it leads back to an earlier page");
       tokens.add(token = next);
     }
   }
@@ -203,7 +204,7 @@ export class BucketClient implements Disposable {
     return await this.#requests.retry(async () => {
       using answer = await this.#requests.send(call, signal);
       const text = await answer.text(MAX_PAGE);
-      if (text === null) throw malformed("it is too long");
+      if (text === null) throw useless("it is too long");
       return readPage(text, query.prefix ?? "");
     }, { signal });
   }
@@ -230,19 +231,19 @@ function readPage(text: string, prefix: string) {
   const page = parsePage(text);
   const keys = [...page.objects.map(({ key }) => key), ...page.prefixes];
   if (keys.every((key) => key.startsWith(prefix))) return page;
-  throw malformed("it has keys that were not asked for");
+  throw useless("it has keys that were not asked for");
 }
 
+/** What is cut on its way, or a page of a proxy, may be a whole list the next time. */
 function parsePage(text: string) {
   try {
     return parseListAnswer(text);
   } catch (error) {
-    if (error instanceof SyntaxError) throw malformed(error.message);
-    throw error;
+    if (!(error instanceof SyntaxError)) throw error;
+    throw new PassingFailure("list objects: the answer is no whole list", { kind: "busy" });
   }
 }
 
-/** An answer may be cut on its way, so that the next one is whole. */
-function malformed(what: string) {
-  return new PassingFailure(`list objects: the answer is of no use: ${what}`, { kind: "busy" });
+function useless(what: string) {
+  return new StorageError("EPROTO", `list objects: the answer is of no use: ${what}`);
 }

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { describeError } from "../../lib/log.ts";
 import { StorageError } from "../errors.ts";
 import type { AnswerHead } from "./object_answer.ts";
 import { parseXml, textOf } from "./xml.ts";
@@ -85,7 +86,7 @@ export function refusal(action: string, answer: RefusedAnswer): StorageError {
 
 /** The error for a request without a whole answer; the runtime's own message holds the key. */
 export function brokenConnection(action: string, error: unknown): PassingFailure {
-  const message = error instanceof Error ? error.message : "";
+  const message = describeError(error); // the reason is that of the cause
   const [, known] =
     /(connection refused|dns error|certificate|reset|unreachable|closed|error reading)/i
       .exec(message) ?? [];

@@ -6,6 +6,7 @@
  * @module
  */
 
+import { StorageError } from "../errors.ts";
 import type { BucketObject, ListPage } from "./client.ts";
 import { parseXml, textOf, type XmlElement } from "./xml.ts";
 
@@ -18,11 +19,14 @@ export interface ListAnswer extends ListPage {
 /**
  * Reads one answer.
  *
- * @throws {SyntaxError} If it is cut, no XML, no list, or lacks what a list must have
+ * @throws {SyntaxError} If it is cut, no XML or no list
+ * @throws {StorageError} `EPROTO` if it lacks what a list must have
  */
 export function parseListAnswer(document: string): ListAnswer {
   const root = parseXml(document);
-  if (root.name !== "ListBucketResult") throw new SyntaxError("it is no list of objects");
+  if (root.name !== "ListBucketResult") {
+    throw new SyntaxError("parse list: it is no list of objects");
+  }
   const encoding = textOf(root, "EncodingType");
   const decode = encoding === "url" ? decodeUrl : (text: string) => text;
   const objects: BucketObject[] = [];
@@ -42,15 +46,15 @@ function decodeUrl(text: string) {
   try {
     return decodeURIComponent(text.replaceAll("+", " "));
   } catch {
-    throw new SyntaxError("a key in it is not encoded as it says");
+    throw lacking("a key in it is not encoded as it says");
   }
 }
 
 function objectOf(element: XmlElement, decode: (text: string) => string): BucketObject {
   const size = required(element, "Size");
   const lastModifiedMs = Date.parse(required(element, "LastModified"));
-  if (!/^\d{1,15}$/.test(size)) throw new SyntaxError("an object in it has no size");
-  if (Number.isNaN(lastModifiedMs)) throw new SyntaxError("an object in it has no time");
+  if (!/^\d{1,15}$/.test(size)) throw lacking("an object in it has no size");
+  if (Number.isNaN(lastModifiedMs)) throw lacking("an object in it has no time");
   const key = decode(required(element, "Key"));
   return { key, size: Number(size), etag: quoted(required(element, "ETag")), lastModifiedMs };
 }
@@ -63,14 +67,18 @@ function quoted(etag: string) {
 function nextOf(root: XmlElement) {
   const truncated = required(root, "IsTruncated");
   if (truncated === "false") return null;
-  if (truncated !== "true") throw new SyntaxError("it does not say whether it is the last page");
+  if (truncated !== "true") throw lacking("it does not say whether it is the last page");
   const token = textOf(root, "NextContinuationToken");
-  if (!token) throw new SyntaxError("it is no last page and has no token for the next one");
+  if (!token) throw lacking("it is no last page and has no token for the next one");
   return token;
 }
 
 function required(element: XmlElement, name: string) {
   const text = textOf(element, name);
-  if (!text) throw new SyntaxError(`it has a ${element.name} without ${name}`);
+  if (!text) throw lacking(`it has no ${name} in ${element.name}`);
   return text;
+}
+
+function lacking(what: string) {
+  return new StorageError("EPROTO", `list objects: the answer is of no use: ${what}`);
 }
