@@ -5,35 +5,31 @@
  */
 
 import type { AnswerHead } from "./object_answer.ts";
-
-/**
- * At most so many bytes come with one read. A body moves through a buffer of this size that stays in
- * the processor's cache: reading into the caller's own buffer would detach it (Streams Standard,
- * `ReadableStreamBYOBReader.read()`), with everything else in it, and was no faster when measured.
- */
-const MAX_READ = 256 * 1024;
-
-/** A read of fewer bytes is not worth a buffer that is kept. */
-const SMALL_READ = 64 * 1024;
-
-/** At most so many buffers are kept for the next bodies. */
-const MAX_SPARE = 16;
+import type { SpareBuffers } from "./spare_buffers.ts";
 
 /** What an answer needs of the request that it answers. */
 export interface AnswerOptions {
   /** Milliseconds to wait for the next bytes while somebody does. */
   readonly silenceTimeout: number;
-  /** Closes the socket; reading fails with the reason. */
+  /** Closes the socket; the signal aborts with the reason. */
   readonly abort: (reason: Error) => void;
+  /** Aborts when the socket is closed, whoever did it. */
+  readonly signal: AbortSignal;
   /** Called once, when the answer was read to its end or is given up. */
   readonly release: () => void;
   /** Buffers that no body uses just now. */
-  readonly spare: ArrayBuffer[];
+  readonly spare: SpareBuffers;
   /** The error to show for one of the runtime's. */
   readonly explain: (error: unknown) => unknown;
 }
 
-/** The answer to a request. It has a socket until it is disposed of or was read to its end. */
+/**
+ * The answer to a request. It has a socket until it is disposed of or was read to its end.
+ *
+ * A body moves through a buffer that stays in the processor's cache: reading right into the caller's
+ * own would detach it (Streams Standard, `ReadableStreamBYOBReader.read()`), with everything else in
+ * it, and was no faster when measured.
+ */
 export class Answer implements AnswerHead, Disposable {
   /** HTTP status. */
   readonly status: number;
@@ -41,11 +37,13 @@ export class Answer implements AnswerHead, Disposable {
   readonly headers: Headers;
   readonly #options: AnswerOptions;
   readonly #reader: ReadableStreamBYOBReader | null;
-  #scratch: ArrayBuffer | null = null;
+  #buffer: ArrayBuffer | null = null;
   #timer: ReturnType<typeof setTimeout> | undefined;
   /** When the read began that is under way, in milliseconds. */
   #waitingSince: number | null = null;
   #ended = false;
+  /** It was read to its end. */
+  #whole = false;
 
   /** Takes the head of an answer, with the body unread. */
   constructor({ status, headers, body }: Response, options: AnswerOptions) {
@@ -53,18 +51,24 @@ export class Answer implements AnswerHead, Disposable {
     this.headers = headers;
     this.#options = options;
     this.#reader = body?.getReader({ mode: "byob" }) ?? null;
+    options.signal.addEventListener("abort", this.#end, { once: true });
     if (this.#reader === null) this.#end();
   }
 
   /** Puts the next bytes at the start of a buffer, and gives their number: 0 at the end. */
   async read(into: Uint8Array<ArrayBuffer>): Promise<number> {
-    if (this.#ended || this.#reader === null) return 0;
-    const length = Math.min(into.length, MAX_READ);
-    const view = new Uint8Array(this.#takeBuffer(length), 0, length);
+    if (this.#whole || this.#reader === null) return 0;
+    if (this.#ended) throw this.#options.explain(this.#options.signal.reason);
+    const buffer = this.#buffer ?? this.#options.spare.take(into.length);
+    this.#buffer = null;
+    const view = new Uint8Array(buffer, 0, Math.min(into.length, buffer.byteLength));
     const { value, done } = await this.#watched(this.#reader.read(view));
-    if (value?.buffer.byteLength === MAX_READ) this.#scratch = value.buffer;
-    if (done) this.#end();
-    if (done || value === undefined) return 0;
+    this.#keep(value?.buffer);
+    if (done || value === undefined) {
+      this.#whole = true;
+      this.#end();
+      return 0;
+    }
     into.set(value);
     return value.length;
   }
@@ -89,12 +93,10 @@ export class Answer implements AnswerHead, Disposable {
     this.#options.abort(new Error("the answer is not needed any more"));
   }
 
-  #takeBuffer(length: number) {
-    const kept = this.#scratch;
-    this.#scratch = null;
-    if (kept !== null) return kept;
-    if (length < SMALL_READ) return new ArrayBuffer(length);
-    return this.#options.spare.pop() ?? new ArrayBuffer(MAX_READ);
+  #keep(buffer: ArrayBuffer | undefined) {
+    if (buffer === undefined) return;
+    if (this.#ended) this.#options.spare.give(buffer);
+    else this.#buffer = buffer;
   }
 
   async #watched<T>(work: Promise<T>): Promise<T> {
@@ -119,15 +121,16 @@ export class Answer implements AnswerHead, Disposable {
     } else abort(new SilenceError());
   };
 
-  #end() {
+  #end = () => {
     if (this.#ended) return;
     this.#ended = true;
     clearTimeout(this.#timer);
-    const { spare, release } = this.#options;
-    if (this.#scratch !== null && spare.length < MAX_SPARE) spare.push(this.#scratch);
-    this.#scratch = null;
+    const { spare, release, signal } = this.#options;
+    signal.removeEventListener("abort", this.#end);
+    if (this.#buffer !== null) spare.give(this.#buffer);
+    this.#buffer = null;
     release();
-  }
+  };
 }
 
 /** Why a request was aborted for which nothing came any more. */

@@ -71,9 +71,9 @@ export function refusal(action: string, answer: RefusedAnswer): StorageError {
     const retryAfter = waitOf(headers.get("retry-after"));
     return new PassingFailure(`${action}: ${said}`, { kind: "busy", retryAfter });
   }
-  if (isExpired(answer, code)) {
-    const options = { kind: "credentials", code: "EACCES" } as const;
-    return new PassingFailure(`${action}: the credentials have ended: ${said}`, options);
+  if (EXPIRED.includes(code) || isUntold(answer, code)) {
+    const text = `${action}: ${said}${skewOf(headers, code)}`;
+    return new PassingFailure(text, { kind: "credentials", code: "EACCES" });
   }
   const region = regionOf(answer);
   if (region) return fail("EACCES", `the bucket is in region ${region}, not ${answer.region}`);
@@ -114,10 +114,10 @@ function codeIn(body: string) {
   }
 }
 
-function isExpired({ status, temporary, headers }: RefusedAnswer, code: string) {
-  if (EXPIRED.includes(code)) return true;
-  const untold = code === "" && (status === 400 || status === 403);
-  return untold && temporary && !headers.has("x-amz-bucket-region");
+/** Answers of HeadObject have no body: one with credentials that end may mean that they have. */
+function isUntold({ status, temporary, headers }: RefusedAnswer, code: string) {
+  if (code !== "" || headers.has("x-amz-bucket-region")) return false;
+  return temporary && (status === 400 || status === 403);
 }
 
 /** Where the bucket is, if the store says so and it is elsewhere. */

@@ -17,10 +17,13 @@ export interface BucketAddress {
   readonly pathStyle: boolean;
 }
 
-/** The URL of a bucket, for ListObjectsV2. */
+/** The URL of a bucket, for ListObjectsV2. An IP address has no names below it. */
 export function bucketUrl(endpoint: URL, { bucket, pathStyle }: BucketAddress): string {
   const path = endpoint.pathname.replace(/\/+$/, "");
-  if (pathStyle) return `${endpoint.protocol}//${endpoint.host}${path}/${encodeText(bucket)}`;
+  const isAddress = /^(\[.*\]|[\d.]+)$/.test(endpoint.hostname);
+  if (pathStyle || isAddress) {
+    return `${endpoint.protocol}//${endpoint.host}${path}/${encodeText(bucket)}`;
+  }
   return `${endpoint.protocol}//${bucket}.${endpoint.host}${path}`;
 }
 

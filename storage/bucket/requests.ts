@@ -4,7 +4,6 @@
  * @module
  */
 
-import { AwsV4Signer } from "aws4fetch";
 import { setTimeout as sleep } from "node:timers/promises";
 import { unlessAborted } from "../../lib/abort.ts";
 import { StorageError } from "../errors.ts";
@@ -13,6 +12,8 @@ import type { BucketCredentials, BucketOptions } from "./client.ts";
 import { brokenConnection, PassingFailure, refusal } from "./failures.ts";
 import { bucketUrl, objectUrl } from "./object_url.ts";
 import { Places } from "./places.ts";
+import { SpareBuffers } from "./spare_buffers.ts";
+import { sign, type SigningKeys } from "./signing.ts";
 
 /** How often a request is tried again unless the options say otherwise. */
 const RETRIES = 4;
@@ -42,9 +43,6 @@ const IDLE_MS = 10_000;
 
 /** More of the body of an error is not read, in bytes. */
 const MAX_ERROR_BODY = 64 * 1024;
-
-/** Signing keys are kept for as many credentials, regions and days. */
-const MAX_KEYS = 16;
 
 /** Operations that are counted apart. */
 export type CallKind = "list" | "head" | "get";
@@ -89,8 +87,8 @@ export class Requests implements Disposable {
   readonly #endpoints: readonly URL[];
   readonly #client: Deno.HttpClient;
   readonly #places: Places;
-  readonly #keys = new Map<string, ArrayBuffer>();
-  readonly #spare: ArrayBuffer[] = [];
+  readonly #keys: SigningKeys = new Map();
+  readonly #spare = new SpareBuffers();
   readonly #closing = new AbortController();
   readonly #requests: Record<CallKind, number> = { list: 0, head: 0, get: 0 };
   /** The endpoint that is used until it fails. */
@@ -192,7 +190,7 @@ export class Requests implements Disposable {
     const { connectTimeout = CONNECT_MS, firstByteTimeout = FIRST_BYTE_MS } = this.#options;
     using _watch = watchHead(attempt, { endpoint, connectTimeout, firstByteTimeout });
     const response = await fetch(request.url, {
-      method: call.kind === "head" ? "HEAD" : "GET",
+      method: methodOf(call),
       headers: request.headers,
       client: this.#client,
       redirect: "manual",
@@ -201,6 +199,7 @@ export class Requests implements Disposable {
     const answer = new Answer(response, {
       silenceTimeout: this.#options.silenceTimeout ?? SILENCE_MS,
       abort: (reason) => attempt.abort(reason),
+      signal,
       release: () => attempt.end(),
       explain: (error) => this.#explain(attempt, error),
       spare: this.#spare,
@@ -242,20 +241,14 @@ export class Requests implements Disposable {
     const url = query === undefined ? where : `${where}?${query}`;
     const fields = Object.entries(call.headers ?? {});
     const own = fields.filter(([name]) => name.startsWith("x-amz-"));
-    const headers = credentials === null ? new Headers(own) : (await new AwsV4Signer({
-      ...{ method: call.kind === "head" ? "HEAD" : "GET", url, headers: own },
-      ...{ ...credentials, region, service: "s3", cache: this.#signingKeys() },
-    }).sign()).headers;
+    const method = methodOf(call);
+    const headers = credentials === null
+      ? new Headers()
+      : await sign({ method, url, headers: own, credentials, region }, this.#keys);
     for (const [name, value] of fields) headers.set(name, value);
     // Bytes as they are stored. Deno decodes nothing that was asked for by its name.
     headers.set("accept-encoding", "identity");
     return { url, headers };
-  }
-
-  /** One key for each day, with credentials that change: those of the past are not kept for ever. */
-  #signingKeys() {
-    if (this.#keys.size >= MAX_KEYS) this.#keys.clear();
-    return this.#keys;
   }
 
   /** Errors of a body are failures of the endpoint too. */
@@ -354,38 +347,37 @@ interface HeadLimits {
  */
 function watchHead(attempt: Attempt, limits: HeadLimits): Disposable {
   const { endpoint, connectTimeout, firstByteTimeout } = limits;
-  const probing = new AbortController();
-  const timer = setTimeout(async () => {
-    if (await takesConnections(endpoint, probing.signal)) return;
-    if (!probing.signal.aborted) attempt.abort(timedOut(attempt.call, "no connection"));
+  let timer = setTimeout(async () => {
+    timer = setTimeout(() => attempt.abort(timedOut(attempt.call, "no answer")), firstByteTimeout);
+    const taken = await takesConnections(endpoint);
+    if (!taken && !over) attempt.abort(timedOut(attempt.call, "no connection"));
   }, connectTimeout);
-  const last = setTimeout(
-    () => attempt.abort(timedOut(attempt.call, "no answer")),
-    connectTimeout + firstByteTimeout,
-  );
+  let over = false;
   return {
     [Symbol.dispose]: () => {
+      over = true;
       clearTimeout(timer);
-      clearTimeout(last);
-      probing.abort();
     },
   };
 }
 
-async function takesConnections({ hostname, protocol, port }: URL, left: AbortSignal) {
-  const signal = AbortSignal.any([left, AbortSignal.timeout(PROBE_MS)]);
+async function takesConnections({ hostname, protocol, port }: URL) {
   const defaultPort = protocol === "https:" ? 443 : 80;
   try {
     const connection = await Deno.connect({
       hostname: hostname.replace(/^\[(.*)\]$/, "$1"),
       port: port === "" ? defaultPort : Number(port),
-      signal,
+      signal: AbortSignal.timeout(PROBE_MS),
     });
     connection.close();
     return true;
   } catch {
     return false;
   }
+}
+
+function methodOf({ kind }: Call) {
+  return kind === "head" ? "HEAD" : "GET";
 }
 
 function timedOut({ action }: Call, what: string) {
