@@ -123,7 +123,7 @@ export class Reads implements Disposable {
   ): Promise<void> {
     const { offset } = slice;
     const object = this.#objectOf(slice);
-    const recent = this.#recent.get(slice);
+    const recent = await this.#recent.get(slice)?.catch(() => null);
     if (recent) {
       into.set(recent.subarray(offset, offset + into.length));
       if (offset + into.length === object.size) this.#recent.drop(slice.location);
@@ -147,15 +147,10 @@ export class Reads implements Disposable {
   async #scan(slice: FileSlice, signal?: AbortSignal): Promise<number> {
     const object = this.#objectOf(slice);
     const isWhole = slice.offset === 0 && slice.length === object.size;
-    using room = new DisposableStack();
-    const reserved = isWhole ? this.#recent.tryReserve(object.size) : null;
-    if (!reserved) return await this.#scanPieces(object, slice, signal);
-    room.use(reserved);
-    const into = new Uint8Array(object.size);
-    await this.#store.read(object, { offset: 0, into, signal });
-    this.#recent.keep(slice, into, reserved);
-    room.move(); // it lasts as long as the object is kept
-    return crc32(into, slice.crc32);
+    const whole = isWhole
+      ? this.#recent.load(slice, (into) => this.#store.read(object, { offset: 0, into, signal }))
+      : null;
+    return whole ? crc32(await whole, slice.crc32) : await this.#scanPieces(object, slice, signal);
   }
 
   async #scanPieces(object: ObjectVersion, slice: FileSlice, signal?: AbortSignal) {

@@ -5,7 +5,7 @@
  * @module
  */
 
-import type { MemoryBudget, Reservation } from "../../lib/memory_budget.ts";
+import type { MemoryBudget } from "../../lib/memory_budget.ts";
 import type { FileSlice } from "../source.ts";
 
 /** Larger objects are not kept. Bytes. */
@@ -19,15 +19,13 @@ const KEEP_MS = 5000;
 
 interface Recent {
   readonly identity: string;
-  readonly bytes: Uint8Array<ArrayBuffer>;
-  readonly room: Reservation;
-  readonly timer: ReturnType<typeof setTimeout>;
+  readonly bytes: Promise<Uint8Array<ArrayBuffer>>;
+  readonly end: Disposable;
 }
 
 /** Whole objects in memory, a few, for a few seconds. */
 export class RecentObjects implements Disposable {
   readonly #memory: MemoryBudget;
-  /** By location, the oldest first. */
   readonly #objects = new Map<string, Recent>();
   #bytes = 0;
 
@@ -36,37 +34,38 @@ export class RecentObjects implements Disposable {
     this.#memory = memory;
   }
 
-  /** Bytes that are kept now, and those that may come. */
+  /** Bytes that are kept now, or will be. */
   get bytes(): number {
     return this.#bytes;
   }
 
-  /** Room for an object of this size, to be handed to {@link keep} or disposed of; null if there is none. */
-  tryReserve(size: number): Reservation | null {
-    if (size > MAX_OBJECT_BYTES || this.#bytes + size > MAX_BYTES) return null;
-    const room = this.#memory.tryReserve(size);
+  /**
+   * Reads a whole object into memory, where it stays for a while; null, and nothing is read, if there
+   * is no room for it.
+   */
+  load(
+    { location, identity, length }: FileSlice,
+    read: (into: Uint8Array<ArrayBuffer>) => Promise<unknown>,
+  ): Promise<Uint8Array<ArrayBuffer>> | null {
+    if (length > MAX_OBJECT_BYTES || this.#bytes + length > MAX_BYTES) return null;
+    const room = this.#memory.tryReserve(length);
     if (!room) return null;
-    this.#bytes += size;
-    let isTaken = true;
-    return {
-      bytes: size,
-      [Symbol.dispose]: () => {
-        if (isTaken) this.#bytes -= size;
-        isTaken = false;
-        room[Symbol.dispose]();
-      },
-    };
-  }
-
-  /** Keeps a whole object for a while. */
-  keep({ location, identity }: FileSlice, bytes: Uint8Array<ArrayBuffer>, room: Reservation) {
     this.drop(location);
-    const timer = setTimeout(() => this.drop(location), KEEP_MS);
-    this.#objects.set(location, { identity, bytes, room, timer });
+    this.#bytes += length;
+    const into = new Uint8Array(length);
+    const bytes = read(into).then(() => into);
+    using end = new DisposableStack();
+    end.use(room);
+    end.defer(() => this.#bytes -= length);
+    end.adopt(setTimeout(() => this.drop(location), KEEP_MS), clearTimeout);
+    const recent = { identity, bytes, end: end.move() };
+    this.#objects.set(location, recent);
+    bytes.catch(() => this.#objects.get(location) === recent && this.drop(location));
+    return bytes;
   }
 
-  /** The whole object that a slice is of, if it is kept. */
-  get({ location, identity }: FileSlice): Uint8Array<ArrayBuffer> | undefined {
+  /** The whole object that a slice is of, if it is kept, or being read just now. */
+  get({ location, identity }: FileSlice): Promise<Uint8Array<ArrayBuffer>> | undefined {
     const recent = this.#objects.get(location);
     return recent?.identity === identity ? recent.bytes : undefined;
   }
@@ -74,10 +73,8 @@ export class RecentObjects implements Disposable {
   /** Forgets an object. */
   drop(location: string) {
     const recent = this.#objects.get(location);
-    if (!recent) return;
     this.#objects.delete(location);
-    clearTimeout(recent.timer);
-    recent.room[Symbol.dispose]();
+    recent?.end[Symbol.dispose]();
   }
 
   /** Forgets all. */
