@@ -158,20 +158,18 @@ export class Requests implements Disposable {
     await this.#places.take(signal);
     this.#active++;
     const attempt = new Attempt(call, {
+      at: this.#current,
       signals: [this.#closing.signal, ...(signal ? [signal] : [])],
       release: () => {
         this.#active--;
         this.#places.release();
       },
     });
-    const at = this.#current;
     try {
-      return await this.#exchange(attempt, this.#endpoints[at]);
+      return await this.#exchange(attempt);
     } catch (error) {
       attempt.end();
-      const failure = attempt.explain(error);
-      if (failure instanceof PassingFailure) this.#leave(at, failure);
-      throw failure;
+      throw this.#explain(attempt, error);
     }
   }
 
@@ -182,8 +180,9 @@ export class Requests implements Disposable {
     this.#client.close();
   }
 
-  async #exchange(attempt: Attempt, endpoint: URL): Promise<Answer> {
+  async #exchange(attempt: Attempt): Promise<Answer> {
     const { call, signal } = attempt;
+    const endpoint = this.#endpoints[attempt.at];
     const credentials = await this.#credentials(attempt);
     const request = await this.#sign(call, { endpoint, credentials });
     this.#requests[call.kind]++;
@@ -251,10 +250,10 @@ export class Requests implements Disposable {
     return { url, headers };
   }
 
-  /** Errors of a body are failures of the endpoint too. */
+  /** Errors of a body are failures of its endpoint too, which others may have left by now. */
   #explain(attempt: Attempt, error: unknown) {
     const failure = attempt.explain(error);
-    if (failure instanceof PassingFailure) this.#leave(this.#current, failure);
+    if (failure instanceof PassingFailure) this.#leave(attempt.at, failure);
     return failure;
   }
 
@@ -284,6 +283,8 @@ export class Requests implements Disposable {
 /** One try of a request: what ends it, and what it holds. */
 class Attempt {
   readonly call: Call;
+  /** Index of its endpoint. */
+  readonly at: number;
   readonly #controller = new AbortController();
   readonly #signals: readonly AbortSignal[];
   readonly #release: () => void;
@@ -291,9 +292,14 @@ class Attempt {
 
   constructor(
     call: Call,
-    { signals, release }: { signals: readonly AbortSignal[]; release: () => void },
+    { at, signals, release }: {
+      readonly at: number;
+      readonly signals: readonly AbortSignal[];
+      readonly release: () => void;
+    },
   ) {
     this.call = call;
+    this.at = at;
     this.#signals = signals;
     this.#release = release;
     for (const signal of signals) signal.addEventListener("abort", this.#leave, { once: true });
