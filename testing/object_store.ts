@@ -21,7 +21,8 @@ const ATTEMPTS = 3;
 /** The region that requests are signed for */
 export const STORE_REGION = "us-east-1";
 
-const ROOT: StoreCredentials = { accessKeyId: "root", secretAccessKey: "rootsecret" };
+/** Whoever may do everything in a store of a test's own */
+export const ROOT: StoreCredentials = { accessKeyId: "root", secretAccessKey: "rootsecret" };
 
 /** Who signs a request */
 export interface StoreCredentials {

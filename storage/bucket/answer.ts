@@ -4,6 +4,7 @@
  * @module
  */
 
+import { StorageError } from "../errors.ts";
 import type { AnswerHead } from "./object_answer.ts";
 import type { SpareBuffers } from "./spare_buffers.ts";
 
@@ -64,6 +65,7 @@ export class Answer implements AnswerHead, Disposable {
     const view = new Uint8Array(buffer, 0, Math.min(into.length, buffer.byteLength));
     const { value, done } = await this.#watched(this.#reader.read(view));
     this.#keep(value?.buffer);
+    if (this.#ended) throw this.#options.explain(this.#options.signal.reason);
     if (done || value === undefined) {
       this.#whole = true;
       this.#end();
@@ -90,10 +92,7 @@ export class Answer implements AnswerHead, Disposable {
   [Symbol.dispose](): void {
     if (this.#ended) return;
     this.#end();
-    // An abort alone may leave the runtime's body open until the garbage collector comes: seen with
-    // Deno 2.9.6, in one of three tests that closed a body of which most had come.
-    this.#reader?.cancel().catch(() => {});
-    this.#options.abort(new Error("the answer is not needed any more"));
+    this.#options.abort(new StorageError("ECANCELED", "read answer: it is closed"));
   }
 
   #keep(buffer: ArrayBuffer | undefined) {
@@ -132,6 +131,9 @@ export class Answer implements AnswerHead, Disposable {
     signal.removeEventListener("abort", this.#end);
     if (this.#buffer !== null) spare.give(this.#buffer);
     this.#buffer = null;
+    // An abort alone may leave the runtime's body open until the garbage collector comes: seen with
+    // Deno 2.9.6, in one of three tests that closed a body of which most had come.
+    if (!this.#whole) this.#reader?.cancel().catch(() => {});
     release();
   };
 }

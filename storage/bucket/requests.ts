@@ -158,7 +158,7 @@ export class Requests implements Disposable {
     await this.#places.take(signal);
     this.#active++;
     const attempt = new Attempt(call, {
-      at: this.#current,
+      endpoint: this.#current,
       signals: [this.#closing.signal, ...(signal ? [signal] : [])],
       release: () => {
         this.#active--;
@@ -182,7 +182,7 @@ export class Requests implements Disposable {
 
   async #exchange(attempt: Attempt): Promise<Answer> {
     const { call, signal } = attempt;
-    const endpoint = this.#endpoints[attempt.at];
+    const endpoint = this.#endpoints[attempt.endpoint];
     const credentials = await this.#credentials(attempt);
     const request = await this.#sign(call, { endpoint, credentials });
     this.#requests[call.kind]++;
@@ -250,18 +250,14 @@ export class Requests implements Disposable {
     return { url, headers };
   }
 
-  /** Errors of a body are failures of its endpoint too, which others may have left by now. */
+  /** What an error means. After one that passes, the next requests go to the next endpoint. */
   #explain(attempt: Attempt, error: unknown) {
     const failure = attempt.explain(error);
-    if (failure instanceof PassingFailure) this.#leave(attempt.at, failure);
-    return failure;
-  }
-
-  /** The next requests go to the next endpoint. */
-  #leave(at: number, { kind }: PassingFailure) {
-    if (kind !== "credentials" && at === this.#current) {
-      this.#current = (at + 1) % this.#endpoints.length;
+    const ofEndpoint = failure instanceof PassingFailure && failure.kind !== "credentials";
+    if (ofEndpoint && attempt.endpoint === this.#current) {
+      this.#current = (attempt.endpoint + 1) % this.#endpoints.length;
     }
+    return failure;
   }
 
   /** Another endpoint is tried at once, unless the store is busy. */
@@ -280,26 +276,26 @@ export class Requests implements Disposable {
   }
 }
 
+/** Where an attempt is sent, who may end it, and who is told that it has ended. */
+interface AttemptOptions {
+  readonly endpoint: number;
+  readonly signals: readonly AbortSignal[];
+  readonly release: () => void;
+}
+
 /** One try of a request: what ends it, and what it holds. */
 class Attempt {
   readonly call: Call;
-  /** Index of its endpoint. */
-  readonly at: number;
+  /** Which endpoint it is sent to. */
+  readonly endpoint: number;
   readonly #controller = new AbortController();
   readonly #signals: readonly AbortSignal[];
   readonly #release: () => void;
   #ended = false;
 
-  constructor(
-    call: Call,
-    { at, signals, release }: {
-      readonly at: number;
-      readonly signals: readonly AbortSignal[];
-      readonly release: () => void;
-    },
-  ) {
+  constructor(call: Call, { endpoint, signals, release }: AttemptOptions) {
     this.call = call;
-    this.at = at;
+    this.endpoint = endpoint;
     this.#signals = signals;
     this.#release = release;
     for (const signal of signals) signal.addEventListener("abort", this.#leave, { once: true });
