@@ -190,7 +190,8 @@ async function openPhotos(parts: PhotosParts): Promise<Photos> {
   const { bucket: access, hidden, includeJunk } = config;
   if (!access) return openDisk(parts);
   const sockets = descriptors.size > 0 ? SOCKETS_A_FILE * descriptors.openFiles : undefined;
-  return await openBucket({ ...others, access, env, hidden, includeJunk, sockets });
+  const lend = <T>(work: () => T) => descriptors.lend(work);
+  return await openBucket({ ...others, access, env, hidden, includeJunk, sockets, lend });
 }
 
 function openDisk({ config, memory, index, descriptors }: PhotosParts): Photos {

@@ -161,7 +161,10 @@ testWithStore(
       assert.equal(head.status, 200);
       assert.deepEqual([...head.headers], [...headers]);
       assert.equal(headers.get("content-length"), `${body.length}`);
-    assert.ok(!headers.has("last-modified"), "only the ETag tells objects of the same time apart");
+      assert.ok(
+        !headers.has("last-modified"),
+        "only the ETag tells objects of the same time apart",
+      );
     });
 
     await t.step("any range is those bytes", async () => {

@@ -27,6 +27,7 @@ import type {
   TaskOptions,
 } from "../source.ts";
 import { FactsMemory } from "./facts.ts";
+import type { GatherThreadOptions } from "./gathering.ts";
 import { listFolderNames, listFolders } from "./folders.ts";
 import { KeptChecksums } from "./kept.ts";
 import { listArchive, type ObjectTimes } from "./listing.ts";
@@ -58,7 +59,8 @@ const FACTS_SHARE = 1 / 16;
 const MAX_FACTS_BYTES = 32 << 20;
 
 /** Which folder of which bucket it is, and how it is read. */
-export interface BucketSourceOptions extends Selection, OpenBodiesOptions {
+export interface BucketSourceOptions
+  extends Selection, OpenBodiesOptions, Pick<GatherThreadOptions, "lend"> {
   /** Has the objects; whoever made it disposes of it. */
   readonly store: ObjectStore;
   /** Name of the bucket. */
@@ -83,6 +85,7 @@ export class BucketSource implements FileSource, Disposable {
   readonly #prefix: string;
   readonly #selection: Selection;
   readonly #times: ObjectTimes;
+  readonly #lend: GatherThreadOptions["lend"];
   readonly #facts: FactsMemory;
   readonly #kept: KeptChecksums;
   readonly #room: ListingRoom;
@@ -105,9 +108,14 @@ export class BucketSource implements FileSource, Disposable {
     this.#prefix = prefix;
     this.#selection = { hidden, includeJunk };
     this.#times = times ?? "metadata";
+    this.#lend = options.lend;
     this.#facts = new FactsMemory(factsBytes);
     this.#room = new ListingRoom(memory);
-    this.#reads = new Reads({ ...options, memory });
+    this.#reads = new Reads({
+      ...options,
+      memory,
+      listingOf: (hash) => this.#listings.get(hash),
+    });
     this.#kept = new KeptChecksums({
       address: `s3://${bucket}/${prefix}`,
       maxBytes: factsBytes,
@@ -246,6 +254,7 @@ export class BucketSource implements FileSource, Disposable {
       times: this.#times,
       facts: this.#facts,
       atOnce,
+      lend: this.#lend,
       signal,
     });
     if (!packed) return null;

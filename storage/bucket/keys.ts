@@ -39,19 +39,19 @@ export interface DatedObject extends BucketObject {
   readonly mtimeMs: number;
 }
 
-interface KeyFolder {
-  readonly files: Map<string, BucketObject>;
+interface KeyFolder<T> {
+  readonly files: Map<string, T>;
   readonly folders: Set<string>;
   /** The object of no bytes that stands for the folder itself. */
-  marker: BucketObject | null;
+  marker: T | null;
 }
 
 /** Objects of an archive as a tree of folders. */
-export class KeyTree {
+export class KeyTree<T extends BucketObject> {
   readonly #start: string;
   readonly #selection: Selection;
   /** By their paths in the archive's folder, each ending in `/`; its own is empty. */
-  readonly #folders = new Map<string, KeyFolder>();
+  readonly #folders = new Map<string, KeyFolder<T>>();
   #count = 0;
 
   /** Takes what all keys of the archive begin with, up to the `/` after its hash. */
@@ -70,7 +70,7 @@ export class KeyTree {
    *
    * @throws {StorageError} `EIO` if it is none of the archive's
    */
-  add(object: BucketObject) {
+  add(object: T) {
     const { key, size } = object;
     if (!key.startsWith(this.#start)) {
       throw new StorageError("EIO", "list objects: a key is not one of those asked for");
@@ -86,30 +86,30 @@ export class KeyTree {
   }
 
   /** The objects that become entries: the files, and markers of folders in which there is nothing. */
-  objects(): BucketObject[] {
+  objects(): T[] {
     return this.#folders.entries().flatMap(([path, { files, folders, marker }]) => {
       const isEntry = marker && path !== "" && files.size === 0 && folders.size === 0;
       return [...files.values(), ...isEntry ? [marker] : []];
     }).toArray();
   }
 
-  /** What is in a folder, with each object as it is told by `dated`. */
-  read({ path }: Folder, dated: (object: BucketObject) => DatedObject): FolderContent {
+  /** What is in a folder. */
+  read(this: KeyTree<DatedObject>, { path }: Folder): FolderContent {
     const { files, folders, marker } = this.#folders.get(path) ?? emptyFolder();
     const children: Child[] = [];
     for (const original of folders) {
       children.push({ original, isDirectory: true, state: UNTOLD, target: null });
     }
     for (const [original, object] of files) {
-      const state = stateOf(dated(object), FILE_MODE);
-      children.push({ original, isDirectory: false, state, target: null });
+      children.push({
+        original,
+        isDirectory: false,
+        state: stateOf(object, FILE_MODE),
+        target: null,
+      });
     }
     const isEntry = marker && path !== "" && children.length === 0;
-    return {
-      state: isEntry ? stateOf(dated(marker), FOLDER_MODE) : UNTOLD,
-      children,
-      leftOut: [],
-    };
+    return { state: isEntry ? stateOf(marker, FOLDER_MODE) : UNTOLD, children, leftOut: [] };
   }
 
   /** Names that no file can have are not meant to be hidden. */
@@ -117,7 +117,7 @@ export class KeyTree {
     return name === "" || name === "." || name === ".." || isSelected(name, this.#selection);
   }
 
-  #folderAt(names: readonly string[]): KeyFolder {
+  #folderAt(names: readonly string[]): KeyFolder<T> {
     let path = "";
     let folder = this.#folderOf(path);
     for (const name of names) {
@@ -128,10 +128,10 @@ export class KeyTree {
     return folder;
   }
 
-  #folderOf(path: string): KeyFolder {
+  #folderOf(path: string): KeyFolder<T> {
     const known = this.#folders.get(path);
     if (known) return known;
-    const folder = emptyFolder();
+    const folder = emptyFolder<T>();
     this.#folders.set(path, folder);
     return folder;
   }
@@ -143,7 +143,7 @@ export function folderNameOf(key: string, prefix: string): string | null {
   return end > prefix.length && key.startsWith(prefix) ? key.slice(prefix.length, end) : null;
 }
 
-function emptyFolder(): KeyFolder {
+function emptyFolder<T>(): KeyFolder<T> {
   return { files: new Map(), folders: new Set(), marker: null };
 }
 

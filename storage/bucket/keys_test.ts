@@ -1,6 +1,7 @@
 import assert from "node:assert/strict";
 import { MemoryObjects } from "../../testing/memory_objects.ts";
 import { BucketSource } from "./bucket.ts";
+import { gatherObjects } from "./gathering.ts";
 import { KeyTree } from "./keys.ts";
 
 const HASH = "7c0e5b1fa2d94836b1f0c97e34d8a65b";
@@ -139,4 +140,30 @@ Deno.test("KeyTree refuses a key that was not asked for", () => {
   const tree = new KeyTree(`${PREFIX}${HASH}/`, {});
   const object = { key: "other/a", size: 1, etag: '"1"', lastModifiedMs: 0 };
   assert.throws(() => tree.add(object), { code: "EIO" });
+});
+
+Deno.test("gatherObjects(): many objects give the same listing in a thread as here", async () => {
+  const keys = ["a/b", "a//c", "é\0f", "a/", "d/", ".hidden", "a"];
+  const objects = keys.map((key, i) => ({
+    key: `p/${HASH}/${key}`,
+    etag: `"${i}"`,
+    size: i === 3 || i === 4 ? 0 : i,
+    lastModifiedMs: 1000 * i,
+    mtimeMs: 2000 * i + 0.5,
+  }));
+  const options = { hash: HASH, start: `p/${HASH}/`, selection: {} };
+  const here = await gatherObjects(objects, options);
+  assert.equal(here?.names.split("\0").length, 5);
+  assert.deepEqual(await gatherObjects(objects, { ...options, many: 3 }), here);
+  assert.equal(await gatherObjects(objects.slice(5, 6), { ...options, many: 0 }), null);
+  const wrong = { ...options, many: 0, start: "q/" };
+  await assert.rejects(gatherObjects(objects, wrong), { name: "StorageError", code: "EIO" });
+  const none = () => {
+    throw new Error("no thread more");
+  };
+  assert.deepEqual(await gatherObjects(objects, { ...options, many: 0, lend: none }), here);
+  const left = new AbortController();
+  const gathered = gatherObjects(objects, { ...options, many: 0, signal: left.signal });
+  left.abort(new Error("left"));
+  await assert.rejects(gathered, /left/);
 });

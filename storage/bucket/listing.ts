@@ -5,12 +5,12 @@
  */
 
 import { mapAtMost } from "../../lib/concurrency.ts";
-import { gatherEntries } from "../entries.ts";
 import { StorageError } from "../errors.ts";
 import type { PackedListing } from "../listing.ts";
 import type { Selection } from "../names.ts";
 import type { BucketObject, ObjectFacts } from "./client.ts";
 import type { FactsMemory } from "./facts.ts";
+import { gatherObjects, type GatherThreadOptions } from "./gathering.ts";
 import { type DatedObject, KeyTree } from "./keys.ts";
 import type { ObjectStore } from "./store.ts";
 
@@ -25,7 +25,7 @@ const MAX_OBJECTS = 1_000_000;
 export type ObjectTimes = "metadata" | "listing";
 
 /** How an archive is listed. */
-export interface ListArchiveOptions {
+export interface ListArchiveOptions extends GatherThreadOptions {
   /** Lists the objects. */
   readonly store: ObjectStore;
   /** What all keys of the archive begin with, up to the `/` after its hash. */
@@ -40,8 +40,6 @@ export interface ListArchiveOptions {
   readonly facts: FactsMemory;
   /** At most this many objects are asked about at the same time. */
   readonly atOnce: number;
-  /** Ends the requests. */
-  readonly signal?: AbortSignal;
 }
 
 /**
@@ -51,8 +49,8 @@ export interface ListArchiveOptions {
  * and whatever the client says of a request that failed
  */
 export async function listArchive(options: ListArchiveOptions): Promise<PackedListing | null> {
-  const { store, start, hash, selection, signal } = options;
-  const tree = new KeyTree(start, selection);
+  const { store, start, selection, signal } = options;
+  const tree = new KeyTree<BucketObject>(start, selection);
   for await (const { objects } of store.list(start, { signal })) {
     for (const object of objects) tree.add(object);
     if (tree.count > MAX_OBJECTS) {
@@ -60,32 +58,23 @@ export async function listArchive(options: ListArchiveOptions): Promise<PackedLi
     }
   }
   const dated = await dateObjects(tree.objects(), options);
-  return await gatherEntries({
-    hash,
-    read: (folder) => tree.read(folder, (object) => dated.get(object.key)!),
-  });
+  return await gatherObjects(dated, options);
 }
 
-/** The time of each file, by key. */
+/** The objects with the times of the files that they are. */
 async function dateObjects(
   objects: readonly BucketObject[],
   { store, times, facts, atOnce, signal }: ListArchiveOptions,
-): Promise<ReadonlyMap<string, DatedObject>> {
-  const known = (object: BucketObject) =>
-    times === "listing" ? { ...object, mtimeMs: null } : facts.get(object);
-  const dated = new Map<string, DatedObject>();
-  const unknown: BucketObject[] = [];
-  for (const object of objects) {
-    const told = known(object);
-    if (told) dated.set(object.key, date(told));
-    else unknown.push(object);
-  }
-  await mapAtMost(unknown, async (object) => {
-    const told = asListed(await head(store, object.key, signal), object);
-    facts.set(told);
-    dated.set(object.key, date(told));
+): Promise<DatedObject[]> {
+  if (times === "listing") return objects.map((object) => date({ ...object, mtimeMs: null }));
+  const told = objects.map((object) => facts.get(object));
+  const unknown = told.keys().filter((i) => told[i] === undefined).toArray();
+  await mapAtMost(unknown, async (i) => {
+    const fact = asListed(await head(store, objects[i].key, signal), objects[i]);
+    facts.set(fact);
+    told[i] = fact;
   }, { limit: atOnce });
-  return dated;
+  return told.map((fact) => date(fact!));
 }
 
 async function head(store: ObjectStore, key: string, signal?: AbortSignal): Promise<ObjectFacts> {

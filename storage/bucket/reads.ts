@@ -22,6 +22,7 @@ import type {
 import type { ObjectVersion } from "./client.ts";
 import { OpenBodies, type OpenBodiesOptions } from "./open_bodies.ts";
 import { Places } from "./places.ts";
+import { ReadAhead, type ReadAheadOptions } from "./read_ahead.ts";
 import { RecentObjects } from "./recent_objects.ts";
 import type { ObjectStore } from "./store.ts";
 
@@ -42,6 +43,8 @@ export interface ReadsOptions extends OpenBodiesOptions {
   readonly prefix: string;
   /** What kept objects count against. */
   readonly memory: MemoryBudget;
+  /** The listing of an archive that is in use: in its order files are read ahead. */
+  readonly listingOf: ReadAheadOptions["listingOf"];
 }
 
 /** The reads of one source. */
@@ -50,6 +53,7 @@ export class Reads implements Disposable {
   readonly #prefix: string;
   readonly #bodies: OpenBodies;
   readonly #recent: RecentObjects;
+  readonly #ahead: ReadAhead;
   readonly #scans = new Places(SCANS_AT_ONCE);
   #running = 0;
   #waiting = 0;
@@ -60,6 +64,11 @@ export class Reads implements Disposable {
     this.#prefix = options.prefix;
     this.#bodies = new OpenBodies(options.store, options);
     this.#recent = new RecentObjects(options.memory);
+    this.#ahead = new ReadAhead({
+      recent: this.#recent,
+      listingOf: options.listingOf,
+      read: (slice, run) => this.#store.read(this.#objectOf(slice), { offset: 0, ...run }),
+    });
   }
 
   /** How many buffers and scans are under way, and how many scans wait for their turn. */
@@ -86,12 +95,14 @@ export class Reads implements Disposable {
     this.#running++;
     try {
       const all = mapAtMost(slices, read, { limit: READS_AT_ONCE });
+      if (reader) this.#ahead.begin(slices, { reader, signal });
       return { buffer, checksums: await unlessAborted(all, signal) };
     } catch (error) {
       failed.abort(error); // whatever else is read for this buffer
       throw error;
     } finally {
       this.#running--;
+      if (reader) this.#ahead.end({ reader });
       signal?.removeEventListener("abort", leave);
     }
   }
@@ -146,6 +157,10 @@ export class Reads implements Disposable {
 
   async #scan(slice: FileSlice, signal?: AbortSignal): Promise<number> {
     const object = this.#objectOf(slice);
+    const recent = await this.#recent.get(slice)?.catch(() => null);
+    if (recent) {
+      return crc32(recent.subarray(slice.offset, slice.offset + slice.length), slice.crc32);
+    }
     const isWhole = slice.offset === 0 && slice.length === object.size;
     const whole = isWhole
       ? this.#recent.load(slice, (into) => this.#store.read(object, { offset: 0, into, signal }))
