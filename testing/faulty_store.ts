@@ -71,6 +71,12 @@ export interface Fault {
   readonly padded?: boolean;
   /** Which byte of the body is another one */
   readonly flip?: number;
+  /**
+   * The store does not hear of a Range, and sends the whole object
+   *
+   * @default false
+   */
+  readonly ignoresRange?: boolean;
 }
 
 /** Says what becomes of a request */
@@ -247,7 +253,9 @@ async function pass(head: string, exchange: Exchange): Promise<Outcome> {
   }
   if (breaks && after === "request") return await end(breaks, exchange);
 
-  await upstream.write(`${head}\r\n\r\n`);
+  const ranged = fault.ignoresRange && request.headers.has("range");
+  if (ranged) strike();
+  await upstream.write(`${ranged ? head.replace(/\r\nrange:[^\r]*/i, "") : head}\r\n\r\n`);
   const length = Number(request.headers.get("content-length") ?? 0);
   const upload = { from: client, to: upstream, length, flip: Infinity };
   if (!await relay(upload)) return "ended";

@@ -134,6 +134,12 @@ testWithStore("startFaultyStore() fails in each way", async (t) => {
     assert.equal(headers.get("etag"), '"other"');
     assert.equal(headers.get("last-modified"), null);
   });
+  await t.step("no Range", async () => {
+    faulty.rule = () => ({ ignoresRange: true });
+    const part = { path: "photos/a/b + c.jpg", headers: { range: "bytes=5-9" } };
+    const response = await request(part);
+    assert.deepEqual([response.status, (await response.bytes()).length], [200, SIZE]);
+  });
   await t.step("every third request", async () => {
     faulty.forget();
     faulty.rule = ({ nth }) => nth % 3 === 0 ? { breaks: "close", after: 5 } : null;
