@@ -78,6 +78,9 @@ const BUFFERS_SHARE = 8;
 /** Connections to a bucket, for each file that a disk's source would keep open. */
 const SOCKETS_A_FILE = 2;
 
+/** A service that starts waits this long for an object store, in milliseconds. */
+const STORE_PATIENCE_MS = 30_000;
+
 /** More memory for CRC-32 values is not worth having, in bytes. */
 const MAX_CHECKSUMS_BYTES = 32 << 20;
 
@@ -145,7 +148,8 @@ async function runCommand(command: Command & Pick<PhotosParts, "config" | "env">
     room: () => watch.room(),
   });
   const index = config.checksums && resolve(config.checksums);
-  using photos = await openPhotos({ config, env, memory, index, descriptors });
+  const patience = command.action === "serve" ? STORE_PATIENCE_MS : 0;
+  using photos = await openPhotos({ config, env, memory, index, descriptors, patience });
   const { source } = photos;
   if (index !== undefined) {
     await assertUsableIndex(index, { source, keep: command.action !== "check" });
@@ -183,6 +187,8 @@ interface PhotosParts extends Pick<Parts, "memory" | "descriptors"> {
   readonly config: Settings;
   readonly env: Lookup;
   readonly index?: string;
+  /** How long an object store that does not answer is waited for, in milliseconds. */
+  readonly patience: number;
 }
 
 async function openPhotos(parts: PhotosParts): Promise<Photos> {

@@ -27,8 +27,12 @@ import type {
   TaskOptions,
 } from "../source.ts";
 import { FactsMemory } from "./facts.ts";
+<<<<<<< HEAD
+import { assertListable, listFolderNames, listFolders } from "./folders.ts";
+=======
 import type { GatherThreadOptions } from "./gathering.ts";
 import { listFolderNames, listFolders } from "./folders.ts";
+>>>>>>> s3-source
 import { KeptChecksums } from "./kept.ts";
 import { listArchive, type ObjectTimes } from "./listing.ts";
 import type { OpenBodiesOptions } from "./open_bodies.ts";
@@ -97,6 +101,7 @@ export class BucketSource implements FileSource, Disposable {
   /** Apart, so that no download waits for a listing that lets downloads go first. */
   readonly #pendingBehind = new WantedListings<Listing | null>();
   readonly #pendingNames = new WantedListings<readonly string[]>();
+  readonly #pendingLooks = new WantedListings<void>();
   readonly #pendingFolders = new WantedListings<readonly SourceFolder[]>();
 
   /** Asks for nothing yet. */
@@ -146,7 +151,17 @@ export class BucketSource implements FileSource, Disposable {
     );
   }
 
-  /** The same, with the times of what was uploaded last, newest first; see {@link listFolders}. */
+  /** One request, however many folders there are. Callers at a time share it. */
+  readable({ signal }: TaskOptions = {}): Promise<void> {
+    const [store, prefix] = [this.#store, this.#prefix];
+    return this.#pendingLooks.get(
+      "",
+      (signal) => assertListable({ store, prefix, signal }),
+      signal,
+    );
+  }
+
+  /** The folders with the times of what was uploaded last, newest first; see {@link listFolders}. */
   folders({ signal }: ListOptions = {}): Promise<readonly SourceFolder[]> {
     const [store, prefix] = [this.#store, this.#prefix];
     return this.#pendingFolders.get("", (signal) => listFolders({ store, prefix, signal }), signal);

@@ -21,6 +21,13 @@ export interface ListFoldersOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Lists the first page only, since a bucket may have many: rejects if that cannot be done. */
+export async function assertListable(
+  { store, prefix, signal }: ListFoldersOptions,
+): Promise<void> {
+  for await (const _ of store.list(prefix, { delimiter: "/", maxPages: 1, signal })) return;
+}
+
 /** Names of the folders, as the common prefixes tell them. */
 export async function listFolderNames(
   { store, prefix, signal }: ListFoldersOptions,

@@ -37,17 +37,18 @@ async function makeStore(): Promise<LocalObjectStore> {
 
 testWithStore("docs/bucket.md: its policy is enough to check, warm, verify and serve", async () => {
   await using store = await makeStore();
-  await using tree = await makeTree();
+  const dotenv = `AWS_ACCESS_KEY_ID=reader\nAWS_SECRET_ACCESS_KEY='${READER.secretAccessKey}'\n`;
+  await using tree = await makeTree({ ".env": dotenv });
   const env = {
     PHOTOS_DIR: "s3://photos/site",
     AWS_ENDPOINT_URL: store.endpoint.href,
     AWS_REGION: store.region,
-    AWS_ACCESS_KEY_ID: READER.accessKeyId,
-    AWS_SECRET_ACCESS_KEY: READER.secretAccessKey,
   };
+  const options = { env, cwd: tree.path, task: "start:checksums" } as const;
   const told = async (...args: string[]) => {
-    const { code, stdout, stderr } = await runToEnd(args, { env, task: "start:checksums" });
+    const { code, stdout, stderr } = await runToEnd(args, options);
     assert.equal(code, 0, stderr);
+    assert.ok(!`${stdout}${stderr}`.includes(READER.secretAccessKey));
     return stdout;
   };
   const { bucket } = JSON.parse(await told("--check-config"));
@@ -59,7 +60,7 @@ testWithStore("docs/bucket.md: its policy is enough to check, warm, verify and s
   await told("warm", ...checksums);
   assert.match(await told("verify", ...checksums), /^3 good, 0 changed, 0 failed, 0 unknown$/m);
 
-  await using program = await start(checksums, { env, task: "start:checksums" });
+  await using program = await start(checksums, options);
   assert.equal(await (await fetch(`${program.url}readyz`)).text(), "ready\n");
   const link = `${program.url}archive/${HASH}/`;
   const whole = await fetch(link);

@@ -28,11 +28,11 @@ const ACCESS: BucketAccess = {
 
 async function open(
   store: Pick<LocalObjectStore, "endpoint">,
-  others: Partial<BucketAccess>,
+  { patience, ...others }: Partial<BucketAccess> & { readonly patience?: number },
   env: Variables = KEYS,
 ) {
   const access = { ...ACCESS, endpoints: [store.endpoint], ...others };
-  using opened = await openBucket({ access, env: (name) => env[name] });
+  using opened = await openBucket({ access, env: (name) => env[name], patience });
   return await opened.source.archives();
 }
 
@@ -73,6 +73,25 @@ Deno.test("openBucket(): a store that cannot be reached may be there at the next
     message:
       /^--folder: s3:\/\/photos\/site at 127.0.0.1:\d+ cannot be listed: .*connection refused/,
   });
+});
+
+Deno.test("openBucket(): a store that comes meanwhile is waited for, a wrong key is not", async () => {
+  const port = freePort();
+  const endpoint = new URL(`http://127.0.0.1:${port}`);
+  const opening = open({ endpoint }, { patience: 60_000 });
+  await new Promise((resolve) => setTimeout(resolve, 500)); // the first try fails
+  let status = 200;
+  const empty = `<ListBucketResult><Name>photos</Name><Prefix>site/</Prefix><KeyCount>0</KeyCount>
+    <MaxKeys>1000</MaxKeys><IsTruncated>false</IsTruncated></ListBucketResult>`;
+  const denied = "<Error><Code>AccessDenied</Code></Error>";
+  await using _store = Deno.serve(
+    { hostname: "127.0.0.1", port, onListen() {} },
+    () => new Response(status === 200 ? empty : denied, { status }),
+  );
+  assert.deepEqual(await opening, []);
+  status = 403;
+  const refused = open({ endpoint }, { patience: 60_000 });
+  await assert.rejects(refused, { name: "ConfigError", message: /AccessDenied$/ });
 });
 
 Deno.test("openBucket(): without credentials it asks nothing", async () => {
