@@ -27,12 +27,8 @@ import type {
   TaskOptions,
 } from "../source.ts";
 import { FactsMemory } from "./facts.ts";
-<<<<<<< HEAD
 import { assertListable, listFolderNames, listFolders } from "./folders.ts";
-=======
 import type { GatherThreadOptions } from "./gathering.ts";
-import { listFolderNames, listFolders } from "./folders.ts";
->>>>>>> s3-source
 import { KeptChecksums } from "./kept.ts";
 import { listArchive, type ObjectTimes } from "./listing.ts";
 import type { OpenBodiesOptions } from "./open_bodies.ts";
