@@ -155,7 +155,7 @@ async function visitAll(
   },
 ) {
   using client = Deno.createHttpClient({ http2: false, poolMaxIdlePerHost: 0 });
-  for (let turn = number; !isOver(); turn += options.clients) {
+  for (let turn = number; !isOver() && !options.signal.aborted; turn += options.clients) {
     await visit(archives[turn % archives.length], {
       ...options,
       client,
