@@ -54,6 +54,37 @@ export async function ask(port: number, path: string): Promise<Deno.TcpConn> {
   return connection;
 }
 
+/** An answer whose body was not read yet but for its first bytes. */
+export interface Answer {
+  /** The HTTP status. */
+  readonly status: number;
+  /** Reads on. Whether as many bytes came as `Content-Length` said, and the connection ended well. */
+  readToEnd(): Promise<boolean>;
+}
+
+/** Sends a request that closes the connection, and reads the head of the answer. */
+export async function startDownload(port: number, path: string): Promise<Answer> {
+  const connection = await Deno.connect({ port });
+  const request = `GET ${path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n`;
+  await connection.write(new TextEncoder().encode(request));
+  const buffer = new Uint8Array(STALLED_BYTES);
+  let head = "";
+  while (!head.includes("\r\n\r\n")) {
+    const got = await connection.read(buffer);
+    if (got === null) throw new Error("the connection ended before the body");
+    head += String.fromCharCode(...buffer.subarray(0, got));
+  }
+  const bodyStart = head.indexOf("\r\n\r\n") + 4;
+  const length = Number(/^content-length: (\d+)/im.exec(head)?.[1]);
+  const readToEnd = async () => {
+    using _connection = connection;
+    let bytes = head.length - bodyStart;
+    for (let got; (got = await connection.read(buffer)) !== null;) bytes += got;
+    return bytes === length;
+  };
+  return { status: Number(head.slice(9, 12)), readToEnd };
+}
+
 /** Does something while clients have begun a download and read no further. */
 export async function whileStalled<T>(
   { port, path, clients }: { readonly port: number; readonly path: string; clients: number },

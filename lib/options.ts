@@ -315,7 +315,8 @@ export const OPTIONS = {
     flags: "--memory <size>",
     variable: "ZIPFERRY_MEMORY",
     description:
-      "memory for all requests together, such as 256M or 2G; half of it all if not given",
+      "memory for all requests together, such as 256M or 2G; if not given, half of what there is, " +
+      "less where that is little",
     allowed: "a size from 32M to 1024G, such as 256M or 2G",
     parse: (text: string) => parseSize(text, { min: 32 << 20, max: 2 ** 40 }),
   },

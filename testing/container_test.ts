@@ -336,7 +336,9 @@ testWithContainers(
     // The jobs may run again, and find their work done.
     for (const job of ["bucket", "photos"]) {
       const name = `${(await compose.containers("store"))[0].split("_")[0]}_${job}_1`;
-      const { code, stderr } = await run("podman", ["start", "--attach", name], { env: images.env });
+      const { code, stderr } = await run("podman", ["start", "--attach", name], {
+        env: images.env,
+      });
       assert.equal(code, 0, stderr);
     }
 

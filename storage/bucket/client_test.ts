@@ -222,6 +222,39 @@ Deno.test("BucketClient leaves an endpoint once, however many bodies break with 
   assert.equal(good.requests.length, 5, "the next one is asked there too");
 });
 
+Deno.test("BucketClient.read() goes on at its byte at the next endpoint", async () => {
+  await using bad = await scriptStore((request) => ({
+    ...getReply(request),
+    ...{ cut: 10_000, then: "reset" },
+  }));
+  await using good = await scriptStore(getReply);
+  using client = clientOf([bad.url, good.url], { retries: 0 });
+  await readWhole(client);
+  assert.deepEqual(good.requests.map(({ headers }) => headers.get("range")), ["bytes=10000-39999"]);
+  assert.equal(bad.requests.length, 1);
+});
+
+Deno.test("BucketClient.open(): tries are counted anew after much has come", async () => {
+  const size = 6 * 1024 * 1024;
+  const step = 1024 * 1024 + 1;
+  await using store = await scriptStore(({ headers }) => {
+    const start = Number(/^bytes=(\d+)/.exec(headers.get("range") ?? "")?.[1] ?? 0);
+    const range = `bytes ${start}-${size - 1}/${size}`;
+    return {
+      status: start === 0 ? 200 : 206,
+      headers: { etag: ETAG, ...(start > 0 && { "content-range": range }) },
+      body: new Uint8Array(size - start),
+      cut: Math.min(step, size - start),
+      then: start + step < size ? "close" : "keep",
+    };
+  });
+  using client = clientOf(store, { retries: 1 });
+  const reader = client.open({ key: KEY, etag: ETAG, size }, { offset: 0, length: size });
+  await reader.read(new Uint8Array(size));
+  reader.close();
+  assert.deepEqual([store.requests.length, client.stats().retries], [6, 5]);
+});
+
 Deno.test("BucketClient: an endpoint that does not answer in time is left", async () => {
   await using silent = await scriptStore(() => ({ cut: "everything", then: "stall" }));
   await using good = await scriptStore(getReply);

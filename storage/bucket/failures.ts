@@ -108,7 +108,7 @@ const WORDS: Readonly<Record<string, string>> = {
 function codeIn(body: string) {
   try {
     const code = textOf(parseXml(body), "Code") ?? "";
-    return /^[A-Za-z0-9.]{1,64}$/.test(code) ? code : "";
+    return /^[A-Za-z][A-Za-z0-9.]{0,63}$/.test(code) ? code : "";
   } catch {
     return ""; // a page of a proxy
   }

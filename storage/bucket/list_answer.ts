@@ -8,6 +8,7 @@
 
 import { StorageError } from "../errors.ts";
 import type { BucketObject, ListPage } from "./client.ts";
+import { quoted } from "./object_answer.ts";
 import { parseXml, textOf, type XmlElement } from "./xml.ts";
 
 /** A page, and where the next one begins. */
@@ -57,11 +58,6 @@ function objectOf(element: XmlElement, decode: (text: string) => string): Bucket
   if (Number.isNaN(lastModifiedMs)) throw lacking("an object in it has no time");
   const key = decode(required(element, "Key"));
   return { key, size: Number(size), etag: quoted(required(element, "ETag")), lastModifiedMs };
-}
-
-/** Some stores leave the quotes out in lists, and If-Match needs them. */
-function quoted(etag: string) {
-  return etag.endsWith('"') ? etag : `"${etag}"`;
 }
 
 function nextOf(root: XmlElement) {

@@ -43,7 +43,7 @@ export function factsOf(key: string, { headers }: Pick<AnswerHead, "headers">): 
   return {
     key,
     size: Number(size),
-    etag,
+    etag: quoted(etag),
     lastModifiedMs,
     mtimeMs: mtimeOf(headers.get("x-amz-meta-mtime")),
     crc32: crc32Of(headers),
@@ -103,6 +103,11 @@ export function checkBody(object: ObjectVersion, run: ByteRun, answer: AnswerHea
   if (!isRight || (length !== null && Number(length) !== run.end - run.start)) {
     throw broken("the store sends another range");
   }
+}
+
+/** Some stores leave the quotes out, in lists or elsewhere, and If-Match needs them. */
+export function quoted(etag: string): string {
+  return etag.endsWith('"') ? etag : `"${etag}"`;
 }
 
 /** Some gateways leave the quotes out; a weak tag says that the bytes may be others. */

@@ -8,8 +8,15 @@
 import type { ObjectReader, ObjectVersion } from "./client.ts";
 import type { ObjectStore } from "./store.ts";
 
-/** A body is closed that its reader left alone for so long, in milliseconds. */
-const IDLE_MS = 1000;
+/**
+ * A body is closed that its reader left alone for so long, in milliseconds. What a client on a slow
+ * line takes, it takes in bursts, whenever a part of the system's buffers is free again: between them
+ * pass a second or two, and each body anew is another request.
+ */
+const IDLE_MS = 3000;
+
+/** Where there are enough, one that was left alone for this long makes room, in milliseconds. */
+const IDLE_ENOUGH_MS = 250;
 
 /** At most this many stay open: each takes a socket, and one of the client's requests. */
 const MAX_OPEN = 48;
@@ -18,7 +25,7 @@ const MAX_OPEN = 48;
 export interface OpenBodiesOptions {
   /** Bodies that are open at the same time. @default 48 */
   readonly maxOpen?: number;
-  /** Milliseconds that a body waits for its reader. @default 1000 */
+  /** Milliseconds that a body waits for its reader. @default 3000 */
   readonly idle?: number;
 }
 
@@ -108,7 +115,7 @@ export class OpenBodies implements Disposable {
     const { key, etag, size } = object;
     const isLast = offset + into.length >= size;
     if (isLast || this.#closed || this.#ended.has(reader)) return null;
-    if (this.#open.size >= this.#maxOpen) return null;
+    if (this.#open.size >= this.#maxOpen && !this.#makeRoom()) return null;
     this.#watch(reader, signal);
     const body = this.#store.open(object, { offset, length: size - offset, signal });
     const open = { reader, key, etag, body, position: offset, isBusy: true, used: 0 };
@@ -139,13 +146,27 @@ export class OpenBodies implements Disposable {
     open.body.close();
   }
 
+  /** Closes the body that was left alone for the longest time; false if that is not long. */
+  #makeRoom(): boolean {
+    let oldest: OpenBody | undefined;
+    for (const open of this.#open) {
+      if (!open.isBusy && open.used < (oldest?.used ?? Infinity)) oldest = open;
+    }
+    if (!oldest || performance.now() - oldest.used < IDLE_ENOUGH_MS) return false;
+    this.#close(oldest);
+    return true;
+  }
+
   /** A client that stalls holds no socket. */
   #closeIdle() {
     this.#timer = undefined;
-    const latest = performance.now() - this.#idle;
-    for (const open of this.#open) if (!open.isBusy && open.used <= latest) this.#close(open);
-    if (this.#open.values().some(({ isBusy }) => !isBusy)) {
-      this.#timer = setTimeout(() => this.#closeIdle(), this.#idle);
+    const now = performance.now();
+    let next = Infinity;
+    for (const open of this.#open) {
+      if (open.isBusy) continue;
+      if (open.used + this.#idle <= now) this.#close(open);
+      else next = Math.min(next, open.used + this.#idle);
     }
+    if (next < Infinity) this.#timer = setTimeout(() => this.#closeIdle(), Math.ceil(next - now));
   }
 }

@@ -92,6 +92,26 @@ Deno.test("OpenBodies: beyond the bound, each buffer is a request of its own", a
   assert.deepEqual([store.counts.open, store.counts.read, bodies.size], [2, 2, 2]);
 });
 
+Deno.test("OpenBodies: beyond the bound, a body that was left alone makes room for another", async () => {
+  using setup = await setUp({ maxOpen: 2 });
+  const { store, read } = setup;
+  const readers = [{}, {}, {}];
+  const { now } = performance;
+  try {
+    performance.now = () => 0;
+    await read(0, 10, { reader: readers[0] });
+    performance.now = () => 100;
+    await read(0, 10, { reader: readers[1] });
+    performance.now = () => 300;
+    await read(0, 10, { reader: readers[2] });
+    assert.deepEqual([store.counts.open, store.counts.bodies], [3, 2]);
+    await read(10, 10, { reader: readers[1] });
+    assert.deepEqual([store.counts.open, store.counts.read], [3, 0], "the others are still there");
+  } finally {
+    performance.now = now;
+  }
+});
+
 Deno.test("OpenBodies: a read that fails closes its body", async () => {
   using setup = await setUp();
   const { store, read } = setup;
