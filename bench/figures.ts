@@ -10,7 +10,7 @@ import { formatSpread, spreadOf } from "./statistics.ts";
 
 /** One line per figure; target and whether it holds if any figure has a target. */
 export function figureTable(figures: readonly Figure[]): string {
-  const targets = figures.some(({ target }) => target !== undefined);
+  const targets = figures.some((figure) => targetOf(figure) !== "");
   const head = ["What", "median (least–most)", ...(targets ? ["target", "holds"] : [])];
   return markdownTable([
     head,
@@ -23,14 +23,18 @@ export function figureTable(figures: readonly Figure[]): string {
 }
 
 /** Whether the median is within the target; a figure without a target always is. */
-export function holds({ values, target = Infinity }: Figure): boolean {
-  return spreadOf(values).median <= target;
+export function holds({ values, target = Infinity, least = -Infinity }: Figure): boolean {
+  const { median } = spreadOf(values);
+  return least <= median && median <= target;
 }
 
-function targetOf({ target }: Figure) {
-  return target === undefined ? "" : `≤ ${target}`;
+function targetOf({ target, least }: Figure) {
+  return [
+    ...(least === undefined ? [] : [`≥ ${least}`]),
+    ...(target === undefined ? [] : [`≤ ${target}`]),
+  ].join(", ");
 }
 
 function verdictOf(figure: Figure) {
-  return figure.target === undefined ? "" : holds(figure) ? "yes" : "**no**";
+  return targetOf(figure) === "" ? "" : holds(figure) ? "yes" : "**no**";
 }

@@ -30,6 +30,7 @@ export interface PageResults {
   readonly http: readonly ResultFile<HttpRow>[];
   readonly memory: readonly ResultFile<Figure>[];
   readonly service: readonly ResultFile<Figure>[];
+  readonly bucket: readonly ResultFile<Figure>[];
 }
 
 /** All results of `bench/results/`. */
@@ -38,22 +39,27 @@ export function pageResults(): PageResults {
     http: readResults<HttpRow>("http"),
     memory: readResults<Figure>("memory"),
     service: readResults<Figure>("service"),
+    bucket: readResults<Figure>("bucket"),
   };
 }
 
 /** Each part by the name of its marks. */
-export function pageParts({ http, memory, service }: PageResults): Record<string, string> {
+export function pageParts(
+  { http, memory, service, bucket }: PageResults,
+): Record<string, string> {
   const machines = machinesOf(http);
   return {
     machines: machineTable([
       ...machines.flatMap(sourcesOf),
       ...memory.slice(0, 1),
       ...service.slice(0, 1),
+      ...bucket.slice(0, 1),
     ]),
     glance: machines.map(glanceOf).join("\n\n"),
     charts: machines.map(chartLinks).join("\n\n"),
     memory: newestFigures(memory),
     service: newestFigures(service),
+    bucket: newestFigures(bucket),
     tables: machines.map(allTables).join("\n\n"),
   };
 }

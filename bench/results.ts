@@ -78,6 +78,8 @@ export interface Figure {
   readonly digits: number;
   /** What it shall be at most. */
   readonly target?: number;
+  /** What it shall be at least. */
+  readonly least?: number;
 }
 
 /** Processor, versions and commit, as they are now. */
@@ -112,7 +114,7 @@ export function resultText(environment: Environment, results: unknown): string {
 /**
  * Writes results to a file of their own and says where. Trial runs go to {@linkcode TRIALS}.
  *
- * @param name what was measured: `http`, `service` or `memory`
+ * @param name what was measured: `http`, `service`, `memory` or `bucket`
  */
 export async function save(
   name: string,

@@ -98,12 +98,18 @@ export const rivals: readonly Rival[] = [
   },
 ];
 
+/** What this project's service is started with. */
+export interface ZipferryOptions extends Pick<ServeOptions, "port" | "root"> {
+  /** The folder of its code. @default this project's */
+  readonly code?: string;
+}
+
 /** The command that serves with this project's code and the permissions of `deno task start`. */
 export function zipferry(
-  { port, root }: Pick<ServeOptions, "port" | "root">,
+  { port, root, code = ROOT }: ZipferryOptions,
   ...flags: string[]
 ): readonly string[] {
-  const main = join(ROOT, "main.ts");
+  const main = join(code, "main.ts");
   // More than any load here asks for: refusals are no downloads.
   const most = ["--max-downloads", "2000"];
   const own = ["--port", String(port), "--folder", root, ...most, ...flags];

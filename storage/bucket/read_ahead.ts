@@ -14,6 +14,13 @@ import { Places } from "./places.ts";
 /** At most this many bytes are read ahead of one reader. */
 const MAX_WINDOW_BYTES = 4 << 20;
 
+/**
+ * Larger objects are not read ahead: what is read comes into memory first, and is copied from there. For
+ * these that costs more than the wait for one answer: a quarter of all CPU time for photos of 3.5 MB.
+ * Bytes.
+ */
+const MAX_OBJECT_BYTES = 256 << 10;
+
 /** At most this many objects ahead of one reader. */
 const MAX_OBJECTS = 64;
 
@@ -100,6 +107,7 @@ export class ReadAhead {
       const entry = entries[progress.index + i];
       left -= entry.size;
       if (left < 0) return;
+      if (entry.size > MAX_OBJECT_BYTES) return;
       if (entry.name.endsWith("/") || entry.size === 0) continue;
       const slice = sliceOf(entry, { offset: 0, length: entry.size, crc32: 0 });
       if (this.#recent.get(slice)) continue;
