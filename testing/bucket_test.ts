@@ -457,3 +457,26 @@ testWithStore("bucket.md: a gateway that is gone is done without", async () => {
   assert.ok(second.counts().get > 0);
   assert.ok(Buffer.from(await download(program.port)).equals(body));
 });
+
+testWithStore(
+  "an object without an ETag closes its own archive only, and is named",
+  async () => {
+    await using both = await copyToBucket(inFolder({ "1.jpg": randomBytes(1000) }));
+    const { store } = both;
+    // Not put there by the store: it knows no ETag of it, and says so in every listing
+    const folder = `${store.folder}/photos/site/${OTHER}`;
+    await Deno.mkdir(folder);
+    await Deno.writeFile(`${folder}/dropped.jpg`, randomBytes(1000));
+    await using program = await serveBucket(store);
+    const other = await fetch(`${program.url}archive/${OTHER}/`);
+    assert.equal(other.status, 503);
+    await other.body?.cancel();
+    assert.match(program.stderr(), /the store tells no ETag: dropped\.jpg/);
+    assert.equal(program.stderr().includes(OTHER), false);
+    const page = await fetch(program.url);
+    const html = await page.text();
+    assert.ok(page.status === 200 && html.includes(HASH) && html.includes(OTHER), html);
+    const archive = await fetch(`${program.url}archive/${HASH}/`);
+    assert.equal((await archive.bytes()).length, Number(archive.headers.get("content-length")));
+  },
+);
