@@ -28,11 +28,11 @@ import styleSheet from "./style.css" with { type: "text" };
 
 export type { ErrorStatus, Language, Problem } from "./messages.ts";
 
-/** At most this many folders that no link reaches are named. */
+/** At most this many folders that no link reaches are named, and files that are not there. */
 const NAMED_UNREACHABLE = 10;
 
 /** Languages of the pages, the default first. */
-const LANGUAGES: readonly Language[] = ["en", "ru"];
+export const pageLanguages: readonly Language[] = Object.keys(messages) as Language[];
 
 /**
  * The style sheet as a browser sees it: with CRLF read as LF before it is hashed. A checkout on
@@ -121,7 +121,7 @@ export interface ErrorPageOptions {
 }
 
 /**
- * Picks the language of a page: English unless the visitor prefers Russian.
+ * Picks the language of a page: English unless the visitor prefers another one that there is.
  *
  * Preferences are weighed as in RFC 9110 section 12.5.4. A response that depends on the result
  * needs `Vary: Accept-Language`.
@@ -130,8 +130,8 @@ export interface ErrorPageOptions {
  */
 export function chooseLanguage(acceptLanguage: string | null): Language {
   const headers = { "accept-language": acceptLanguage ?? undefined };
-  const preferred = new Negotiator({ headers }).language([...LANGUAGES]);
-  return LANGUAGES.find((language) => language === preferred) ?? LANGUAGES[0];
+  const preferred = new Negotiator({ headers }).language([...pageLanguages]);
+  return pageLanguages.find((language) => language === preferred) ?? pageLanguages[0];
 }
 
 /** The page at `/` as HTML. */
@@ -162,9 +162,57 @@ export function errorPage(options: ErrorPageOptions): string {
  * @see `tools/write_error_pages.ts`, which writes them into `deploy/errors/`
  */
 export function proxyErrorPage(status: ErrorStatus): string {
-  const texts = LANGUAGES.map((language) => ({ language, ...messages[language].errors[status] }));
+  const texts = pageLanguages.map((language) => ({
+    language,
+    ...messages[language].errors[status],
+  }));
   const text = { ...texts[0], title: texts.map(({ title }) => title).join(" · ") };
-  return render(proxyErrorTemplate, { language: LANGUAGES[0], text, values: { status, texts } });
+  return render(proxyErrorTemplate, {
+    language: pageLanguages[0],
+    text,
+    values: { status, texts },
+  });
+}
+
+/** What is wrong with a parameter of a link. */
+export interface MistakePageOptions {
+  /** Language of the page. */
+  readonly language: Language;
+  /** Name of the parameter, as it stands in the link. */
+  readonly parameter: string;
+  /** The values that are allowed, for programmers: a phrase in English. */
+  readonly allowed: string;
+  /** The name that is probably meant. @default the name is right, and its value is wrong */
+  readonly meant?: string;
+}
+
+/** The page for a link with a parameter that cannot be understood (400), as HTML. */
+export function mistakePage(options: MistakePageOptions): string {
+  const { language, parameter, allowed, meant } = options;
+  const { errors, mistakes } = messages[language];
+  const values = { parameter: `\`${plain(parameter)}\``, allowed, meant: `\`${meant}\`` };
+  const text = fillIn(meant === undefined ? mistakes.value : mistakes.meant, values);
+  const mistake = { parts: codeInText(text) };
+  return render(errorTemplate, { language, text: errors[400], values: { status: 400, mistake } });
+}
+
+/** Which files a link asks for in vain. */
+export interface MissingPageOptions {
+  /** Language of the page. */
+  readonly language: Language;
+  /** Their names, as they stand in the link. */
+  readonly names: readonly string[];
+}
+
+/** The page for a choice of files that are not all there (404), as HTML: it names those. */
+export function missingPage({ language, names }: MissingPageOptions): string {
+  const { mistakes, unreachable } = messages[language];
+  const count = names.length - NAMED_UNREACHABLE;
+  const list = {
+    names: names.slice(0, NAMED_UNREACHABLE),
+    more: count > 0 && formatNumbers(unreachable.more, { count }, language),
+  };
+  return render(errorTemplate, { language, text: mistakes.missing, values: { status: 404, list } });
 }
 
 /** When a page asks for itself again. */
@@ -245,6 +293,16 @@ function unreachableFolders(
 function ownerText(hint: "open" | "closed", language: Language) {
   const { question, answer } = messages[language].owner;
   return { question, answer: codeInText(answer), open: hint === "open" };
+}
+
+/** A text with words in the place of `{name}`. */
+function fillIn(text: string, words: Readonly<Record<string, string>>) {
+  return text.replace(/\{(\w+)\}/g, (_, name) => words[name]);
+}
+
+/** What a stranger wrote, without the backticks that mean code. */
+function plain(text: string) {
+  return text.replaceAll("`", "'");
 }
 
 /** A text in which code stands between backticks, in parts of one kind each. */
