@@ -12,7 +12,14 @@ import { createHash } from "node:crypto";
 import Mustache from "mustache";
 // @ts-types="npm:@types/negotiator@0.6.5"
 import Negotiator from "negotiator";
-import { formatBytes, formatDate, formatFileCount, formatNumbers } from "./format.ts";
+import { accentStyle } from "./accent.ts";
+import {
+  formatBytes,
+  formatDate,
+  formatExactBytes,
+  formatFileCount,
+  formatNumbers,
+} from "./format.ts";
 import {
   type ErrorStatus,
   type Language,
@@ -20,11 +27,15 @@ import {
   type PageText,
   type Problem,
 } from "./messages.ts";
+import { type TreeEntry, type TreeStep, walkTree } from "./tree.ts";
 import errorTemplate from "./error.html" with { type: "text" };
 import homeTemplate from "./home.html" with { type: "text" };
 import layout from "./layout.html" with { type: "text" };
 import proxyErrorTemplate from "./proxy_error.html" with { type: "text" };
 import styleSheet from "./style.css" with { type: "text" };
+import archiveScript from "./archive.js" with { type: "text" };
+import archiveTemplate from "./archive.html" with { type: "text" };
+import listScript from "./list.js" with { type: "text" };
 
 export type { ErrorStatus, Language, Problem } from "./messages.ts";
 
@@ -42,23 +53,58 @@ export const pageLanguages: readonly Language[] = Object.keys(messages) as Langu
  */
 const style = styleSheet.replaceAll("\r\n", "\n");
 
-/** The style sheet as an element: the hash below is that of the text between the tags. */
-const styleElement = `<style>${style}</style>`;
+/** The scripts, likewise. */
+const scripts = {
+  archive: archiveScript.replaceAll("\r\n", "\n"),
+  list: listScript.replaceAll("\r\n", "\n"),
+};
+
+/** The look of a site, where it has one of its own. */
+export interface Brand {
+  /** What the site is called. */
+  readonly name?: string;
+  /** Path of its logo. */
+  readonly logo?: string;
+  /** Its colour, as `isColour` takes it. */
+  readonly accent?: string;
+}
+
+/** What a page may hold besides its text. */
+export interface PolicyOptions {
+  /** The look of the site. @default none of its own */
+  readonly brand?: Brand;
+  /** The script of the page. @default none */
+  readonly script?: keyof typeof scripts;
+  /** Whether it has a form, which asks this very site. @default false */
+  readonly form?: boolean;
+}
 
 /**
- * Value of the `Content-Security-Policy` header for every page: nothing is allowed except the style
- * sheet inside the page, identified by its hash, and the empty icon.
+ * Value of the `Content-Security-Policy` header for a page: nothing is allowed except the style sheet
+ * inside the page, identified by its hash, the empty icon, and what the options say: a script inside
+ * the page, likewise by its hash, the logo, a form.
  *
  * @see {@link https://www.w3.org/TR/CSP3/}
  */
-export const contentSecurityPolicy: string = [
-  "default-src 'none'",
-  `style-src 'sha256-${createHash("sha256").update(style).digest("base64")}'`,
-  "img-src data:",
-  "base-uri 'none'",
-  "form-action 'none'",
-  "frame-ancestors 'none'",
-].join("; ");
+export function pagePolicy({ brand, script, form = false }: PolicyOptions = {}): string {
+  const styles = brand?.accent ? [style, accentStyle(brand.accent)] : [style];
+  return [
+    "default-src 'none'",
+    ...(script ? [`script-src ${sourceOf(scripts[script])}`] : []),
+    `style-src ${styles.map(sourceOf).join(" ")}`,
+    brand?.logo ? "img-src 'self' data:" : "img-src data:",
+    "base-uri 'none'",
+    form ? "form-action 'self'" : "form-action 'none'",
+    "frame-ancestors 'none'",
+  ].join("; ");
+}
+
+function sourceOf(text: string) {
+  return `'sha256-${createHash("sha256").update(text).digest("base64")}'`;
+}
+
+/** The policy of a page that has nothing but its text. */
+export const contentSecurityPolicy: string = pagePolicy();
 
 /** One archive as the home page lists it. */
 export interface ArchiveSummary {
@@ -245,6 +291,175 @@ export function fullPage({ language, limit, reloadAfter }: FullPageOptions): str
   });
 }
 
+/** What the page of an archive shows. */
+export interface ArchivePageOptions {
+  /** Language of the page. */
+  readonly language: Language;
+  /** The look of the site. @default none of its own */
+  readonly brand?: Brand;
+  /** Path of the archive. */
+  readonly path: string;
+  /** What stays in its links of the query, without the question mark. @default nothing */
+  readonly query?: string;
+  /** What it is called. @default "Your photos", in the language of the page */
+  readonly title?: string;
+  /** A line of the owner's. @default none */
+  readonly note?: string;
+  /** What is in it, in the order of the names' UTF-8 bytes. */
+  readonly entries: readonly TreeEntry[];
+  /** Exact bytes of the archive; null if they are not known beforehand. */
+  readonly size: number | null;
+  /** When the newest file was last changed; an invalid date is not shown. */
+  readonly newest: Date;
+  /** When the archive ends. @default never */
+  readonly expires?: Date;
+  /** The parts in which it is offered, as sizes with the text that a link has. @default none */
+  readonly parts?: { readonly size: string; readonly bytes: readonly number[] };
+  /** Leave the files out: this is for the preview in a message. @default false */
+  readonly preview?: boolean;
+}
+
+/** A page in pieces, so that it can be sent while it is written. */
+export interface StreamedPage {
+  /** Its pieces, at least one; each is made when it is asked for. */
+  readonly pieces: Iterable<string>;
+  /** Its Content-Security-Policy. */
+  readonly policy: string;
+}
+
+/** Stands in a page where the list of files goes: no text can hold it, since `<` is escaped. */
+const LIST_MARK = "<!-- files -->";
+
+/** In a list that is longer, files are folded away. */
+const MAX_OPEN_FILES = 60;
+
+/** Longest query of a form in characters: proxies take requests of 8 KiB (nginx) without a word. */
+const LONGEST_QUERY = 6000;
+
+/** The page of an archive. */
+export function archivePage(options: ArchivePageOptions): StreamedPage {
+  const { language, brand, preview = false, entries, title, note } = options;
+  const words = messages[language].archive;
+  const sums = sumOfFiles(entries);
+  const [files, size] = [
+    formatFileCount(sums.files, language),
+    formatBytes(options.size ?? sums.bytes, language),
+  ];
+  const hasChooser = !preview && sums.files > 1;
+  const script = hasChooser ? "archive" as const : undefined;
+  const values = {
+    note,
+    files,
+    size,
+    preview: {
+      description: [note, files, size].filter(Boolean).join(" · "),
+      site: brand?.name,
+    },
+    updated: updatedOn(options.newest, language),
+    link: linkTo(options, "download"),
+    download: words.download,
+    kind: words.exact,
+    exact: options.size !== null && formatExactBytes(options.size, language),
+    until: options.expires && { parts: lastDay(options.expires, words.until, language) },
+    inParts: !preview && partLinks(options),
+    chooser: hasChooser && chooser(options, sums),
+  };
+  const text = { title: title ?? words.untitled, lead: "" };
+  const html = render(archiveTemplate, { language, text, values, brand, script, bare: true });
+  const [before, after] = html.split(LIST_MARK);
+  const pieces = function* () {
+    yield before;
+    if (after === undefined) return;
+    for (const step of walkTree(entries)) yield fileRow(step, language);
+    yield after;
+  };
+  const policy = pagePolicy({ brand, script, form: hasChooser });
+  return { pieces: { [Symbol.iterator]: pieces }, policy };
+}
+
+function sumOfFiles(entries: readonly TreeEntry[]) {
+  const files = entries.filter(({ name }) => !name.endsWith("/"));
+  return { files: files.length, bytes: files.reduce((sum, { size }) => sum + size, 0) };
+}
+
+/** A link to the archive, with what stays of the query. */
+function linkTo({ path, query = "" }: ArchivePageOptions, added: string) {
+  return `${path}?${[query, added].filter((part) => part !== "").join("&")}`;
+}
+
+/** The links to the parts; null if there is only one. */
+function partLinks(options: ArchivePageOptions) {
+  const { parts, language } = options;
+  if (!parts || parts.bytes.length < 2) return null;
+  const words = messages[language].archive;
+  return {
+    heading: words.parts,
+    lead: words.partsLead,
+    parts: parts.bytes.map((bytes, i) => ({
+      link: linkTo(options, `part=${i + 1}&size=${encodeURIComponent(parts.size)}`),
+      name: formatNumbers(words.part, { number: i + 1 }, language),
+      size: formatBytes(bytes, language),
+    })),
+  };
+}
+
+/** The form in which files are chosen. Where it could ask for too many, it posts their names. */
+function chooser(options: ArchivePageOptions, { files }: { readonly files: number }) {
+  const { language, entries, path, query = "" } = options;
+  const { archive: words, files: forms } = messages[language];
+  const kept = [...new URLSearchParams(`?${query}`)].filter(([name]) => name !== "file");
+  let length = query.length;
+  for (const { name } of entries) length += "file=&".length + encodeURIComponent(name).length;
+  return {
+    method: length > LONGEST_QUERY ? "post" : "get",
+    longest: LONGEST_QUERY,
+    action: path,
+    open: files <= MAX_OPEN_FILES,
+    heading: words.contents,
+    hint: words.chooseHint,
+    kept: kept.map(([name, value]) => ({ name, value })),
+    forms: JSON.stringify(forms),
+    all: words.chooseAll,
+    none: words.chooseNone,
+    submit: words.downloadChosen,
+    list: LIST_MARK,
+  };
+}
+
+const FILE_ROW =
+  '<li><label><input type="checkbox" name="file" value="{{path}}" data-size="{{bytes}}">' +
+  "<bdi>{{name}}</bdi><span>{{size}}</span></label></li>\n";
+
+const FOLDER_ROW =
+  '<li class="folder"><input type="checkbox" name="file" value="{{path}}" aria-label="{{label}}">' +
+  "<details><summary><bdi>{{name}}</bdi><span>{{files}} · {{size}}</span></summary><ul>\n";
+
+/** A file, or one end of a folder. */
+function fileRow(step: TreeStep, language: Language): string {
+  if (step.kind === "close") return "</ul></details></li>\n";
+  const size = formatBytes(step.size, language);
+  if (step.kind === "file") return Mustache.render(FILE_ROW, { ...step, bytes: step.size, size });
+  const label = fillIn(messages[language].archive.wholeFolder, { name: step.name });
+  const files = formatFileCount(step.files, language);
+  return Mustache.render(FOLDER_ROW, { ...step, files, size, label });
+}
+
+/** A text with a day in it: the last on which something is there that ends at this time. */
+function lastDay(end: Date, text: string, language: Language) {
+  const last = new Date(end.getTime() - 1);
+  const [before, after] = text.split("{date}");
+  const time = { iso: last.toISOString(), date: formatDate(last, language) };
+  return [{ text: before }, { time }, { text: after }];
+}
+
+function updatedOn(newest: Date, language: Language) {
+  return !Number.isNaN(newest.getTime()) && {
+    word: messages[language].updated,
+    iso: newest.toISOString(),
+    date: formatDate(newest, language),
+  };
+}
+
 /** The text of the home page. */
 function homeText({ archives, unreachable = [], language }: HomePageOptions): PageText {
   const { hiddenList, emptyList, onlyUnreachable, list } = messages[language];
@@ -263,11 +478,7 @@ function archiveRow(archive: ArchiveSummary | ArchiveProblem, language: Language
     key: encodeURIComponent(hash),
     files: formatFileCount(archive.files, language),
     size: formatBytes(archive.bytes, language),
-    updated: !Number.isNaN(newest.getTime()) && {
-      word: messages[language].updated,
-      iso: newest.toISOString(),
-      date: formatDate(newest, language),
-    },
+    updated: updatedOn(newest, language),
   };
 }
 
@@ -337,10 +548,28 @@ interface PageContent {
   readonly text: PageText;
   /** What the page's own template uses besides the text. */
   readonly values: Readonly<Record<string, unknown>>;
+  /** The look of the site. @default none of its own */
+  readonly brand?: Brand;
+  /** Which script it has. @default none */
+  readonly script?: keyof typeof scripts;
+  /** Whether it does without our mark. @default false */
+  readonly bare?: boolean;
 }
 
 /** Puts a page into the layout. */
 function render(page: string, content: PageContent): string {
-  const { language, text, values } = content;
-  return Mustache.render(layout, { language, styleElement, ...text, ...values }, { page });
+  const { language, text, values, brand, script, bare } = content;
+  // The hashes in the policy are those of the texts between the tags.
+  const accent = brand?.accent && accentStyle(brand.accent);
+  const elements = {
+    styleElement: `<style>${style}</style>`,
+    accentElement: accent && `<style>${accent}</style>`,
+    scriptElement: script && `<script>${scripts[script]}</script>`,
+  };
+  const { name, logo } = brand ?? {};
+  const shown = name || logo
+    ? { name, logo: logo && { path: logo, alt: name ? "" : "Logo" } }
+    : null;
+  const all = { language, bare, ...elements, ...text, ...values, brand: shown };
+  return Mustache.render(layout, all, { page });
 }
