@@ -6,9 +6,11 @@
 
 import { LRUCache } from "lru-cache";
 
-/** Wrong guesses that one client has, and all of them together, within the time below. */
-const MAX_OF_ONE = 10;
-const MAX_OF_ALL = 1000;
+/**
+ * Wrong guesses that one client has within the time below. There is no such number for all of them
+ * together: with it, strangers could keep the owner out.
+ */
+const MAX_GUESSES = 10;
 
 /** After so many milliseconds a guess is forgotten. */
 const WINDOW_MS = 60_000;
@@ -19,54 +21,38 @@ const MAX_CLIENTS = 10_000;
 /** How guesses are counted. */
 export interface AttemptsOptions {
   /** Wrong guesses of one client within a minute. @default 10 */
-  readonly maxOfOne?: number;
-  /** Wrong guesses of all clients together within a minute. @default 1000 */
-  readonly maxOfAll?: number;
+  readonly max?: number;
   /** Milliseconds since any fixed time. @default that of the runtime */
   readonly now?: () => number;
 }
 
-/** The guesses of a minute. */
-class Window {
-  #start = -Infinity;
-  #count = 0;
-
-  count(now: number) {
-    return now - this.#start < WINDOW_MS ? this.#count : 0;
-  }
-
-  add(now: number) {
-    this.#count = this.count(now) + 1;
-    if (this.#count === 1) this.#start = now;
-  }
-}
-
 /** Who guessed wrong, and how often. */
 export class Attempts {
-  readonly #clients = new LRUCache<string, Window>({ max: MAX_CLIENTS });
-  readonly #all = new Window();
-  readonly #maxOfOne: number;
-  readonly #maxOfAll: number;
+  readonly #clients = new LRUCache<string, { readonly start: number; readonly count: number }>({
+    max: MAX_CLIENTS,
+  });
+  readonly #max: number;
   readonly #now: () => number;
 
   /** Nobody has guessed yet. */
-  constructor(options: AttemptsOptions = {}) {
-    this.#maxOfOne = options.maxOfOne ?? MAX_OF_ONE;
-    this.#maxOfAll = options.maxOfAll ?? MAX_OF_ALL;
-    this.#now = options.now ?? performance.now.bind(performance);
+  constructor({ max = MAX_GUESSES, now = () => performance.now() }: AttemptsOptions = {}) {
+    this.#max = max;
+    this.#now = now;
   }
 
   /** False if a client has to wait; what it gives meanwhile is not to be looked at. */
   allows(client: string): boolean {
-    const now = this.#now();
-    const own = this.#clients.get(client)?.count(now) ?? 0;
-    return own < this.#maxOfOne && this.#all.count(now) < this.#maxOfAll;
+    return (this.#recent(client)?.count ?? 0) < this.#max;
   }
 
   /** A client guessed wrong. */
   failed(client: string) {
-    const window = this.#clients.get(client) ?? new Window();
-    this.#clients.set(client, window);
-    for (const one of [window, this.#all]) one.add(this.#now());
+    const { start, count } = this.#recent(client) ?? { start: this.#now(), count: 0 };
+    this.#clients.set(client, { start, count: count + 1 });
+  }
+
+  #recent(client: string) {
+    const known = this.#clients.get(client);
+    return known && this.#now() - known.start < WINDOW_MS ? known : undefined;
   }
 }
