@@ -54,6 +54,28 @@ export interface PagingText {
   readonly range: string;
 }
 
+/** What is wrong with the query of a link: see `QueryProblem` in `http/query.ts`. */
+export interface QueryMistake {
+  /** Which sentence tells it. */
+  readonly kind: "name" | "value" | "needs" | "excludes";
+  /** The parameter as it was given. */
+  readonly parameter: string;
+  /** Its value, where that is what is wrong. */
+  readonly value?: string;
+  /** The parameter that is meant, has such values, is needed or is in the way. */
+  readonly known: string;
+}
+
+/** Words for a link whose query cannot be meant so: `{parameter}`, `{value}` and `{known}`. */
+export interface QueryText extends Readonly<Record<QueryMistake["kind"], string>> {
+  /** Heading of the page. */
+  readonly title: string;
+  /** What the visitor can do. */
+  readonly hint: string;
+  /** Which values a parameter may have; follows the sentence for `value`. */
+  readonly allowed: Readonly<Record<string, string>>;
+}
+
 /** Why a folder in the list has no link. */
 export type Problem = "empty" | "names" | "changing" | "slow" | "other";
 
@@ -69,6 +91,12 @@ export interface Messages {
   readonly unsettled: PageText;
   /** For a download beyond what there may be at a time: of the service, or of one client. */
   readonly full: Readonly<Record<"server" | "client", PageText>>;
+  /** For a link whose query cannot be meant so. */
+  readonly query: QueryText;
+  /** For an archive whose time is over. */
+  readonly over: PageText;
+  /** For an archive whose time is yet to come. */
+  readonly notYet: PageText;
   /** For an archive that cannot be made until the owner of the photos puts something right. */
   readonly ownerMustAct: PageText;
   /** `/` when the only folders are such that no link reaches. */
@@ -128,6 +156,34 @@ export const messages: Readonly<Record<Language, Messages>> = {
         lead: "Your network address has as many downloads under way as it may have.",
         hint: "This one starts here when another has finished: leave this page open.",
       },
+    },
+    query: {
+      title: "There is a mistake in this link",
+      name: "The link says “{parameter}”, and there is no such thing: “{known}” is probably meant.",
+      value: "The link says “{parameter}={value}”, which is not allowed.",
+      needs: "The link says “{parameter}”, which means nothing without “{known}”.",
+      excludes: "The link says both “{known}” and “{parameter}”, which cannot go together.",
+      hint: "Correct the link and open it again, or ask the person who gave it to you.",
+      allowed: {
+        page: "Nothing may stand after “page”.",
+        download: "Nothing may stand after “download”.",
+        file: "It takes the name of a file or folder, at most 1,000 times.",
+        part: "It takes one whole number from 1 to 1000000.",
+        size: "It takes one size, such as 500M or 2G.",
+        expires: "It takes one time, in seconds since 1970.",
+        signature: "It may be there once.",
+        selection: "It takes one choice of files as the page made it.",
+      },
+    },
+    over: {
+      title: "This download has ended",
+      lead: "The photos were available for a limited time, which is over.",
+      hint: "Ask the person who gave you the link whether it can be extended.",
+    },
+    notYet: {
+      title: "Not available yet",
+      lead: "These photos can be downloaded later.",
+      hint: "The person who gave you the link knows from when on.",
     },
     ownerMustAct: {
       title: "These photos need their owner",
@@ -246,6 +302,35 @@ export const messages: Readonly<Record<Language, Messages>> = {
         lead: "С вашего сетевого адреса уже идёт столько скачиваний, сколько разрешено.",
         hint: "Не закрывайте страницу: это скачивание начнётся, когда закончится одно из них.",
       },
+    },
+    query: {
+      title: "В ссылке ошибка",
+      name:
+        "В ссылке стоит «{parameter}», такого параметра нет: вероятно, имелся в виду «{known}».",
+      value: "В ссылке стоит «{parameter}={value}», такое значение недопустимо.",
+      needs: "В ссылке стоит «{parameter}», без «{known}» это ничего не значит.",
+      excludes: "В ссылке стоят и «{known}», и «{parameter}», вместе они не имеют смысла.",
+      hint: "Исправьте ссылку и откройте её снова или обратитесь к тому, кто её дал.",
+      allowed: {
+        page: "После «page» ничего не должно стоять.",
+        download: "После «download» ничего не должно стоять.",
+        file: "Нужно имя файла или папки, не больше 1000 раз.",
+        part: "Нужно одно целое число от 1 до 1000000.",
+        size: "Нужен один размер, например 500M или 2G.",
+        expires: "Нужно одно время в секундах с 1970 года.",
+        signature: "Подпись может быть только одна.",
+        selection: "Нужен один выбор файлов, сделанный на странице.",
+      },
+    },
+    over: {
+      title: "Срок скачивания истёк",
+      lead: "Фотографии были доступны ограниченное время, и оно прошло.",
+      hint: "Спросите у того, кто дал вам ссылку, нельзя ли её продлить.",
+    },
+    notYet: {
+      title: "Пока недоступно",
+      lead: "Эти фотографии можно будет скачать позже.",
+      hint: "С какого времени, знает тот, кто дал вам ссылку.",
     },
     ownerMustAct: {
       title: "Нужна помощь владельца",

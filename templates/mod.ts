@@ -19,6 +19,7 @@ import {
   messages,
   type PageText,
   type Problem,
+  type QueryMistake,
 } from "./messages.ts";
 import errorTemplate from "./error.html" with { type: "text" };
 import homeTemplate from "./home.html" with { type: "text" };
@@ -26,7 +27,7 @@ import layout from "./layout.html" with { type: "text" };
 import proxyErrorTemplate from "./proxy_error.html" with { type: "text" };
 import styleSheet from "./style.css" with { type: "text" };
 
-export type { ErrorStatus, Language, Problem } from "./messages.ts";
+export type { ErrorStatus, Language, Problem, QueryMistake } from "./messages.ts";
 
 /** At most this many folders that no link reaches are named. */
 const NAMED_UNREACHABLE = 10;
@@ -197,6 +198,56 @@ export function fullPage({ language, limit, reloadAfter }: FullPageOptions): str
   });
 }
 
+/** What is wrong with the query of a link: see `http/query.ts`. */
+export interface QueryPageOptions {
+  /** Language of the page. */
+  readonly language: Language;
+  /** What is wrong. */
+  readonly problem: QueryMistake;
+}
+
+/** The page of a link whose query cannot be meant so, as HTML. It names what is wrong. */
+export function queryPage({ language, problem }: QueryPageOptions): string {
+  const { kind, parameter, value, known } = problem;
+  const { title, allowed, hint, ...leads } = messages[language].query;
+  const given = { parameter: shown(parameter), known, value: shown(value ?? "") };
+  const lead = fillIn(`${leads[kind]} ${kind === "value" ? allowed[known] ?? "" : ""}`, given);
+  return render(errorTemplate, {
+    language,
+    text: { title, lead: lead.trim(), hint },
+    values: { status: 400 },
+  });
+}
+
+/** At most so many characters of what was given are shown. */
+const MAX_SHOWN = 60;
+
+/** What was given, short and without characters that turn the text around. */
+function shown(text: string) {
+  const plain = text.replace(UNTYPABLE_ALL, "\ufffd");
+  return plain.length > MAX_SHOWN ? `${plain.slice(0, MAX_SHOWN).toWellFormed()}…` : plain;
+}
+
+/** Puts values in the places of `{name}`. */
+function fillIn(text: string, values: Readonly<Record<string, string>>) {
+  return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+}
+
+/** Why an archive is closed. */
+export interface ClosedPageOptions {
+  /** Language of the page. */
+  readonly language: Language;
+  /** Whether its time is over, or yet to come. */
+  readonly when: "over" | "yet to come";
+}
+
+/** The page of an archive that is there, but not at this time, as HTML. */
+export function closedPage({ language, when }: ClosedPageOptions): string {
+  const isOver = when === "over";
+  const text = messages[language][isOver ? "over" : "notYet"];
+  return render(errorTemplate, { language, text, values: { status: isOver ? 410 : 404 } });
+}
+
 /** The text of the home page. */
 function homeText({ archives, unreachable = [], language }: HomePageOptions): PageText {
   const { hiddenList, emptyList, onlyUnreachable, list } = messages[language];
@@ -255,6 +306,8 @@ function codeInText(text: string) {
 /** Characters that nobody can type, or that the runtime shows in the place of others. */
 // deno-lint-ignore no-control-regex
 const UNTYPABLE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffd]/;
+
+const UNTYPABLE_ALL = new RegExp(UNTYPABLE.source, "g");
 
 /** A name as an argument: in quotes that shells on Windows know too, unless they change it there. */
 function quoteForShell(name: string) {
