@@ -9,15 +9,11 @@ import type { Engine } from "../engines/engine.ts";
 import { entityTag } from "../http/entity_tag.ts";
 import { jsonResponse, stateResponse } from "../http/headers.ts";
 import { evaluatePreconditions } from "../http/preconditions.ts";
-import { filesOf } from "../storage/listing.ts";
+import { filesOf, type Listing } from "../storage/listing.ts";
 import type { MemoryBudget } from "../lib/memory_budget.ts";
-import type { Settling } from "../storage/settling.ts";
-import { watchClient } from "../http/client.ts";
 
 /** What manifests are made with. */
 export interface ManifestOptions {
-  /** Lists the folders once they have settled. */
-  readonly settling: Settling;
   /** Says how long an archive is. */
   readonly engine: Engine;
   /** What the manifest and its listing count against. */
@@ -48,17 +44,14 @@ export interface Manifest {
   };
 }
 
-/** The manifest of a hash; null if there is no archive, whatever the reason. */
+/** The manifest of an archive that was found, or of what was chosen of it. */
 export async function manifest(
   request: Request,
-  hash: string,
-  options: ManifestOptions,
-): Promise<Response | null> {
-  using client = watchClient(request);
-  const listing = await options.settling.list(hash, client.signal);
-  if (!listing) return null;
+  { listing }: { readonly listing: Listing },
+  options: ManifestOptions & { readonly left: AbortSignal },
+): Promise<Response> {
   using _listing = options.memory.countShared(listing, listing.memory);
-  using _manifest = await options.memory.reserve(listing.memory, client.signal);
+  using _manifest = await options.memory.reserve(listing.memory, options.left);
   const { size, version } = options.engine.prepare(listing);
   const files = filesOf(listing)
     .map(({ name, size, mtime }) => ({ name, size, mtime: isoSeconds(mtime) }));

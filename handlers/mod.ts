@@ -5,10 +5,11 @@
  * @module
  */
 
-import { ClientLeftError } from "../http/client.ts";
+import { ClientLeftError, watchClient } from "../http/client.ts";
 import { EngineUnavailableError } from "../engines/engine.ts";
 import { ExcessError } from "../http/limits.ts";
 import { pageResponse, redirectResponse, tooManyResponse, withoutBody } from "../http/headers.ts";
+import { type ArchiveQuery, parseArchiveQuery, QueryError } from "../http/query.ts";
 import { RateLimit } from "../http/rate.ts";
 import { hasParameter, rawTarget, type Target } from "../http/target.ts";
 import { setTransportSecurity } from "../http/transport_security.ts";
@@ -23,9 +24,11 @@ import { Settling, UNSETTLED } from "../storage/settling.ts";
 import type { FileSource } from "../storage/source.ts";
 import {
   chooseLanguage,
+  closedPage,
   contentSecurityPolicy,
   errorPage,
   fullPage,
+  queryPage,
   unsettledPage,
 } from "../templates/mod.ts";
 import { type Admission, limitConnections, Limits, type LimitsOptions } from "./admission.ts";
@@ -35,11 +38,13 @@ import { createHome, type Home, type HomeOptions } from "./home.ts";
 import { manifest } from "./manifest.ts";
 import { localMetrics, type MetricsSource } from "./metrics.ts";
 import { status, type StatusOptions } from "./status.ts";
+import { ClosedError, Labels, type Visit, visit, type VisitOptions } from "./visit.ts";
 
 /** What all routes together need. */
 export interface HandlerOptions
   extends
-    Omit<ArchiveOptions, "settling" | "memory" | "totalRate">,
+    Omit<ArchiveOptions, "memory" | "totalRate">,
+    Omit<VisitOptions, "settling" | "memory" | "labels">,
     HomeOptions,
     LimitsOptions,
     Omit<StatusOptions, "memory"> {
@@ -66,7 +71,7 @@ export interface HandlerOptions
 }
 
 /** The same, with what is made of them once for all requests. */
-interface Site extends ArchiveOptions, StatusOptions {
+interface Site extends ArchiveOptions, VisitOptions, StatusOptions {
   readonly source: FileSource;
   readonly home: Home;
   readonly metrics?: MetricsSource;
@@ -131,6 +136,7 @@ export function createHandler(options: HandlerOptions): Handler {
     observer: tellAll([options.observer, probes]),
     probes,
     settling: new Settling(source, { quiet: settle }),
+    labels: new Labels(source),
     totalRate: limitRateTotal ? new RateLimit(limitRateTotal) : undefined,
     home: createHome(options),
     limits: new Limits(options),
@@ -172,6 +178,8 @@ async function answer(request: Request, origin: Origin, site: Site) {
     if (error instanceof ExcessError) return excessResponse(request, error, site);
     if (isStopping(error, site)) return errorResponse(request, 503);
     if (isUnsettled(error)) return unsettledResponse(request);
+    if (error instanceof QueryError) return queryResponse(request, error);
+    if (error instanceof ClosedError) return closedResponse(request, error);
     const status = statusOf(error);
     const [, hash] = ARCHIVE.exec(target.path) ?? [];
     const archive = hash && redact(hash);
@@ -201,13 +209,40 @@ function route(
   if (!isHash(hash)) return null;
   // Without a look at the disk: otherwise the redirect would tell which folders there are.
   if (!slash) return redirectResponse({ path: `/archive/${hash}/`, query });
-  if (hasParameter(query, "status")) {
-    return question(() => status(request, hash, { ...site, peer: origin.peer }));
+  const wanted = parseArchiveQuery(query);
+  const asked = performance.now();
+  const found: Finder = (answer) => answerFound(request, { hash, query: wanted }, { site, answer });
+  switch (wanted.view) {
+    case "status":
+      return question(() => status(request, hash, { ...site, peer: origin.peer }));
+    case "manifest":
+      return question(() => found((visit, left) => manifest(request, visit, { ...site, left })));
+    case "page":
+      throw new Error("page of an archive: not made yet");
+    case "archive": {
+      const { download: takeDownload } = admission;
+      const work = () =>
+        found((visit, left) => archive(request, visit, { ...site, takeDownload, asked, left }));
+      return request.method === "HEAD" ? question(work) : asDownload(request, work, admission);
+    }
   }
-  if (hasParameter(query, "manifest")) return question(() => manifest(request, hash, site));
-  const { download } = admission;
-  const work = () => archive(request, hash, { ...site, takeDownload: download });
-  return request.method === "HEAD" ? question(work) : asDownload(request, work, admission);
+}
+
+/** Makes the answer about an archive that was found; `left` aborts when the client has left. */
+type Answerer = (visit: Visit, left: AbortSignal) => Promise<Response>;
+
+/** Looks for the archive; null if there is none. */
+type Finder = (answer: Answerer) => Promise<Response | null>;
+
+/** The answer about an archive; null if there is none, whatever the reason. */
+async function answerFound(
+  request: Request,
+  { hash, query }: { readonly hash: string; readonly query: ArchiveQuery },
+  { site, answer }: { readonly site: Site; readonly answer: Answerer },
+): Promise<Response | null> {
+  using client = watchClient(request);
+  using found = await visit(hash, query, { ...site, signal: client.signal });
+  return found && await answer(found, client.signal);
 }
 
 /** A request that never becomes a download has a place until its answer is out. */
@@ -264,6 +299,21 @@ function refused(response: Response, reason: Refusal, { refusals }: Site) {
 /** The service ends while the request waits: another process may well answer it a moment later. */
 function isStopping(error: unknown, { signal }: Site) {
   return signal?.aborted === true && error === signal.reason;
+}
+
+/** Names what is wrong with the link. */
+function queryResponse(request: Request, { problem }: QueryError) {
+  const language = chooseLanguage(request.headers.get("accept-language"));
+  const html = queryPage({ language, problem });
+  return pageResponse(html, { status: 400, language, csp: contentSecurityPolicy });
+}
+
+/** An archive whose time is over is gone (RFC 9110 section 15.5.11); before it there is none yet. */
+function closedResponse(request: Request, { when }: ClosedError) {
+  const language = chooseLanguage(request.headers.get("accept-language"));
+  const status = when === "over" ? 410 : 404;
+  const html = closedPage({ language, when });
+  return pageResponse(html, { status, language, csp: contentSecurityPolicy });
 }
 
 function isUnsettled(error: unknown) {

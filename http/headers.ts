@@ -33,6 +33,8 @@ const DESCRIBES_CONTENT = ["content-type", "content-disposition", "content-lengt
 export interface ArchiveFields {
   /** Name under which the client saves it. Letters, digits, `-`, `_` and `.` only. */
   readonly filename: string;
+  /** A better name, for clients that can write it: any text without a `/`. @default the same */
+  readonly name?: string;
   /** Newest modification time, in whole seconds since 1970; null if it is not known. */
   readonly lastModified: number | null;
   /** Entity tag with its quotes; null if the bytes differ each time, which rules out ranges. */
@@ -49,7 +51,7 @@ export function archiveHeaders(fields: ArchiveFields): Headers {
   const headers = new Headers({
     ...DISCREET,
     "content-type": "application/zip",
-    "content-disposition": contentDisposition(fields.filename),
+    "content-disposition": contentDisposition(fields),
     "cache-control": "private, no-cache, no-transform",
     "accept-ranges": fields.etag === null ? "none" : "bytes",
     // nginx would keep up to 1 GiB of the response in a temporary file, and is reported to have cut
@@ -199,9 +201,19 @@ function inPieces(bytes: Uint8Array<ArrayBuffer>): BodyInit {
 }
 
 /** Both forms of the name (RFC 6266 section 4.3), since some clients know only one. */
-function contentDisposition(filename: string) {
+function contentDisposition({ filename, name = filename }: ArchiveFields) {
   if (!/^[A-Za-z0-9_.-]+$/.test(filename)) {
     throw new TypeError(`write Content-Disposition: file name not allowed: ${filename}`);
   }
-  return `attachment; filename="${filename}"; filename*=${encodeExtended(filename)}`;
+  const plain = plainForm(name) ?? filename;
+  return `attachment; filename="${plain}"; filename*=${encodeExtended(name)}`;
+}
+
+/**
+ * The name in ASCII, without accents; null where letters would be lost, or where some client would
+ * read it otherwise: quotes, backslashes and `%` (RFC 6266 appendix D).
+ */
+function plainForm(name: string): string | null {
+  const plain = name.normalize("NFKD").replace(/\p{M}+/gu, "");
+  return /^[\x20-\x7e]+$/.test(plain) && !/["\\%/]/.test(plain) ? plain : null;
 }

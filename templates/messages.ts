@@ -57,6 +57,28 @@ export interface PagingText {
   readonly range: string;
 }
 
+/** What is wrong with the query of a link: see `QueryProblem` in `http/query.ts`. */
+export interface QueryMistake {
+  /** Which sentence tells it. */
+  readonly kind: "name" | "value" | "needs" | "excludes";
+  /** The parameter as it was given. */
+  readonly parameter: string;
+  /** Its value, where that is what is wrong. */
+  readonly value?: string;
+  /** The parameter that is meant, has such values, is needed or is in the way. */
+  readonly known: string;
+}
+
+/** Words for a link whose query cannot be meant so: `{parameter}`, `{value}` and `{known}`. */
+export interface QueryText extends Readonly<Record<QueryMistake["kind"], string>> {
+  /** Heading of the page. */
+  readonly title: string;
+  /** What the visitor can do. */
+  readonly hint: string;
+  /** Which values a parameter may have; follows the sentence for `value`. */
+  readonly allowed: Readonly<Record<string, string>>;
+}
+
 /** Words of the page of an archive. */
 export interface ArchiveText {
   /** Heading of an archive without a title. */
@@ -85,16 +107,6 @@ export interface ArchiveText {
   readonly partsLead: string;
   /** The link to one of them: `{number}`. */
   readonly part: string;
-}
-
-/** What a page says of one mistake in a link. */
-export interface MistakeText {
-  /** A parameter with a value that is not allowed; `{parameter}`, `{allowed}`. */
-  readonly value: string;
-  /** A parameter that is nearly another one: `{parameter}`, `{meant}`. */
-  readonly meant: string;
-  /** Before the names that are not in the archive. */
-  readonly missing: PageText;
 }
 
 /** Words of the list for its owner. */
@@ -145,6 +157,12 @@ export interface Messages {
   readonly unsettled: PageText;
   /** For a download beyond what there may be at a time: of the service, or of one client. */
   readonly full: Readonly<Record<"server" | "client", PageText>>;
+  /** For a link whose query cannot be meant so. */
+  readonly query: QueryText;
+  /** For an archive whose time is over. */
+  readonly over: PageText;
+  /** For an archive whose time is yet to come. */
+  readonly notYet: PageText;
   /** For an archive that cannot be made until the owner of the photos puts something right. */
   readonly ownerMustAct: PageText;
   /** `/` when the only folders are such that no link reaches. */
@@ -169,12 +187,12 @@ export interface Messages {
   readonly bytes: PluralForms;
   /** The page of an archive. */
   readonly archive: ArchiveText;
-  /** What a page says of one mistake in a link. */
-  readonly mistakes: MistakeText;
+  /** Around the names of files that a link asks for in vain. */
+  readonly missing: PageText;
 }
 
 /** Statuses that have a page of their own. */
-export type ErrorStatus = 400 | 404 | 405 | 410 | 413 | 416 | 429 | 500 | 502 | 503 | 504;
+export type ErrorStatus = 400 | 404 | 405 | 413 | 416 | 429 | 500 | 502 | 503 | 504;
 
 /** The words in every language. */
 export const messages: Readonly<Record<Language, Messages>> = languages;

@@ -26,6 +26,7 @@ import {
   messages,
   type PageText,
   type Problem,
+  type QueryMistake,
 } from "./messages.ts";
 import { type TreeEntry, type TreeStep, walkTree } from "./tree.ts";
 import errorTemplate from "./error.html" with { type: "text" };
@@ -37,7 +38,7 @@ import archiveScript from "./archive.js" with { type: "text" };
 import archiveTemplate from "./archive.html" with { type: "text" };
 import listScript from "./list.js" with { type: "text" };
 
-export type { ErrorStatus, Language, Problem } from "./messages.ts";
+export type { ErrorStatus, Language, Problem, QueryMistake } from "./messages.ts";
 
 /** At most this many folders that no link reaches are named, and files that are not there. */
 const NAMED_UNREACHABLE = 10;
@@ -220,28 +221,6 @@ export function proxyErrorPage(status: ErrorStatus): string {
   });
 }
 
-/** What is wrong with a parameter of a link. */
-export interface MistakePageOptions {
-  /** Language of the page. */
-  readonly language: Language;
-  /** Name of the parameter, as it stands in the link. */
-  readonly parameter: string;
-  /** The values that are allowed, for programmers: a phrase in English. */
-  readonly allowed: string;
-  /** The name that is probably meant. @default the name is right, and its value is wrong */
-  readonly meant?: string;
-}
-
-/** The page for a link with a parameter that cannot be understood (400), as HTML. */
-export function mistakePage(options: MistakePageOptions): string {
-  const { language, parameter, allowed, meant } = options;
-  const { errors, mistakes } = messages[language];
-  const values = { parameter: `\`${plain(parameter)}\``, allowed, meant: `\`${meant}\`` };
-  const text = fillIn(meant === undefined ? mistakes.value : mistakes.meant, values);
-  const mistake = { parts: codeInText(text) };
-  return render(errorTemplate, { language, text: errors[400], values: { status: 400, mistake } });
-}
-
 /** Which files a link asks for in vain. */
 export interface MissingPageOptions {
   /** Language of the page. */
@@ -252,13 +231,13 @@ export interface MissingPageOptions {
 
 /** The page for a choice of files that are not all there (404), as HTML: it names those. */
 export function missingPage({ language, names }: MissingPageOptions): string {
-  const { mistakes, unreachable } = messages[language];
+  const { missing: text, unreachable } = messages[language];
   const count = names.length - NAMED_UNREACHABLE;
   const list = {
     names: names.slice(0, NAMED_UNREACHABLE),
     more: count > 0 && formatNumbers(unreachable.more, { count }, language),
   };
-  return render(errorTemplate, { language, text: mistakes.missing, values: { status: 404, list } });
+  return render(errorTemplate, { language, text, values: { status: 404, list } });
 }
 
 /** When a page asks for itself again. */
@@ -289,6 +268,56 @@ export function fullPage({ language, limit, reloadAfter }: FullPageOptions): str
     text: messages[language].full[limit],
     values: { status, reloadAfter },
   });
+}
+
+/** What is wrong with the query of a link: see `http/query.ts`. */
+export interface QueryPageOptions {
+  /** Language of the page. */
+  readonly language: Language;
+  /** What is wrong. */
+  readonly problem: QueryMistake;
+}
+
+/** The page of a link whose query cannot be meant so, as HTML. It names what is wrong. */
+export function queryPage({ language, problem }: QueryPageOptions): string {
+  const { kind, parameter, value, known } = problem;
+  const { title, allowed, hint, ...leads } = messages[language].query;
+  const given = { parameter: shown(parameter), known, value: shown(value ?? "") };
+  const lead = fillIn(`${leads[kind]} ${kind === "value" ? allowed[known] ?? "" : ""}`, given);
+  return render(errorTemplate, {
+    language,
+    text: { title, lead: lead.trim(), hint },
+    values: { status: 400 },
+  });
+}
+
+/** At most so many characters of what was given are shown. */
+const MAX_SHOWN = 60;
+
+/** What was given, short and without characters that turn the text around. */
+function shown(text: string) {
+  const plain = text.replace(UNTYPABLE_ALL, "\ufffd");
+  return plain.length > MAX_SHOWN ? `${plain.slice(0, MAX_SHOWN).toWellFormed()}…` : plain;
+}
+
+/** Puts values in the places of `{name}`. */
+function fillIn(text: string, values: Readonly<Record<string, string>>) {
+  return text.replace(/\{(\w+)\}/g, (_, name) => values[name] ?? "");
+}
+
+/** Why an archive is closed. */
+export interface ClosedPageOptions {
+  /** Language of the page. */
+  readonly language: Language;
+  /** Whether its time is over, or yet to come. */
+  readonly when: "over" | "yet to come";
+}
+
+/** The page of an archive that is there, but not at this time, as HTML. */
+export function closedPage({ language, when }: ClosedPageOptions): string {
+  const isOver = when === "over";
+  const text = messages[language][isOver ? "over" : "notYet"];
+  return render(errorTemplate, { language, text, values: { status: isOver ? 410 : 404 } });
 }
 
 /** What the page of an archive shows. */
@@ -506,16 +535,6 @@ function ownerText(hint: "open" | "closed", language: Language) {
   return { question, answer: codeInText(answer), open: hint === "open" };
 }
 
-/** A text with words in the place of `{name}`. */
-function fillIn(text: string, words: Readonly<Record<string, string>>) {
-  return text.replace(/\{(\w+)\}/g, (_, name) => words[name]);
-}
-
-/** What a stranger wrote, without the backticks that mean code. */
-function plain(text: string) {
-  return text.replaceAll("`", "'");
-}
-
 /** A text in which code stands between backticks, in parts of one kind each. */
 function codeInText(text: string) {
   return text.split("`").map((part, i) => i % 2 === 0 ? { text: part } : { code: part });
@@ -524,6 +543,8 @@ function codeInText(text: string) {
 /** Characters that nobody can type, or that the runtime shows in the place of others. */
 // deno-lint-ignore no-control-regex
 const UNTYPABLE = /[\u0000-\u001f\u007f-\u009f\u200e\u200f\u202a-\u202e\u2066-\u2069\ufffd]/;
+
+const UNTYPABLE_ALL = new RegExp(UNTYPABLE.source, "g");
 
 /** A name as an argument: in quotes that shells on Windows know too, unless they change it there. */
 function quoteForShell(name: string) {

@@ -40,6 +40,36 @@ export const de: Messages = {
       hint: "Dieser beginnt hier, wenn ein anderer fertig ist: Lassen Sie diese Seite offen.",
     },
   },
+  query: {
+    title: "In diesem Link ist ein Fehler",
+    name: "Im Link steht „{parameter}“, das gibt es nicht: Wahrscheinlich ist „{known}“ gemeint.",
+    value: "Im Link steht „{parameter}={value}“, das ist nicht erlaubt.",
+    needs: "Im Link steht „{parameter}“, das bedeutet ohne „{known}“ nichts.",
+    excludes: "Im Link stehen „{known}“ und „{parameter}“, beides zusammen geht nicht.",
+    hint:
+      "Berichtigen Sie den Link und öffnen Sie ihn noch einmal, oder fragen Sie die Person, von " +
+      "der er kam.",
+    allowed: {
+      page: "Nach „page“ darf nichts stehen.",
+      download: "Nach „download“ darf nichts stehen.",
+      file: "Erwartet wird der Name einer Datei oder eines Ordners, höchstens 1.000-mal.",
+      part: "Erwartet wird eine ganze Zahl von 1 bis 1000000.",
+      size: "Erwartet wird eine Größe wie 500M oder 2G.",
+      expires: "Erwartet wird eine Zeit in Sekunden seit 1970.",
+      signature: "Sie darf einmal vorkommen.",
+      selection: "Erwartet wird eine Auswahl, wie die Seite sie gemacht hat.",
+    },
+  },
+  over: {
+    title: "Dieser Download ist beendet",
+    lead: "Die Fotos standen für begrenzte Zeit bereit, und die ist vorbei.",
+    hint: "Fragen Sie die Person, die Ihnen den Link gegeben hat, ob sie ihn verlängern kann.",
+  },
+  notYet: {
+    title: "Noch nicht verfügbar",
+    lead: "Diese Fotos können später heruntergeladen werden.",
+    hint: "Ab wann, weiß die Person, die Ihnen den Link gegeben hat.",
+  },
   ownerMustAct: {
     title: "Hier muss der Besitzer ran",
     lead: "Ein Name oder eine Berechtigung in diesem Ordner hindert den Server am Verschicken.",
@@ -119,11 +149,6 @@ export const de: Messages = {
       lead: "Von dieser Adresse können Sie Archive herunterladen, aber nichts an sie senden.",
       hint: "Öffnen Sie den Link in einem Browser.",
     },
-    410: {
-      title: "Nicht mehr verfügbar",
-      lead: "Die Zeit zum Herunterladen dieser Fotos ist vorbei.",
-      hint: "Brauchen Sie sie noch, fragen Sie die Person, die Ihnen den Link gegeben hat.",
-    },
     413: {
       title: "Zu viel ausgewählt",
       lead: "Diese Auswahl ist zu lang für einen Link.",
@@ -184,15 +209,10 @@ export const de: Messages = {
       "ist eine ZIP-Datei, die sich allein öffnen lässt.",
     part: "Teil {number}",
   },
-  mistakes: {
-    value: "In diesem Link hat {parameter} einen Wert, der hier nichts bedeutet. Erlaubt: " +
-      "{allowed}.",
-    meant: "In diesem Link steht {parameter}. Wahrscheinlich ist {meant} gemeint.",
-    missing: {
-      title: "Einige Dateien fehlen",
-      lead: "Der Link verlangt Dateien, die nicht in diesem Archiv sind:",
-      hint: "Vielleicht wurden sie umbenannt oder entfernt. Öffnen Sie die Seite des Archivs und " +
-        "wählen Sie neu.",
-    },
+  missing: {
+    title: "Einige Dateien fehlen",
+    lead: "Der Link verlangt Dateien, die nicht in diesem Archiv sind:",
+    hint: "Vielleicht wurden sie umbenannt oder entfernt. Öffnen Sie die Seite des Archivs und " +
+      "wählen Sie neu.",
   },
 };

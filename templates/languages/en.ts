@@ -40,6 +40,34 @@ export const en: Messages = {
       hint: "This one starts here when another has finished: leave this page open.",
     },
   },
+  query: {
+    title: "There is a mistake in this link",
+    name: "The link says “{parameter}”, and there is no such thing: “{known}” is probably meant.",
+    value: "The link says “{parameter}={value}”, which is not allowed.",
+    needs: "The link says “{parameter}”, which means nothing without “{known}”.",
+    excludes: "The link says both “{known}” and “{parameter}”, which cannot go together.",
+    hint: "Correct the link and open it again, or ask the person who gave it to you.",
+    allowed: {
+      page: "Nothing may stand after “page”.",
+      download: "Nothing may stand after “download”.",
+      file: "It takes the name of a file or folder, at most 1,000 times.",
+      part: "It takes one whole number from 1 to 1000000.",
+      size: "It takes one size, such as 500M or 2G.",
+      expires: "It takes one time, in seconds since 1970.",
+      signature: "It may be there once.",
+      selection: "It takes one choice of files as the page made it.",
+    },
+  },
+  over: {
+    title: "This download has ended",
+    lead: "The photos were available for a limited time, which is over.",
+    hint: "Ask the person who gave you the link whether it can be extended.",
+  },
+  notYet: {
+    title: "Not available yet",
+    lead: "These photos can be downloaded later.",
+    hint: "The person who gave you the link knows from when on.",
+  },
   ownerMustAct: {
     title: "These photos need their owner",
     lead: "A name or a permission in this folder keeps the server from sending it.",
@@ -114,11 +142,6 @@ export const en: Messages = {
       lead: "You can download archives from this address, but you cannot send anything to it.",
       hint: "Open the link in a browser.",
     },
-    410: {
-      title: "No longer available",
-      lead: "The time for downloading these photos is over.",
-      hint: "If you still need them, ask the person who gave you the link.",
-    },
     413: {
       title: "Too much chosen",
       lead: "This choice of files is too long for one link.",
@@ -176,13 +199,9 @@ export const en: Messages = {
       "opens by itself.",
     part: "Part {number}",
   },
-  mistakes: {
-    value: "In this link, {parameter} has a value that means nothing here. Allowed: {allowed}.",
-    meant: "In this link stands {parameter}. Probably {meant} is meant.",
-    missing: {
-      title: "Some files are not there",
-      lead: "The link asks for files that are not in this archive:",
-      hint: "They may have been renamed or removed. Open the page of the archive and choose again.",
-    },
+  missing: {
+    title: "Some files are not there",
+    lead: "The link asks for files that are not in this archive:",
+    hint: "They may have been renamed or removed. Open the page of the archive and choose again.",
   },
 };

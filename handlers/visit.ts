@@ -1,0 +1,148 @@
+/**
+ * What a request for an archive finds, once it may be shown: every answer about an archive begins
+ * here, so that all of them agree on whether there is one.
+ *
+ * @module
+ */
+
+import { createHash } from "node:crypto";
+import { LRUCache } from "lru-cache";
+import type { ArchiveQuery } from "../http/query.ts";
+import { describeError, log, redact } from "../lib/log.ts";
+import type { MemoryBudget } from "../lib/memory_budget.ts";
+import { isLasting } from "../storage/errors.ts";
+import { fileNameOf, type Label, NO_LABEL, parseLabel, plainFileName } from "../storage/label.ts";
+import type { Listing } from "../storage/listing.ts";
+import type { Settling } from "../storage/settling.ts";
+import type { FileSource } from "../storage/source.ts";
+
+/** Of at most this many archives it is known which broken label was told of. */
+const MAX_TOLD = 1000;
+
+/** An archive that may be shown. Its listing counts against the memory until it is disposed of. */
+export interface Visit extends Disposable {
+  /** The archive. */
+  readonly hash: string;
+  /** What of it is asked for. */
+  readonly query: ArchiveQuery;
+  /** What its owner says of it. */
+  readonly label: Label;
+  /** What was chosen of it. */
+  readonly listing: Listing;
+  /** All that it holds. */
+  readonly whole: Listing;
+  /** Name under which a client saves what was chosen, without a path. */
+  readonly name: string;
+}
+
+/** What archives are found with. */
+export interface VisitOptions {
+  /** Lists the folders once they have settled. */
+  readonly settling: Settling;
+  /** What listings count against. */
+  readonly memory: MemoryBudget;
+  /** Reads labels; what was wrong with them is told once. */
+  readonly labels: Labels;
+  /** Milliseconds since 1970. @default the system's clock */
+  readonly now?: () => number;
+}
+
+/** Thrown for an archive that is there, but not at this time. */
+export class ClosedError extends Error {
+  /** Always `ClosedError`. */
+  override readonly name = "ClosedError";
+  /** Whether its time is over, or yet to come. */
+  readonly when: "over" | "yet to come";
+
+  /** Takes whether its time is over, or yet to come. */
+  constructor(when: ClosedError["when"]) {
+    super(`archive: its time is ${when}`);
+    this.when = when;
+  }
+}
+
+/**
+ * Finds the archive of a hash; null if there is none, whatever the reason.
+ *
+ * @throws {ClosedError} if it is there, and its time is over or yet to come
+ */
+export async function visit(
+  hash: string,
+  query: ArchiveQuery,
+  options: VisitOptions & { readonly signal?: AbortSignal },
+): Promise<Visit | null> {
+  const { settling, memory, labels, now = Date.now, signal } = options;
+  const whole = await settling.list(hash, signal);
+  if (!whole) return null;
+  using taken = new DisposableStack();
+  taken.use(memory.countShared(whole, whole.memory));
+  const label = await labels.read(hash, signal);
+  if (!isOpen(label, now())) return null;
+  const listing = choose(whole, query);
+  if (!listing) return null;
+  const name = nameOf(hash, label);
+  const counted = taken.move();
+  return {
+    ...{ hash, query, label, listing, whole, name },
+    [Symbol.dispose]: () => counted.dispose(),
+  };
+}
+
+function nameOf(hash: string, { title }: Label) {
+  return title === undefined ? plainFileName(hash) : fileNameOf(title) ?? plainFileName(hash);
+}
+
+/** What of an archive is asked for. */
+function choose(whole: Listing, { files, part, selection }: ArchiveQuery): Listing | null {
+  if (files.length === 0 && part === undefined && selection === undefined) return whole;
+  throw new Error("choose files: not made yet");
+}
+
+/** False if an archive is closed and nobody may know why. */
+function isOpen({ expires, notBefore }: Label, now: number) {
+  if (expires === "broken") return false;
+  if (expires !== undefined && now >= expires) throw new ClosedError("over");
+  if (notBefore !== undefined && now < notBefore) throw new ClosedError("yet to come");
+  return true;
+}
+
+/** Reads the labels of a source. What is wrong with one is a line in the log, once for each change. */
+export class Labels {
+  readonly #source: FileSource;
+  readonly #told = new LRUCache<string, string>({ max: MAX_TOLD });
+
+  /** Reads nothing yet. */
+  constructor(source: FileSource) {
+    this.#source = source;
+  }
+
+  /** What the owner of an archive says of it; nothing if there is no label that can be read. */
+  async read(hash: string, signal?: AbortSignal): Promise<Label> {
+    let text;
+    try {
+      text = await this.#source.label?.(hash, { signal }) ?? null;
+    } catch (error) {
+      if (!isLasting(error)) throw error;
+      this.#tell(hash, error.message, [describeError(error, hash)]);
+      return NO_LABEL;
+    }
+    if (text === null) {
+      this.#told.delete(hash);
+      return NO_LABEL;
+    }
+    const { label, problems } = parseLabel(text);
+    if (problems.length > 0) this.#tell(hash, text, problems, label.expires === "broken");
+    else this.#told.delete(hash);
+    return label;
+  }
+
+  #tell(hash: string, text: string, problems: readonly string[], closed = false) {
+    const state = createHash("sha256").update(text).digest("base64");
+    if (this.#told.get(hash) === state) return;
+    this.#told.set(hash, state);
+    const message = closed
+      ? "a label cannot be understood, and its archive is closed until it can: {why}"
+      : "a label cannot be understood, at least not all of it: {why}";
+    log.warn(message, { archive: redact(hash), why: problems.join("; ") });
+  }
+}
