@@ -5,6 +5,7 @@
  * @module
  */
 
+import { Attempts } from "../http/attempts.ts";
 import { ClientLeftError, watchClient } from "../http/client.ts";
 import { EngineUnavailableError } from "../engines/engine.ts";
 import { ExcessError } from "../http/limits.ts";
@@ -12,6 +13,7 @@ import { pageResponse, redirectResponse, tooManyResponse, withoutBody } from "..
 import { type ArchiveQuery, parseArchiveQuery, QueryError } from "../http/query.ts";
 import { RateLimit } from "../http/rate.ts";
 import { hasParameter, rawTarget, type Target } from "../http/target.ts";
+import { isPreviewBot } from "../http/visitors.ts";
 import { setTransportSecurity } from "../http/transport_security.ts";
 import { unlessAborted } from "../lib/abort.ts";
 import { describeError, log, redact } from "../lib/log.ts";
@@ -25,9 +27,9 @@ import type { FileSource } from "../storage/source.ts";
 import {
   chooseLanguage,
   closedPage,
-  contentSecurityPolicy,
   errorPage,
   fullPage,
+  pagePolicy,
   queryPage,
   unsettledPage,
 } from "../templates/mod.ts";
@@ -37,6 +39,7 @@ import { health, ready } from "./health.ts";
 import { createHome, type Home, type HomeOptions } from "./home.ts";
 import { manifest } from "./manifest.ts";
 import { localMetrics, type MetricsSource } from "./metrics.ts";
+import { landsOnPage, page, type PageOptions } from "./page.ts";
 import { status, type StatusOptions } from "./status.ts";
 import { ClosedError, Labels, type Visit, visit, type VisitOptions } from "./visit.ts";
 
@@ -45,9 +48,10 @@ export interface HandlerOptions
   extends
     Omit<ArchiveOptions, "memory" | "totalRate">,
     Omit<VisitOptions, "settling" | "memory" | "labels">,
-    HomeOptions,
+    Omit<HomeOptions, "labels" | "attempts">,
+    Omit<PageOptions, "memory">,
     LimitsOptions,
-    Omit<StatusOptions, "memory"> {
+    Omit<StatusOptions, "memory" | "attempts"> {
   /** Where the archives come from. */
   readonly source: FileSource;
   /** Seconds for which browsers are told to come back by HTTPS only. @default they are not told */
@@ -71,7 +75,7 @@ export interface HandlerOptions
 }
 
 /** The same, with what is made of them once for all requests. */
-interface Site extends ArchiveOptions, VisitOptions, StatusOptions {
+interface Site extends ArchiveOptions, VisitOptions, PageOptions, StatusOptions {
   readonly source: FileSource;
   readonly home: Home;
   readonly metrics?: MetricsSource;
@@ -130,22 +134,27 @@ const EXTRA_HEADERS: Readonly<Record<number, Readonly<Record<string, string>>>> 
 export function createHandler(options: HandlerOptions): Handler {
   const { source, settle = 0, limitRateTotal } = options;
   const probes = new Probes();
+  const labels = new Labels(source);
+  const attempts = new Attempts();
   const site: Site = {
     ...options,
     memory: options.memory ?? unlimitedMemory(),
     observer: tellAll([options.observer, probes]),
     probes,
     settling: new Settling(source, { quiet: settle }),
-    labels: new Labels(source),
+    labels,
     totalRate: limitRateTotal ? new RateLimit(limitRateTotal) : undefined,
-    home: createHome(options),
+    attempts,
+    home: createHome({ ...options, labels, attempts }),
     limits: new Limits(options),
     refusals: new WeakMap(),
   };
   const isWithinLimit = limitConnections();
   const respond = async (request: Request, info: Deno.ServeHandlerInfo, origin: Origin) => {
     if (!isWithinLimit(info)) return refused(tooManyResponse(), "connection", site);
-    if (!isAdmitted(request, info, options)) return refused(refusal(request), "descriptors", site);
+    if (!isAdmitted(request, info, options)) {
+      return refused(refusal(request, site), "descriptors", site);
+    }
     return await answer(request, origin, site);
   };
   return async (request, info) => {
@@ -168,18 +177,20 @@ export function createHandler(options: HandlerOptions): Handler {
 
 async function answer(request: Request, origin: Origin, site: Site) {
   const target = rawTarget(request.url, request.headers.get("host"));
-  if (target === null) return errorResponse(request, 400);
-  if (request.method !== "GET" && request.method !== "HEAD") return errorResponse(request, 405);
+  if (target === null) return errorResponse(request, 400, site);
+  if (request.method !== "GET" && request.method !== "HEAD") {
+    return errorResponse(request, 405, site);
+  }
   try {
     const response = Promise.resolve(route(request, { ...target, ...origin }, site));
-    return await unlessAborted(response, site.signal) ?? errorResponse(request, 404);
+    return await unlessAborted(response, site.signal) ?? errorResponse(request, 404, site);
   } catch (error) {
     if (error instanceof ClientLeftError) return new Response(null, { status: CLIENT_LEFT });
     if (error instanceof ExcessError) return excessResponse(request, error, site);
-    if (isStopping(error, site)) return errorResponse(request, 503);
-    if (isUnsettled(error)) return unsettledResponse(request);
-    if (error instanceof QueryError) return queryResponse(request, error);
-    if (error instanceof ClosedError) return closedResponse(request, error);
+    if (isStopping(error, site)) return errorResponse(request, 503, site);
+    if (isUnsettled(error)) return unsettledResponse(request, site);
+    if (error instanceof QueryError) return queryResponse(request, error, site);
+    if (error instanceof ClosedError) return closedResponse(request, error, site);
     const status = statusOf(error);
     const [, hash] = ARCHIVE.exec(target.path) ?? [];
     const archive = hash && redact(hash);
@@ -188,7 +199,7 @@ async function answer(request: Request, origin: Origin, site: Site) {
       ...(archive && { archive }),
       why: describeError(error, hash),
     });
-    const response = errorResponse(request, status, isLasting(error));
+    const response = errorResponse(request, status, site, isLasting(error));
     return error instanceof MemoryBudgetError ? refused(response, "memory", site) : response;
   }
 }
@@ -201,7 +212,7 @@ function route(
 ): Response | null | Promise<Response | null> {
   const admission = site.limits.of(origin.client);
   const question = (work: () => Promise<Response | null>) => asQuestion(work, admission, origin);
-  if (path === "/") return question(() => site.home(request, { query, peer: origin.peer }));
+  if (path === "/") return question(() => site.home(request, { query, ...origin }));
   if (path === "/healthz") return health();
   if (path === "/metrics") return localMetrics(request, origin.peer, site.metrics);
   if (path === "/readyz") return ready({ ...site, isFull: () => site.limits.full });
@@ -211,25 +222,33 @@ function route(
   if (!slash) return redirectResponse({ path: `/archive/${hash}/`, query });
   const wanted = parseArchiveQuery(query);
   const asked = performance.now();
+  const pageOptions = { ...site, given: query, preview: isPreviewBot(request) };
   const found: Finder = (answer) => answerFound(request, { hash, query: wanted }, { site, answer });
   switch (wanted.view) {
     case "status":
-      return question(() => status(request, hash, { ...site, peer: origin.peer }));
+      return question(() => status(request, hash, { ...site, ...origin }));
     case "manifest":
       return question(() => found((visit, left) => manifest(request, visit, { ...site, left })));
     case "page":
-      throw new Error("page of an archive: not made yet");
+      return question(() => found((visit) => page(request, visit, pageOptions)));
     case "archive": {
+      if (pageOptions.preview) {
+        return question(() => found((visit) => page(request, visit, pageOptions)));
+      }
       const { download: takeDownload } = admission;
       const work = () =>
-        found((visit, left) => archive(request, visit, { ...site, takeDownload, asked, left }));
+        found((visit, left) =>
+          landsOnPage(request, visit, site)
+            ? page(request, visit, pageOptions)
+            : archive(request, visit, { ...site, takeDownload, asked, left })
+        );
       return request.method === "HEAD" ? question(work) : asDownload(request, work, admission);
     }
   }
 }
 
 /** Makes the answer about an archive that was found; `left` aborts when the client has left. */
-type Answerer = (visit: Visit, left: AbortSignal) => Promise<Response>;
+type Answerer = (visit: Visit, left: AbortSignal) => Response | Promise<Response>;
 
 /** Looks for the archive; null if there is none. */
 type Finder = (answer: Answerer) => Promise<Response | null>;
@@ -279,14 +298,19 @@ function excessResponse(request: Request, { excess, what }: ExcessError, site: S
   const status = excess === "server" ? 503 : 429;
   const reason = excess === "server" ? what : `client-${what}` as const;
   if (what === "requests") {
-    const response = errorResponse(request, status);
+    const response = errorResponse(request, status, site);
     response.headers.set("retry-after", EXTRA_HEADERS[503]["retry-after"]);
     return refused(response, reason, site);
   }
   const language = chooseLanguage(request.headers.get("accept-language"));
-  const html = fullPage({ language, limit: excess, reloadAfter: FULL_RETRY_SECONDS });
+  const html = fullPage({
+    language,
+    brand: site.brand,
+    limit: excess,
+    reloadAfter: FULL_RETRY_SECONDS,
+  });
   const headers = { "retry-after": String(FULL_RETRY_SECONDS) };
-  const response = pageResponse(html, { status, language, csp: contentSecurityPolicy, headers });
+  const response = pageResponse(html, { status, language, csp: pagePolicy(site), headers });
   return refused(response, reason, site);
 }
 
@@ -302,18 +326,18 @@ function isStopping(error: unknown, { signal }: Site) {
 }
 
 /** Names what is wrong with the link. */
-function queryResponse(request: Request, { problem }: QueryError) {
+function queryResponse(request: Request, { problem }: QueryError, { brand }: Site) {
   const language = chooseLanguage(request.headers.get("accept-language"));
-  const html = queryPage({ language, problem });
-  return pageResponse(html, { status: 400, language, csp: contentSecurityPolicy });
+  const html = queryPage({ language, brand, problem });
+  return pageResponse(html, { status: 400, language, csp: pagePolicy({ brand }) });
 }
 
 /** An archive whose time is over is gone (RFC 9110 section 15.5.11); before it there is none yet. */
-function closedResponse(request: Request, { when }: ClosedError) {
+function closedResponse(request: Request, { when }: ClosedError, { brand }: Site) {
   const language = chooseLanguage(request.headers.get("accept-language"));
   const status = when === "over" ? 410 : 404;
-  const html = closedPage({ language, when });
-  return pageResponse(html, { status, language, csp: contentSecurityPolicy });
+  const html = closedPage({ language, brand, when });
+  return pageResponse(html, { status, language, csp: pagePolicy({ brand }) });
 }
 
 function isUnsettled(error: unknown) {
@@ -321,19 +345,20 @@ function isUnsettled(error: unknown) {
 }
 
 /** The page reloads itself: whoever waits for the photos need do nothing. */
-function unsettledResponse(request: Request) {
+function unsettledResponse(request: Request, { brand }: Site) {
   const language = chooseLanguage(request.headers.get("accept-language"));
-  const html = unsettledPage({ language, reloadAfter: UNSETTLED_RETRY_SECONDS });
+  const html = unsettledPage({ language, brand, reloadAfter: UNSETTLED_RETRY_SECONDS });
   const headers = { "retry-after": String(UNSETTLED_RETRY_SECONDS) };
-  return pageResponse(html, { status: 503, language, csp: contentSecurityPolicy, headers });
+  return pageResponse(html, { status: 503, language, csp: pagePolicy({ brand }), headers });
 }
 
 /** What an observer may know of a request and its answer: neither path nor query. */
-function summaryOf({ method, url, headers }: Request, { status }: Response): Answer {
+function summaryOf({ method, url, headers }: Request, response: Response): Answer {
+  const { status } = response;
   const { path, query } = rawTarget(url, headers.get("host")) ?? { path: "", query: "" };
   const [, hash] = ARCHIVE.exec(path) ?? [];
   if (hash !== undefined && isHash(hash)) {
-    return { route: archiveRoute(query), method, status, hash };
+    return { route: archiveRoute(query, response), method, status, hash };
   }
   return { route: Object.hasOwn(ROUTE_NAMES, path) ? ROUTE_NAMES[path] : "other", method, status };
 }
@@ -355,9 +380,11 @@ function extent({ method }: Request, response: Response): Partial<Answer> {
   return { length, range: status === 206 ? range : undefined, download: downloadOf(response) };
 }
 
-function archiveRoute(query: string): Answer["route"] {
+function archiveRoute(query: string, { status, headers }: Response): Answer["route"] {
   if (hasParameter(query, "status")) return "status";
-  return hasParameter(query, "manifest") ? "manifest" : "archive";
+  if (hasParameter(query, "manifest")) return "manifest";
+  const isPage = status === 200 && headers.get("content-type")?.startsWith("text/html");
+  return isPage || hasParameter(query, "page") ? "page" : "archive";
 }
 
 /** A look at the health is always let in: it costs nothing, and someone might restart the service. */
@@ -372,8 +399,8 @@ function isProbe(path: string) {
 }
 
 /** The answer to a client for whom there is no room: its connection makes room for another one. */
-function refusal(request: Request) {
-  const response = errorResponse(request, 503);
+function refusal(request: Request, site: Site) {
+  const response = errorResponse(request, 503, site);
   response.headers.set("connection", "close");
   return response;
 }
@@ -383,9 +410,9 @@ function statusOf(error: unknown) {
   return isFull || isPassing(error) ? 503 : 500;
 }
 
-function errorResponse(request: Request, status: number, lasting = false) {
+function errorResponse(request: Request, status: number, { brand }: Site, lasting = false) {
   const language = chooseLanguage(request.headers.get("accept-language"));
-  const html = errorPage({ language, status, lasting });
+  const html = errorPage({ language, brand, status, lasting });
   const headers = EXTRA_HEADERS[status];
-  return pageResponse(html, { status, language, csp: contentSecurityPolicy, headers });
+  return pageResponse(html, { status, language, csp: pagePolicy({ brand }), headers });
 }

@@ -82,17 +82,31 @@ export interface PageFields {
 /** A page as a response. `Vary`, since its language depends on the visitor. */
 export function pageResponse(html: string, fields: PageFields): Response {
   const body = new TextEncoder().encode(html);
-  const headers = {
+  const headers = { ...pageHeaders(fields), "content-length": String(body.length) };
+  return new Response(inPieces(body), {
+    status: fields.status ?? 200,
+    headers: { ...headers, ...fields.headers },
+  });
+}
+
+/** A page that is written while it is sent: its length is not known. Null for an answer to HEAD. */
+export function streamedPageResponse(
+  body: ReadableStream<Uint8Array<ArrayBuffer>> | null,
+  fields: PageFields,
+): Response {
+  const headers = { ...pageHeaders(fields), ...fields.headers };
+  return new Response(body ?? emptyBody(), { status: fields.status ?? 200, headers });
+}
+
+function pageHeaders({ language, csp }: PageFields) {
+  return {
     ...DISCREET,
     "content-type": "text/html; charset=utf-8",
-    "content-length": String(body.length),
-    "content-language": fields.language,
-    "content-security-policy": fields.csp,
+    "content-language": language,
+    "content-security-policy": csp,
     "cache-control": "private, no-store",
     "vary": "accept-language",
-    ...fields.headers,
   };
-  return new Response(inPieces(body), { status: fields.status ?? 200, headers });
 }
 
 /** A short text for programs as a response. */

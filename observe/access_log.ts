@@ -125,6 +125,7 @@ export function combinedLine(access: Access): string {
 function pathOf({ route, archive }: Access) {
   if (route === "archive") return `/archive/${archive ?? ""}/`;
   if (route === "manifest") return `/archive/${archive ?? ""}/?manifest`;
+  if (route === "page") return `/archive/${archive ?? ""}/?page`;
   if (route === "status") return `/archive/${archive ?? ""}/?status`;
   if (route === "list") return "/";
   return route === "health" ? "/healthz" : `/${route}`;

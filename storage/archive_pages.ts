@@ -84,6 +84,8 @@ export interface PendingArchive extends RowLabel {
   readonly hash: string;
   /** Always true. */
   readonly pending: true;
+  /** When its folder was last changed; an invalid date if nobody can tell. */
+  readonly newest: Date;
 }
 
 /** A folder that gives no archive, at least not now. */
@@ -335,7 +337,8 @@ export class ArchivePages {
       }
     };
     const rows = await mapAtMost(folders, async (folder): Promise<Row> => {
-      const pending = { hash: folder.name, pending: true } as const;
+      const newest = new Date(folder.mtimeMs);
+      const pending = { hash: folder.name, pending: true, newest } as const;
       const known: ArchiveRow = this.#counts.get(folder) ?? pending;
       if (isPatient) return { folder, row: await this.#withLabel(await look(folder), folder) };
       if (patience.isOver()) return { folder, row: await this.#withLabel(known, folder, true) };

@@ -172,7 +172,7 @@ export interface Messages {
   /** Folders that no link reaches. */
   readonly unreachable: UnreachableText;
   /** In the place of an archive's size. */
-  readonly problems: Readonly<Record<Problem, string>>;
+  readonly problems: Readonly<Record<Problem | "label", string>>;
   /** What the owner finds beside the list. */
   readonly tools: ToolsText;
   /** The list's other pages. */

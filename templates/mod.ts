@@ -24,6 +24,7 @@ import {
   type ErrorStatus,
   type Language,
   messages,
+  type Order,
   type PageText,
   type Problem,
   type QueryMistake,
@@ -38,7 +39,7 @@ import archiveScript from "./archive.js" with { type: "text" };
 import archiveTemplate from "./archive.html" with { type: "text" };
 import listScript from "./list.js" with { type: "text" };
 
-export type { ErrorStatus, Language, Problem, QueryMistake } from "./messages.ts";
+export type { ErrorStatus, Language, Order, Problem, QueryMistake } from "./messages.ts";
 
 /** At most this many folders that no link reaches are named, and files that are not there. */
 const NAMED_UNREACHABLE = 10;
@@ -107,8 +108,30 @@ function sourceOf(text: string) {
 /** The policy of a page that has nothing but its text. */
 export const contentSecurityPolicy: string = pagePolicy();
 
+/** What the home page tells of an archive besides what is in it. */
+export interface ArchiveNotes {
+  /** What it is called. @default it has no title */
+  readonly title?: string;
+  /** When it ends, in milliseconds since 1970; `broken` if that makes no sense. @default never */
+  readonly expires?: number | "broken";
+  /** When it begins, likewise. @default it has begun */
+  readonly notBefore?: number;
+  /** When it was last downloaded, likewise. @default nothing is known of it */
+  readonly delivered?: number;
+}
+
+/** An archive that is not counted yet. */
+export interface PendingSummary extends ArchiveNotes {
+  /** Name of the folder. */
+  readonly hash: string;
+  /** Always true. */
+  readonly pending: true;
+  /** When its folder was last changed; an invalid date is not shown. */
+  readonly newest: Date;
+}
+
 /** One archive as the home page lists it. */
-export interface ArchiveSummary {
+export interface ArchiveSummary extends ArchiveNotes {
   /** Name of the folder, and the key in the link. */
   readonly hash: string;
   /** Number of files in the archive. */
@@ -120,7 +143,7 @@ export interface ArchiveSummary {
 }
 
 /** A folder in the list that cannot be downloaded, at least not now. */
-export interface ArchiveProblem {
+export interface ArchiveProblem extends ArchiveNotes {
   /** Name of the folder. */
   readonly hash: string;
   /** Why. */
@@ -146,7 +169,7 @@ export interface HomePageOptions {
   /** Language of the page. */
   readonly language: Language;
   /** Archives in the order of the list; `null` if this visitor may not see the list. */
-  readonly archives: readonly (ArchiveSummary | ArchiveProblem)[] | null;
+  readonly archives: readonly (ArchiveSummary | PendingSummary | ArchiveProblem)[] | null;
   /** Which page of the list it is. @default the only one */
   readonly position?: PagePosition;
   /** Names of folders that no link reaches. @default none */
@@ -155,12 +178,30 @@ export interface HomePageOptions {
   readonly command?: string;
   /** Say how the owner can see the list: `open` right away, or on a click. @default not at all */
   readonly ownerHint?: "open" | "closed";
+  /** Offer to take the admin token. @default false */
+  readonly signIn?: boolean;
+  /** Have a button for each link, and a link to each page. @default false */
+  readonly links?: boolean;
+  /** What was searched for, and in which order; a form for both. @default no such form */
+  readonly finder?: { readonly search: string; readonly order: Order };
+  /** Seconds after which the page reloads itself. @default it does not */
+  readonly reloadAfter?: number;
+  /** The look of the site. @default none of its own */
+  readonly brand?: Brand;
+  /** Milliseconds since 1970, to tell what is over. @default the system's clock */
+  readonly now?: number;
+}
+
+/** How any page looks. */
+export interface PageLook {
+  /** Language of the page. */
+  readonly language: Language;
+  /** The look of the site. @default none of its own */
+  readonly brand?: Brand;
 }
 
 /** Which error a page is about. */
-export interface ErrorPageOptions {
-  /** Language of the page. */
-  readonly language: Language;
+export interface ErrorPageOptions extends PageLook {
   /** Status of the response: any other than `ErrorStatus` has the text of 500. */
   readonly status: number;
   /** It stays so until the owner of the photos puts something right. @default false */
@@ -183,24 +224,61 @@ export function chooseLanguage(acceptLanguage: string | null): Language {
 
 /** The page at `/` as HTML. */
 export function homePage(options: HomePageOptions): string {
-  const { language, archives, position } = options;
-  const rows = archives?.map((archive) => archiveRow(archive, language)) ?? [];
+  const { language, archives, position, brand, finder, reloadAfter } = options;
+  const rows = archives?.map((archive) => archiveRow(archive, options)) ?? [];
+  const query = finder && finderQuery(finder);
   const values = {
     list: rows.length > 0 && { archives: rows },
     unreachable: unreachableFolders(options),
-    owner: options.ownerHint && ownerText(options.ownerHint, language),
-    paging: position && position.pages > 1 && pagingLinks(position, language),
+    owner: (options.ownerHint || options.signIn) && ownerText(options),
+    paging: position && position.pages > 1 && pagingLinks(position, { language, query }),
+    finder: finder && finderForm(finder, language),
+    reloadAfter,
   };
-  return render(homeTemplate, { language, text: homeText(options), values });
+  const script = options.links ? "list" as const : undefined;
+  return render(homeTemplate, { language, text: homeText(options), values, brand, script });
+}
+
+/** The policy of the page at `/`. */
+export function homePolicy({ brand, links, finder }: HomePageOptions): string {
+  return pagePolicy({ brand, script: links ? "list" : undefined, form: finder !== undefined });
+}
+
+const ORDERS: readonly Order[] = ["newest", "title", "size", "expires"];
+
+/** The order that a query asks for; the newest first if it asks for none that there is. */
+export function readOrder(text: string | null): Order {
+  return ORDERS.find((order) => order === text) ?? ORDERS[0];
+}
+
+/** The form in which archives are searched for and sorted. */
+function finderForm({ search, order }: Finder, language: Language) {
+  const { search: label, sort, orders } = messages[language].tools;
+  return {
+    search,
+    searchLabel: label,
+    sortLabel: sort,
+    orders: ORDERS.map((name) => ({ name, text: orders[name], selected: name === order })),
+  };
+}
+
+type Finder = NonNullable<HomePageOptions["finder"]>;
+
+/** What stays in the links to other pages. */
+function finderQuery({ search, order }: Finder) {
+  const query = new URLSearchParams();
+  if (search !== "") query.set("search", search);
+  if (order !== ORDERS[0]) query.set("order", order);
+  return query.toString();
 }
 
 /** The page for an error as HTML. It contains nothing from the request. */
 export function errorPage(options: ErrorPageOptions): string {
-  const { language, status, lasting = false } = options;
+  const { language, brand, status, lasting = false } = options;
   const { errors, ownerMustAct } = messages[language];
   const usual = status in errors ? errors[status as ErrorStatus] : errors[500];
   const text = lasting ? ownerMustAct : usual;
-  return render(errorTemplate, { language, text, values: { status } });
+  return render(errorTemplate, { language, brand, text, values: { status } });
 }
 
 /**
@@ -222,36 +300,32 @@ export function proxyErrorPage(status: ErrorStatus): string {
 }
 
 /** Which files a link asks for in vain. */
-export interface MissingPageOptions {
-  /** Language of the page. */
-  readonly language: Language;
+export interface MissingPageOptions extends PageLook {
   /** Their names, as they stand in the link. */
   readonly names: readonly string[];
 }
 
 /** The page for a choice of files that are not all there (404), as HTML: it names those. */
-export function missingPage({ language, names }: MissingPageOptions): string {
+export function missingPage({ language, brand, names }: MissingPageOptions): string {
   const { missing: text, unreachable } = messages[language];
   const count = names.length - NAMED_UNREACHABLE;
   const list = {
     names: names.slice(0, NAMED_UNREACHABLE),
     more: count > 0 && formatNumbers(unreachable.more, { count }, language),
   };
-  return render(errorTemplate, { language, text, values: { status: 404, list } });
+  return render(errorTemplate, { language, brand, text, values: { status: 404, list } });
 }
 
 /** When a page asks for itself again. */
-export interface UnsettledPageOptions {
-  /** Language of the page. */
-  readonly language: Language;
+export interface UnsettledPageOptions extends PageLook {
   /** Seconds until the page reloads itself. */
   readonly reloadAfter: number;
 }
 
 /** The page of an archive to which photos are still being added, as HTML. */
-export function unsettledPage({ language, reloadAfter }: UnsettledPageOptions): string {
+export function unsettledPage({ language, brand, reloadAfter }: UnsettledPageOptions): string {
   const text = messages[language].unsettled;
-  return render(errorTemplate, { language, text, values: { status: 503, reloadAfter } });
+  return render(errorTemplate, { language, brand, text, values: { status: 503, reloadAfter } });
 }
 
 /** What a page says of a download beyond a limit. */
@@ -261,31 +335,31 @@ export interface FullPageOptions extends UnsettledPageOptions {
 }
 
 /** The page of a download for which there is no room now, as HTML. It asks again by itself. */
-export function fullPage({ language, limit, reloadAfter }: FullPageOptions): string {
+export function fullPage({ language, brand, limit, reloadAfter }: FullPageOptions): string {
   const status = limit === "server" ? 503 : 429;
   return render(errorTemplate, {
     language,
+    brand,
     text: messages[language].full[limit],
     values: { status, reloadAfter },
   });
 }
 
 /** What is wrong with the query of a link: see `http/query.ts`. */
-export interface QueryPageOptions {
-  /** Language of the page. */
-  readonly language: Language;
+export interface QueryPageOptions extends PageLook {
   /** What is wrong. */
   readonly problem: QueryMistake;
 }
 
 /** The page of a link whose query cannot be meant so, as HTML. It names what is wrong. */
-export function queryPage({ language, problem }: QueryPageOptions): string {
+export function queryPage({ language, brand, problem }: QueryPageOptions): string {
   const { kind, parameter, value, known } = problem;
   const { title, allowed, hint, ...leads } = messages[language].query;
   const given = { parameter: shown(parameter), known, value: shown(value ?? "") };
   const lead = fillIn(`${leads[kind]} ${kind === "value" ? allowed[known] ?? "" : ""}`, given);
   return render(errorTemplate, {
     language,
+    brand,
     text: { title, lead: lead.trim(), hint },
     values: { status: 400 },
   });
@@ -306,18 +380,16 @@ function fillIn(text: string, values: Readonly<Record<string, string>>) {
 }
 
 /** Why an archive is closed. */
-export interface ClosedPageOptions {
-  /** Language of the page. */
-  readonly language: Language;
+export interface ClosedPageOptions extends PageLook {
   /** Whether its time is over, or yet to come. */
   readonly when: "over" | "yet to come";
 }
 
 /** The page of an archive that is there, but not at this time, as HTML. */
-export function closedPage({ language, when }: ClosedPageOptions): string {
+export function closedPage({ language, brand, when }: ClosedPageOptions): string {
   const isOver = when === "over";
   const text = messages[language][isOver ? "over" : "notYet"];
-  return render(errorTemplate, { language, text, values: { status: isOver ? 410 : 404 } });
+  return render(errorTemplate, { language, brand, text, values: { status: isOver ? 410 : 404 } });
 }
 
 /** What the page of an archive shows. */
@@ -389,7 +461,7 @@ export function archivePage(options: ArchivePageOptions): StreamedPage {
     download: words.download,
     kind: words.exact,
     exact: options.size !== null && formatExactBytes(options.size, language),
-    until: options.expires && { parts: lastDay(options.expires, words.until, language) },
+    until: options.expires && dayIn(options.expires.getTime() - 1, words.until, language),
     inParts: !preview && partLinks(options),
     chooser: hasChooser && chooser(options, sums),
   };
@@ -473,14 +545,6 @@ function fileRow(step: TreeStep, language: Language): string {
   return Mustache.render(FOLDER_ROW, { ...step, files, size, label });
 }
 
-/** A text with a day in it: the last on which something is there that ends at this time. */
-function lastDay(end: Date, text: string, language: Language) {
-  const last = new Date(end.getTime() - 1);
-  const [before, after] = text.split("{date}");
-  const time = { iso: last.toISOString(), date: formatDate(last, language) };
-  return [{ text: before }, { time }, { text: after }];
-}
-
 function updatedOn(newest: Date, language: Language) {
   return !Number.isNaN(newest.getTime()) && {
     word: messages[language].updated,
@@ -490,25 +554,68 @@ function updatedOn(newest: Date, language: Language) {
 }
 
 /** The text of the home page. */
-function homeText({ archives, unreachable = [], language }: HomePageOptions): PageText {
-  const { hiddenList, emptyList, onlyUnreachable, list } = messages[language];
+function homeText(options: HomePageOptions): PageText {
+  const { archives, unreachable = [], language, finder } = options;
+  const { hiddenList, emptyList, onlyUnreachable, list, tools } = messages[language];
   if (archives === null) return hiddenList;
   if (archives.length > 0) return list;
+  if (finder && finder.search !== "") {
+    return { title: list.title, lead: fillIn(tools.nothing, { words: shown(finder.search) }) };
+  }
   return unreachable.length > 0 ? onlyUnreachable : emptyList;
 }
 
 /** What the list says about one archive. */
-function archiveRow(archive: ArchiveSummary | ArchiveProblem, language: Language) {
-  const { hash } = archive;
-  if ("problem" in archive) return { hash, problem: messages[language].problems[archive.problem] };
-  const { newest } = archive;
+function archiveRow(
+  archive: ArchiveSummary | PendingSummary | ArchiveProblem,
+  options: HomePageOptions,
+) {
+  const { language, links = false } = options;
+  const { hash, title } = archive;
+  const { tools, problems } = messages[language];
+  const notes = notesOf(archive, options);
+  const name = { hash, title, problem: false as string | false, notes };
+  if ("problem" in archive) return { ...name, problem: problems[archive.problem] };
+  const key = encodeURIComponent(hash);
+  const row = {
+    ...name,
+    key,
+    tools: links &&
+      { copy: tools.copy, copied: tools.copied, page: tools.page, what: title ?? hash },
+  };
+  const updated = updatedOn(archive.newest, language);
+  if ("pending" in archive) return { ...row, files: tools.counting, size: false, updated };
   return {
-    hash,
-    key: encodeURIComponent(hash),
+    ...row,
+    updated,
     files: formatFileCount(archive.files, language),
     size: formatBytes(archive.bytes, language),
-    updated: updatedOn(newest, language),
   };
+}
+
+/** Days of an archive: when it begins, ends, and was downloaded last. */
+function notesOf(archive: ArchiveNotes, { language, now = Date.now() }: HomePageOptions) {
+  const { tools, problems } = messages[language];
+  const { expires, notBefore, delivered } = archive;
+  const notes = [];
+  if (notBefore !== undefined && notBefore > now) {
+    notes.push(dayIn(notBefore, tools.from, language));
+  }
+  if (expires === "broken") notes.push({ parts: [{ text: problems.label }] });
+  if (typeof expires === "number") {
+    notes.push(dayIn(expires - 1, expires > now ? tools.until : tools.ended, language));
+  }
+  if (delivered !== undefined) notes.push(dayIn(delivered, tools.delivered, language));
+  return notes;
+}
+
+/** A text with a day in the place of `{date}`. */
+function dayIn(time: number, text: string, language: Language) {
+  const date = new Date(time);
+  if (Number.isNaN(date.getTime())) return { parts: [] };
+  const [before, after] = text.split("{date}");
+  const day = { iso: date.toISOString(), date: formatDate(date, language) };
+  return { parts: [{ text: before }, { time: day }, { text: after }] };
 }
 
 /** What is said of the folders that no link reaches; null if there are none. */
@@ -530,9 +637,14 @@ function unreachableFolders(
 }
 
 /** How the owner can see the list. */
-function ownerText(hint: "open" | "closed", language: Language) {
-  const { question, answer } = messages[language].owner;
-  return { question, answer: codeInText(answer), open: hint === "open" };
+function ownerText({ ownerHint, signIn, language }: HomePageOptions) {
+  const { owner: { question, answer }, tools } = messages[language];
+  return {
+    question,
+    answer: ownerHint ? codeInText(answer) : [],
+    open: ownerHint === "open",
+    signIn: signIn && { word: tools.signIn },
+  };
 }
 
 /** A text in which code stands between backticks, in parts of one kind each. */
@@ -553,13 +665,22 @@ function quoteForShell(name: string) {
 }
 
 /** Which part of the list it is, and links to the pages beside it. */
-function pagingLinks({ number, pages, ...range }: PagePosition, language: Language) {
-  const { label, previous, next, range: text } = messages[language].paging;
+function pagingLinks(
+  { number, pages, first, last, total }: PagePosition,
+  { language, query = "" }: { readonly language: Language; readonly query?: string },
+) {
+  const { label, previous, next, range } = messages[language].paging;
+  const link = (page: number) => ({
+    query,
+    page: page > 1 && page,
+    any: query !== "" || page > 1,
+    both: query !== "" && page > 1,
+  });
   return {
     label,
-    range: formatNumbers(text, range, language),
-    previous: number > 1 && { word: previous, page: number > 2 && number - 1 },
-    next: number < pages && { word: next, page: number + 1 },
+    range: formatNumbers(range, { first, last, total }, language),
+    previous: number > 1 && { word: previous, ...link(number - 1) },
+    next: number < pages && { word: next, ...link(number + 1) },
   };
 }
 

@@ -103,6 +103,7 @@ export const de: Messages = {
       "Protokoll.",
     changing: "Gerade kommen Dateien dazu. Laden Sie die Seite gleich noch einmal.",
     slow: "Konnte nicht rechtzeitig gelesen werden. Laden Sie die Seite gleich noch einmal.",
+    label: "geschlossen: „expires“ ist nicht zu verstehen",
     other: "Kann nicht gelesen werden. Der Grund steht im Protokoll.",
   },
   tools: {

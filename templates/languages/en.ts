@@ -97,6 +97,7 @@ export const en: Messages = {
     names: "Cannot be downloaded: the names of some files are not UTF-8. The log names them.",
     changing: "Files are being added right now. Reload the page in a moment.",
     slow: "Could not be listed in time. Reload the page in a moment.",
+    label: "closed: the label’s “expires” makes no sense",
     other: "Cannot be listed. The log says why.",
   },
   tools: {
