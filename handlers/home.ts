@@ -96,7 +96,7 @@ export function createHome(options: HomeOptions): Home {
   const pages = new ArchivePages({ source, onFailed: warnOfFailed, label, fillMs });
   return async (request, target) => {
     const { peer, client: address = peer } = target;
-    const language = chooseLanguage(request.headers.get("accept-language"));
+    const language = chooseLanguage(request.headers.get("accept-language"), brand);
     const query = new URLSearchParams(target.query);
     const isLocal = isLocalRequest(request, peer);
     const access = adminToken === undefined
@@ -113,7 +113,7 @@ export function createHome(options: HomeOptions): Home {
       ? await shownArchives(pages, query, { ...options, signal: client.signal })
       : { archives: null, ownerHint: listing === "auto" ? ownerHint(request) : undefined };
     // A link of this very machine is of no use to anybody else.
-    const links = visible && !isLocal;
+    const links = isOwner && !isLocal;
     const signIn = !visible && adminToken !== undefined;
     const page = { language, command: NEW_COMMAND, brand, links, signIn, ...shown };
     return pageResponse(homePage(page), { language, csp: homePolicy(page) });

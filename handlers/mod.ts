@@ -302,7 +302,7 @@ function excessResponse(request: Request, { excess, what }: ExcessError, site: S
     response.headers.set("retry-after", EXTRA_HEADERS[503]["retry-after"]);
     return refused(response, reason, site);
   }
-  const language = chooseLanguage(request.headers.get("accept-language"));
+  const language = chooseLanguage(request.headers.get("accept-language"), site.brand);
   const html = fullPage({
     language,
     brand: site.brand,
@@ -327,14 +327,14 @@ function isStopping(error: unknown, { signal }: Site) {
 
 /** Names what is wrong with the link. */
 function queryResponse(request: Request, { problem }: QueryError, { brand }: Site) {
-  const language = chooseLanguage(request.headers.get("accept-language"));
+  const language = chooseLanguage(request.headers.get("accept-language"), brand);
   const html = queryPage({ language, brand, problem });
   return pageResponse(html, { status: 400, language, csp: pagePolicy({ brand }) });
 }
 
 /** An archive whose time is over is gone (RFC 9110 section 15.5.11); before it there is none yet. */
 function closedResponse(request: Request, { when }: ClosedError, { brand }: Site) {
-  const language = chooseLanguage(request.headers.get("accept-language"));
+  const language = chooseLanguage(request.headers.get("accept-language"), brand);
   const status = when === "over" ? 410 : 404;
   const html = closedPage({ language, brand, when });
   return pageResponse(html, { status, language, csp: pagePolicy({ brand }) });
@@ -346,7 +346,7 @@ function isUnsettled(error: unknown) {
 
 /** The page reloads itself: whoever waits for the photos need do nothing. */
 function unsettledResponse(request: Request, { brand }: Site) {
-  const language = chooseLanguage(request.headers.get("accept-language"));
+  const language = chooseLanguage(request.headers.get("accept-language"), brand);
   const html = unsettledPage({ language, brand, reloadAfter: UNSETTLED_RETRY_SECONDS });
   const headers = { "retry-after": String(UNSETTLED_RETRY_SECONDS) };
   return pageResponse(html, { status: 503, language, csp: pagePolicy({ brand }), headers });
@@ -411,7 +411,7 @@ function statusOf(error: unknown) {
 }
 
 function errorResponse(request: Request, status: number, { brand }: Site, lasting = false) {
-  const language = chooseLanguage(request.headers.get("accept-language"));
+  const language = chooseLanguage(request.headers.get("accept-language"), brand);
   const html = errorPage({ language, brand, status, lasting });
   const headers = EXTRA_HEADERS[status];
   return pageResponse(html, { status, language, csp: pagePolicy({ brand }), headers });

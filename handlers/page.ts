@@ -89,7 +89,7 @@ export function landsOnPage(
 /** The page of an archive that was found. */
 export function page(request: Request, found: FoundPage, options: OnePageOptions): Response {
   const { hash, label, listing } = found;
-  const language = chooseLanguage(request.headers.get("accept-language"));
+  const language = chooseLanguage(request.headers.get("accept-language"), options.brand);
   const { pieces, policy } = archivePage({
     language,
     brand: brandOf(options.brand, label),

@@ -44,8 +44,8 @@ export type { ErrorStatus, Language, Order, Problem, QueryMistake } from "./mess
 /** At most this many folders that no link reaches are named, and files that are not there. */
 const NAMED_UNREACHABLE = 10;
 
-/** Languages of the pages, the default first. */
-export const pageLanguages: readonly Language[] = Object.keys(messages) as Language[];
+/** The languages of pages where a site says nothing else, the default first. */
+export const pageLanguages: readonly Language[] = ["en", "ru"];
 
 /**
  * The style sheet as a browser sees it: with CRLF read as LF before it is hashed. A checkout on
@@ -69,6 +69,8 @@ export interface Brand {
   readonly logo?: string;
   /** Its colour, as `isColour` takes it. */
   readonly accent?: string;
+  /** Its languages; the first is for visitors who prefer none of them. @default `pageLanguages` */
+  readonly languages?: readonly Language[];
 }
 
 /** What a page may hold besides its text. */
@@ -209,17 +211,19 @@ export interface ErrorPageOptions extends PageLook {
 }
 
 /**
- * Picks the language of a page: English unless the visitor prefers another one that there is.
+ * Picks the language of a page: the first one of the site, which is English by default, unless the
+ * visitor prefers another one that there is.
  *
  * Preferences are weighed as in RFC 9110 section 12.5.4. A response that depends on the result
  * needs `Vary: Accept-Language`.
  *
  * @param acceptLanguage value of the `Accept-Language` header, `null` if the request has none
  */
-export function chooseLanguage(acceptLanguage: string | null): Language {
+export function chooseLanguage(acceptLanguage: string | null, brand?: Brand): Language {
+  const { languages = pageLanguages } = brand ?? {};
   const headers = { "accept-language": acceptLanguage ?? undefined };
-  const preferred = new Negotiator({ headers }).language([...pageLanguages]);
-  return pageLanguages.find((language) => language === preferred) ?? pageLanguages[0];
+  const preferred = new Negotiator({ headers }).language([...languages]);
+  return languages.find((language) => language === preferred) ?? languages[0];
 }
 
 /** The page at `/` as HTML. */
