@@ -32,6 +32,8 @@ export interface HomeOptions {
   readonly source: FileSource;
   /** Who sees the list. */
   readonly listing: "auto" | "on" | "off";
+  /** The query of an archive's link, without a question mark. @default none */
+  readonly queryFor?: (hash: string) => string;
 }
 
 /** Of a request for the page what is not in its header. */
@@ -46,7 +48,7 @@ export interface HomeRequest {
 export type Home = (request: Request, target: HomeRequest) => Promise<Response>;
 
 /** Makes the function that answers all requests for the home page: they share the work. */
-export function createHome({ source, listing }: HomeOptions): Home {
+export function createHome({ source, listing, queryFor }: HomeOptions): Home {
   const pages = new ArchivePages({ source, onFailed: warnOfFailed });
   return async (request, { query, peer }) => {
     const language = chooseLanguage(request.headers.get("accept-language"));
@@ -55,7 +57,7 @@ export function createHome({ source, listing }: HomeOptions): Home {
     const shown = visible
       ? await shownArchives(pages, pageNumber(query), client.signal)
       : { archives: null, ownerHint: listing === "auto" ? ownerHint(request) : undefined };
-    const html = homePage({ language, command: NEW_COMMAND, ...shown });
+    const html = homePage({ language, command: NEW_COMMAND, queryFor, ...shown });
     return pageResponse(html, { language, csp: contentSecurityPolicy });
   };
 }

@@ -37,6 +37,7 @@ import { health, ready } from "./health.ts";
 import { createHome, type Home, type HomeOptions } from "./home.ts";
 import { manifest } from "./manifest.ts";
 import { localMetrics, type MetricsSource } from "./metrics.ts";
+import { signedLinkQuery } from "./signed_link.ts";
 import { status, type StatusOptions } from "./status.ts";
 import { ClosedError, Labels, type Visit, visit, type VisitOptions } from "./visit.ts";
 
@@ -103,6 +104,9 @@ const ROUTE_NAMES: Readonly<Record<string, Answer["route"]>> = {
   "/metrics": "metrics",
 };
 
+/** How long a signed link on the list is good. */
+const LISTED_LINK_SECONDS = 86_400;
+
 /** Nobody sees this status: nginx logs the same one for a client that has left. */
 const CLIENT_LEFT = 499;
 
@@ -138,7 +142,7 @@ export function createHandler(options: HandlerOptions): Handler {
     settling: new Settling(source, { quiet: settle }),
     labels: new Labels(source),
     totalRate: limitRateTotal ? new RateLimit(limitRateTotal) : undefined,
-    home: createHome(options),
+    home: createHome({ ...options, queryFor: listedQuery(options) }),
     limits: new Limits(options),
     refusals: new WeakMap(),
   };
@@ -164,6 +168,13 @@ export function createHandler(options: HandlerOptions): Handler {
     });
     return request.method === "HEAD" ? withoutBody(response) : response;
   };
+}
+
+/** Where bare links do not work, the list has signed ones, which are good for a day. */
+function listedQuery({ signing, now }: HandlerOptions): HomeOptions["queryFor"] {
+  const [secret] = signing?.secrets ?? [];
+  if (signing?.mode !== "signed" || secret === undefined) return undefined;
+  return (hash) => signedLinkQuery({ hash, ttl: LISTED_LINK_SECONDS, files: [], secret, now });
 }
 
 async function answer(request: Request, origin: Origin, site: Site) {

@@ -107,6 +107,8 @@ export interface HomePageOptions {
   readonly unreachable?: readonly string[];
   /** The command that gives a folder a link, up to the folder's name. @default `zipferry new --move` */
   readonly command?: string;
+  /** The query of an archive's link, without a question mark. @default none */
+  readonly queryFor?: (hash: string) => string;
   /** Say how the owner can see the list: `open` right away, or on a click. @default not at all */
   readonly ownerHint?: "open" | "closed";
 }
@@ -137,8 +139,8 @@ export function chooseLanguage(acceptLanguage: string | null): Language {
 
 /** The page at `/` as HTML. */
 export function homePage(options: HomePageOptions): string {
-  const { language, archives, position } = options;
-  const rows = archives?.map((archive) => archiveRow(archive, language)) ?? [];
+  const { language, archives, position, queryFor } = options;
+  const rows = archives?.map((archive) => archiveRow(archive, { language, queryFor })) ?? [];
   const values = {
     list: rows.length > 0 && { archives: rows },
     unreachable: unreachableFolders(options),
@@ -257,13 +259,17 @@ function homeText({ archives, unreachable = [], language }: HomePageOptions): Pa
 }
 
 /** What the list says about one archive. */
-function archiveRow(archive: ArchiveSummary | ArchiveProblem, language: Language) {
+function archiveRow(
+  archive: ArchiveSummary | ArchiveProblem,
+  { language, queryFor }: Pick<HomePageOptions, "language" | "queryFor">,
+) {
   const { hash } = archive;
   if ("problem" in archive) return { hash, problem: messages[language].problems[archive.problem] };
   const { newest } = archive;
   return {
     hash,
     key: encodeURIComponent(hash),
+    query: queryFor && `?${queryFor(hash)}`,
     files: formatFileCount(archive.files, language),
     size: formatBytes(archive.bytes, language),
     updated: !Number.isNaN(newest.getTime()) && {
