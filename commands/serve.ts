@@ -81,6 +81,7 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
   const handler = createHandler({
     ...config,
     maxDownloads,
+    signing: signingOf(config),
     draining: draining.signal,
     receipts,
     source,
@@ -129,6 +130,11 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
   warnOfBrokenArchives({ source, signal: search.signal });
   if (tls) watchRenewal(tls, { listening, signal: search.signal });
   return await ended;
+}
+
+/** Which links are good: undefined for all of them. */
+function signingOf({ links = "open", secret }: Config) {
+  return links === "open" || !secret ? undefined : { mode: links, secrets: secret.split(",") };
 }
 
 /** The address of its own at which programs watch the service, if there is to be one. */

@@ -73,6 +73,8 @@ export interface HomeOptions {
   readonly fillMs?: number;
   /** The look of the site. @default none of its own */
   readonly brand?: Brand;
+  /** The query of an archive's link, without a question mark. @default none */
+  readonly queryFor?: (hash: string) => string;
 }
 
 /** Of a request for the page what is not in its header. */
@@ -90,7 +92,7 @@ export type Home = (request: Request, target: HomeRequest) => Promise<Response>;
 
 /** Makes the function that answers all requests for the home page: they share the work. */
 export function createHome(options: HomeOptions): Home {
-  const { source, listing, adminToken, labels, fillMs, brand } = options;
+  const { source, listing, adminToken, labels, fillMs, brand, queryFor } = options;
   const attempts = options.attempts ?? new Attempts();
   const label = labels && ((hash: string, signal: AbortSignal) => labels.read(hash, signal));
   const pages = new ArchivePages({ source, onFailed: warnOfFailed, label, fillMs });
@@ -115,7 +117,7 @@ export function createHome(options: HomeOptions): Home {
     // A link of this very machine is of no use to anybody else.
     const links = isOwner && !isLocal;
     const signIn = !visible && adminToken !== undefined;
-    const page = { language, command: NEW_COMMAND, brand, links, signIn, ...shown };
+    const page = { language, command: NEW_COMMAND, queryFor, brand, links, signIn, ...shown };
     return pageResponse(homePage(page), { language, csp: homePolicy(page) });
   };
 }

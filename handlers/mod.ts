@@ -40,6 +40,7 @@ import { createHome, type Home, type HomeOptions } from "./home.ts";
 import { manifest } from "./manifest.ts";
 import { localMetrics, type MetricsSource } from "./metrics.ts";
 import { landsOnPage, page, type PageOptions } from "./page.ts";
+import { signedLinkQuery } from "./signed_link.ts";
 import { status, type StatusOptions } from "./status.ts";
 import { ClosedError, Labels, type Visit, visit, type VisitOptions } from "./visit.ts";
 
@@ -107,6 +108,9 @@ const ROUTE_NAMES: Readonly<Record<string, Answer["route"]>> = {
   "/metrics": "metrics",
 };
 
+/** How long a signed link on the list is good. */
+const LISTED_LINK_SECONDS = 86_400;
+
 /** Nobody sees this status: nginx logs the same one for a client that has left. */
 const CLIENT_LEFT = 499;
 
@@ -145,7 +149,7 @@ export function createHandler(options: HandlerOptions): Handler {
     labels,
     totalRate: limitRateTotal ? new RateLimit(limitRateTotal) : undefined,
     attempts,
-    home: createHome({ ...options, labels, attempts }),
+    home: createHome({ ...options, labels, attempts, queryFor: listedQuery(options) }),
     limits: new Limits(options),
     refusals: new WeakMap(),
   };
@@ -173,6 +177,13 @@ export function createHandler(options: HandlerOptions): Handler {
     });
     return request.method === "HEAD" ? withoutBody(response) : response;
   };
+}
+
+/** Where bare links do not work, the list has signed ones, which are good for a day. */
+function listedQuery({ signing, now }: HandlerOptions): HomeOptions["queryFor"] {
+  const [secret] = signing?.secrets ?? [];
+  if (signing?.mode !== "signed" || secret === undefined) return undefined;
+  return (hash) => signedLinkQuery({ hash, ttl: LISTED_LINK_SECONDS, files: [], secret, now });
 }
 
 async function answer(request: Request, origin: Origin, site: Site) {

@@ -8,6 +8,7 @@
 import { createHash } from "node:crypto";
 import { LRUCache } from "lru-cache";
 import type { ArchiveQuery } from "../http/query.ts";
+import { isSigned } from "../http/signature.ts";
 import { describeError, log, redact } from "../lib/log.ts";
 import type { MemoryBudget } from "../lib/memory_budget.ts";
 import { isLasting } from "../storage/errors.ts";
@@ -35,6 +36,14 @@ export interface Visit extends Disposable {
   readonly name: string;
 }
 
+/** Which links are good. */
+export interface SigningOptions {
+  /** Whether a link must be signed; where it need not be, a signature must still be right. */
+  readonly mode: "signed" | "both";
+  /** Secrets that sign links, each of them good, the first one for new links. */
+  readonly secrets: readonly string[];
+}
+
 /** What archives are found with. */
 export interface VisitOptions {
   /** Lists the folders once they have settled. */
@@ -43,6 +52,8 @@ export interface VisitOptions {
   readonly memory: MemoryBudget;
   /** Reads labels; what was wrong with them is told once. */
   readonly labels: Labels;
+  /** Which links are good. @default all of them, signed or not */
+  readonly signing?: SigningOptions;
   /** Milliseconds since 1970. @default the system's clock */
   readonly now?: () => number;
 }
@@ -62,7 +73,8 @@ export class ClosedError extends Error {
 }
 
 /**
- * Finds the archive of a hash; null if there is none, whatever the reason.
+ * Finds the archive of a hash; null if there is none, whatever the reason. A link that is not good is
+ * none either, and that without a look at the disk: nobody can tell by it what there is.
  *
  * @throws {ClosedError} if it is there, and its time is over or yet to come
  */
@@ -71,12 +83,14 @@ export async function visit(
   query: ArchiveQuery,
   options: VisitOptions & { readonly signal?: AbortSignal },
 ): Promise<Visit | null> {
-  const { settling, memory, labels, now = Date.now, signal } = options;
+  const { settling, memory, labels, signing, now = Date.now, signal } = options;
+  if (!isGood(hash, query, signing)) return null;
   const whole = await settling.list(hash, signal);
   if (!whole) return null;
   using taken = new DisposableStack();
   taken.use(memory.countShared(whole, whole.memory));
   const label = await labels.read(hash, signal);
+  if (signing && isPast(query, now())) throw new ClosedError("over");
   if (!isOpen(label, now())) return null;
   const listing = choose(whole, query);
   if (!listing) return null;
@@ -96,6 +110,17 @@ function nameOf(hash: string, { title }: Label) {
 function choose(whole: Listing, { files, part, selection }: ArchiveQuery): Listing | null {
   if (files.length === 0 && part === undefined && selection === undefined) return whole;
   throw new Error("choose files: not made yet");
+}
+
+/** Whether a link may be followed, as far as its signature goes. */
+function isGood(hash: string, { files, signature }: ArchiveQuery, signing?: SigningOptions) {
+  if (!signing) return true;
+  if (!signature) return signing.mode === "both";
+  return isSigned({ hash, files, signature }, signing.secrets);
+}
+
+function isPast({ signature }: ArchiveQuery, now: number) {
+  return signature !== undefined && now >= signature.expires * 1000;
 }
 
 /** False if an archive is closed and nobody may know why. */

@@ -20,7 +20,10 @@ export interface ArchiveQuery {
    * @default false
    */
   readonly download: boolean;
-  /** Names of files and folders that were chosen, each once, in no order; empty for all. */
+  /**
+   * Names of files and folders that were chosen, each once, in no order; empty for all. In Unicode's
+   * form NFC, as names in archives are.
+   */
   readonly files: readonly string[];
   /** One part of the archive, and how many bytes each has at most; undefined for the whole. */
   readonly part?: { readonly number: number; readonly size: number };
@@ -190,7 +193,7 @@ function bytesOf(text: string): number {
 }
 
 function readFiles(given: URLSearchParams): string[] {
-  const files = [...new Set(given.getAll("file"))];
+  const files = [...new Set(given.getAll("file").map((name) => name.normalize("NFC")))];
   const wrong = files.find((name) => name === "") ?? files[MAX_FILES];
   if (wrong === undefined) return files;
   throw new QueryError({ kind: "value", parameter: "file", value: wrong, known: "file" });

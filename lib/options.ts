@@ -210,6 +210,28 @@ export const OPTIONS = {
     allowed: "auto, on or off",
     parse: oneOf("auto", "on", "off"),
   },
+  links: {
+    flags: "--links <open|signed|both>",
+    variable: "ZIPFERRY_LINKS",
+    description:
+      "which links work: open ones, signed ones, or both; if not given, both where there " +
+      "is a secret, else open",
+    allowed: "open, signed or both",
+    parse: oneOf("open", "signed", "both"),
+  },
+  secret: {
+    variable: "ZIPFERRY_SECRET",
+    description:
+      "secret that signs links; two with a comma between them are both good, the first " +
+      "signs",
+    ...SECRET,
+  },
+  secretFile: {
+    flags: "--secret-file <file>",
+    variable: "ZIPFERRY_SECRET_FILE",
+    description: "read that secret from this file, one or two lines",
+    ...PATH,
+  },
   hidden: {
     flags: "--hidden [true|false]",
     variable: "ZIPFERRY_HIDDEN",
@@ -347,6 +369,9 @@ export type Optional =
   | "log"
   | "logFormat"
   | "logLevel"
+  | "links"
+  | "secret"
+  | "secretFile"
   | "memory"
   | "checksums"
   | "maxDownloads"

@@ -42,7 +42,7 @@ export function permissionsFor(config: Config): NeededPermission[] {
   for (const file of [tlsCert, tlsKey]) if (file) needed.push(read(file));
   if (checksums) needed.push(write(checksums));
   if (state) needed.push(read(state), write(state));
-  for (const file of [config.adminTokenFile, config.webhookSecretFile]) {
+  for (const file of [config.adminTokenFile, config.webhookSecretFile, config.secretFile]) {
     if (file) needed.push(read(file));
   }
   if (webhook) needed.push(netOf(webhook));

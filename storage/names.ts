@@ -172,7 +172,7 @@ function fit(name: string, addition = "") {
 }
 
 /** The longest beginning of a text that has at most this many bytes of UTF-8, in whole characters. */
-export function shorten(text: string, bytes: number) {
+export function shorten(text: string, bytes: number): string {
   if (Buffer.byteLength(text) <= bytes) return text;
   const characters = [...graphemes.segment(text)].map(({ segment }) => segment);
   // One character may be longer than a name, by hundreds of accents.

@@ -178,6 +178,8 @@ export interface HomePageOptions {
   readonly unreachable?: readonly string[];
   /** The command that gives a folder a link, up to the folder's name. @default `zipferry new --move` */
   readonly command?: string;
+  /** The query of an archive's link, without a question mark. @default none */
+  readonly queryFor?: (hash: string) => string;
   /** Say how the owner can see the list: `open` right away, or on a click. @default not at all */
   readonly ownerHint?: "open" | "closed";
   /** Offer to take the admin token. @default false */
@@ -574,7 +576,7 @@ function archiveRow(
   archive: ArchiveSummary | PendingSummary | ArchiveProblem,
   options: HomePageOptions,
 ) {
-  const { language, links = false } = options;
+  const { language, links = false, queryFor } = options;
   const { hash, title } = archive;
   const { tools, problems } = messages[language];
   const notes = notesOf(archive, options);
@@ -584,6 +586,7 @@ function archiveRow(
   const row = {
     ...name,
     key,
+    query: queryFor ? `?${queryFor(hash)}` : "",
     tools: links &&
       { copy: tools.copy, copied: tools.copied, page: tools.page, what: title ?? hash },
   };
