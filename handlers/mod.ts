@@ -37,6 +37,7 @@ import { type Admission, limitConnections, Limits, type LimitsOptions } from "./
 import { archive, type ArchiveOptions, downloadOf } from "./archive.ts";
 import { health, ready } from "./health.ts";
 import { createHome, type Home, type HomeOptions } from "./home.ts";
+import { type BrandOptions, createBrand, logoAt, type LogoFile } from "./logo.ts";
 import { manifest } from "./manifest.ts";
 import { localMetrics, type MetricsSource } from "./metrics.ts";
 import { landsOnPage, page, type PageOptions } from "./page.ts";
@@ -49,8 +50,9 @@ export interface HandlerOptions
   extends
     Omit<ArchiveOptions, "memory" | "totalRate">,
     Omit<VisitOptions, "settling" | "memory" | "labels">,
-    Omit<HomeOptions, "labels" | "attempts">,
-    Omit<PageOptions, "memory">,
+    Omit<HomeOptions, "labels" | "attempts" | "brand">,
+    Omit<PageOptions, "memory" | "brand">,
+    BrandOptions,
     LimitsOptions,
     Omit<StatusOptions, "memory" | "attempts"> {
   /** Where the archives come from. */
@@ -79,6 +81,7 @@ export interface HandlerOptions
 interface Site extends ArchiveOptions, VisitOptions, PageOptions, StatusOptions {
   readonly source: FileSource;
   readonly home: Home;
+  readonly logo?: LogoFile;
   readonly metrics?: MetricsSource;
   readonly limits: Limits;
   readonly draining?: AbortSignal;
@@ -140,6 +143,7 @@ export function createHandler(options: HandlerOptions): Handler {
   const probes = new Probes();
   const labels = new Labels(source);
   const attempts = new Attempts();
+  const brand = createBrand(options);
   const site: Site = {
     ...options,
     memory: options.memory ?? unlimitedMemory(),
@@ -149,7 +153,8 @@ export function createHandler(options: HandlerOptions): Handler {
     labels,
     totalRate: limitRateTotal ? new RateLimit(limitRateTotal) : undefined,
     attempts,
-    home: createHome({ ...options, labels, attempts, queryFor: listedQuery(options) }),
+    brand,
+    home: createHome({ ...options, labels, attempts, brand, queryFor: listedQuery(options) }),
     limits: new Limits(options),
     refusals: new WeakMap(),
   };
@@ -225,6 +230,7 @@ function route(
   const question = (work: () => Promise<Response | null>) => asQuestion(work, admission, origin);
   if (path === "/") return question(() => site.home(request, { query, ...origin }));
   if (path === "/healthz") return health();
+  if (path.startsWith("/logo-")) return logoAt(path, site.logo);
   if (path === "/metrics") return localMetrics(request, origin.peer, site.metrics);
   if (path === "/readyz") return ready({ ...site, isFull: () => site.limits.full });
   const [, hash = "", slash] = ARCHIVE.exec(path) ?? [];
@@ -233,7 +239,8 @@ function route(
   if (!slash) return redirectResponse({ path: `/archive/${hash}/`, query });
   const wanted = parseArchiveQuery(query);
   const asked = performance.now();
-  const pageOptions = { ...site, given: query, preview: isPreviewBot(request) };
+  const preview = isPreviewBot(request);
+  const pageOptions = { ...site, given: query, preview, signed: site.signing !== undefined };
   const found: Finder = (answer) => answerFound(request, { hash, query: wanted }, { site, answer });
   switch (wanted.view) {
     case "status":

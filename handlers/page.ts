@@ -59,6 +59,8 @@ export interface OnePageOptions extends PageOptions {
   readonly given: string;
   /** Leave out the files: it is for a messenger. */
   readonly preview: boolean;
+  /** Whether signatures in links count, and so their ends. */
+  readonly signed: boolean;
 }
 
 /** Names of which nothing stays in the links of a page: they say what the page is of. */
@@ -100,13 +102,23 @@ export function page(request: Request, found: FoundPage, options: OnePageOptions
     entries: listing.entries,
     size: options.engine.prepare(listing).size,
     newest: new Date(listing.lastModified > 0 ? listing.lastModified * 1000 : NaN),
-    expires: typeof label.expires === "number" ? new Date(label.expires) : undefined,
+    expires: endOf(found, options),
     parts: options.preview ? undefined : options.offerParts?.(listing) ?? undefined,
     preview: options.preview,
+    chosen: found.query.files.length > 0 || found.query.selection !== undefined,
   });
   const isHead = request.method === "HEAD";
   const body = isHead ? null : streamOf(pieces, listing, options);
   return streamedPageResponse(body, { language, csp: policy, headers: { vary: VARY } });
+}
+
+/** When the label or a signed link ends, whichever is first. */
+function endOf({ label, query }: FoundPage, { signed }: OnePageOptions) {
+  const ends = [
+    ...(typeof label.expires === "number" ? [label.expires] : []),
+    ...(signed && query.signature ? [query.signature.expires * 1000] : []),
+  ];
+  return ends.length === 0 ? undefined : new Date(Math.min(...ends));
 }
 
 /** The colour of a label goes before that of the site. */

@@ -109,6 +109,20 @@ function pageHeaders({ language, csp }: PageFields) {
   };
 }
 
+/**
+ * A file that pages need, as a response. Its address changes with it. Opened alone, it may do nothing.
+ */
+export function assetResponse(bytes: Uint8Array<ArrayBuffer>, type: string): Response {
+  const headers = {
+    ...DISCREET,
+    "content-type": type,
+    "content-length": String(bytes.length),
+    "content-security-policy": "default-src 'none'; sandbox",
+    "cache-control": "public, max-age=31536000, immutable",
+  };
+  return new Response(inPieces(bytes), { headers });
+}
+
 /** A short text for programs as a response. */
 export function textResponse(text: string, status = 200): Response {
   const headers = {

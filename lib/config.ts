@@ -76,6 +76,16 @@ export interface Config {
   readonly secret?: string;
   /** File that holds it. */
   readonly secretFile?: string;
+  /** Whether browsers see the page of an archive first; undefined for no. */
+  readonly landing?: boolean;
+  /** What the site is called, on its pages; undefined for nothing. */
+  readonly siteName?: string;
+  /** File with its logo; undefined for none. */
+  readonly logo?: string;
+  /** Colour of its pages, as in `#7a1f3d`; undefined for ours. */
+  readonly accent?: string;
+  /** Languages of its pages, the default first; undefined for English and Russian. */
+  readonly languages?: readonly string[];
   /** Whether names with a leading dot are included. */
   readonly hidden: boolean;
   /** Whether what systems and network disks leave in folders is included. */

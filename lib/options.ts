@@ -232,6 +232,45 @@ export const OPTIONS = {
     description: "read that secret from this file, one or two lines",
     ...PATH,
   },
+  landing: {
+    flags: "--landing [true|false]",
+    variable: "ZIPFERRY_LANDING",
+    description:
+      "show browsers that follow a link the page of the archive first; a label can say otherwise",
+    ...BOOLEAN,
+  },
+  siteName: {
+    flags: "--site-name <text>",
+    variable: "ZIPFERRY_SITE_NAME",
+    description: "name of your site at the top of every page",
+    allowed: "a text of at most 100 characters",
+    parse: (text: string) => text.trim() !== "" && text.length <= 100 ? text.trim() : undefined,
+  },
+  logo: {
+    flags: "--logo <file>",
+    variable: "ZIPFERRY_LOGO",
+    description: "your logo beside it: a PNG or SVG file of at most 256 KiB",
+    ...PATH,
+  },
+  accent: {
+    flags: "--accent <colour>",
+    variable: "ZIPFERRY_ACCENT",
+    description: "colour of buttons and links, such as #7a1f3d",
+    allowed: "a colour of six hexadecimal digits, such as #7a1f3d",
+    parse: (text: string) => /^#[0-9a-f]{6}$/i.test(text) ? text.toLowerCase() : undefined,
+  },
+  languages: {
+    flags: "--languages <list>",
+    variable: "ZIPFERRY_LANGUAGES",
+    description:
+      "languages of the pages, as in de,en; the first for visitors who prefer none of them; en,ru " +
+      "if not given",
+    allowed: "tags of languages with commas between them, such as de,en",
+    parse: (text: string) =>
+      /^[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*(?: *, *[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*)*$/.test(text)
+        ? text.split(/ *, */)
+        : undefined,
+  },
   hidden: {
     flags: "--hidden [true|false]",
     variable: "ZIPFERRY_HIDDEN",
@@ -308,7 +347,7 @@ export const OPTIONS = {
   },
   adminToken: {
     variable: "ZIPFERRY_ADMIN_TOKEN",
-    description: "secret that shows receipts (?status) on any machine",
+    description: "secret that shows receipts (?status) and the list at / on any machine",
     ...SECRET,
   },
   adminTokenFile: {
@@ -369,6 +408,11 @@ export type Optional =
   | "log"
   | "logFormat"
   | "logLevel"
+  | "landing"
+  | "siteName"
+  | "logo"
+  | "accent"
+  | "languages"
   | "links"
   | "secret"
   | "secretFile"

@@ -44,6 +44,9 @@ export type { ErrorStatus, Language, Order, Problem, QueryMistake } from "./mess
 /** At most this many folders that no link reaches are named, and files that are not there. */
 const NAMED_UNREACHABLE = 10;
 
+/** All languages that there are. */
+export const allLanguages: readonly Language[] = Object.keys(messages) as Language[];
+
 /** The languages of pages where a site says nothing else, the default first. */
 export const pageLanguages: readonly Language[] = ["en", "ru"];
 
@@ -424,6 +427,8 @@ export interface ArchivePageOptions {
   readonly parts?: { readonly size: string; readonly bytes: readonly number[] };
   /** Leave the files out: this is for the preview in a message. @default false */
   readonly preview?: boolean;
+  /** Offer no choice of files: what is shown is one. @default false */
+  readonly chosen?: boolean;
 }
 
 /** A page in pieces, so that it can be sent while it is written. */
@@ -445,14 +450,14 @@ const LONGEST_QUERY = 6000;
 
 /** The page of an archive. */
 export function archivePage(options: ArchivePageOptions): StreamedPage {
-  const { language, brand, preview = false, entries, title, note } = options;
+  const { language, brand, preview = false, chosen = false, entries, title, note } = options;
   const words = messages[language].archive;
   const sums = sumOfFiles(entries);
   const [files, size] = [
     formatFileCount(sums.files, language),
     formatBytes(options.size ?? sums.bytes, language),
   ];
-  const hasChooser = !preview && sums.files > 1;
+  const hasChooser = !preview && !chosen && sums.files > 1;
   const script = hasChooser ? "archive" as const : undefined;
   const values = {
     note,
