@@ -221,9 +221,7 @@ export const OPTIONS = {
   },
   secret: {
     variable: "ZIPFERRY_SECRET",
-    description:
-      "secret that signs links; two with a comma between them are both good, the first " +
-      "signs",
+    description: "secret that signs links; or two, with a comma between",
     ...SECRET,
   },
   secretFile: {
