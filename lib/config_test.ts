@@ -121,6 +121,24 @@ Deno.test("readConfig(): a flag wins over a variable, a variable over .env, .env
       "signed",
     ]]],
     ["secretFile", "--secret-file", "ZIPFERRY_SECRET_FILE", [["a", "a"], ["b", "b"], ["c", "c"]]],
+    ["landing", "--landing", "ZIPFERRY_LANDING", [["1", true], ["0", false], ["yes", true]]],
+    ["siteName", "--site-name", "ZIPFERRY_SITE_NAME", [["A", "A"], [" Б & В ", "Б & В"], [
+      "C",
+      "C",
+    ]]],
+    ["logo", "--logo", "ZIPFERRY_LOGO", [["a.png", "a.png"], ["/b", "/b"], ["c", "c"]]],
+    [
+      "accent",
+      "--accent",
+      "ZIPFERRY_ACCENT",
+      [["#7a1f3d", "#7a1f3d"], ["ABCDEF", "#abcdef"], ["000000", "#000000"]],
+    ],
+    [
+      "languages",
+      "--languages",
+      "ZIPFERRY_LANGUAGES",
+      [["de", ["de"]], ["de, en", ["de", "en"]], ["en,ru,de", ["en", "ru", "de"]]],
+    ],
     ["hidden", "--hidden", "ZIPFERRY_HIDDEN", [["1", true], ["0", false], ["yes", true]]],
     [
       "includeJunk",

@@ -253,9 +253,11 @@ export const OPTIONS = {
   accent: {
     flags: "--accent <colour>",
     variable: "ZIPFERRY_ACCENT",
-    description: "colour of buttons and links, such as #7a1f3d",
-    allowed: "a colour of six hexadecimal digits, such as #7a1f3d",
-    parse: (text: string) => /^#[0-9a-f]{6}$/i.test(text) ? text.toLowerCase() : undefined,
+    // Without the #, which begins a comment in .env.
+    description: "colour of buttons and links, such as 7a1f3d",
+    allowed: "a colour of six hexadecimal digits, such as 7a1f3d",
+    parse: (text: string) =>
+      /^#?[0-9a-f]{6}$/i.test(text) ? `#${text.toLowerCase().replace("#", "")}` : undefined,
   },
   languages: {
     flags: "--languages <list>",
@@ -345,7 +347,7 @@ export const OPTIONS = {
   },
   adminToken: {
     variable: "ZIPFERRY_ADMIN_TOKEN",
-    description: "secret that shows receipts (?status) and the list at / on any machine",
+    description: "secret that shows receipts (?status) and / on any machine",
     ...SECRET,
   },
   adminTokenFile: {
