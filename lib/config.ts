@@ -87,6 +87,8 @@ export interface Config {
   readonly secretFile?: string;
   /** Whether browsers see the page of an archive first; undefined for no. */
   readonly landing?: boolean;
+  /** Larger archives are offered in parts of so many bytes; undefined for none. */
+  readonly partSize?: number;
   /** What the site is called, on its pages; undefined for nothing. */
   readonly siteName?: string;
   /** File with its logo; undefined for none. */

@@ -33,6 +33,7 @@ const DEFAULTS: Config = {
   level: 6,
   listing: "auto",
   landing: undefined,
+  partSize: undefined,
   siteName: undefined,
   logo: undefined,
   accent: undefined,
@@ -125,6 +126,10 @@ Deno.test("readConfig(): a flag wins over a variable, a variable over .env, .env
     ]]],
     ["secretFile", "--secret-file", "ZIPFERRY_SECRET_FILE", [["a", "a"], ["b", "b"], ["c", "c"]]],
     ["landing", "--landing", "ZIPFERRY_LANDING", [["1", true], ["0", false], ["yes", true]]],
+    ["partSize", "--part-size", "ZIPFERRY_PART_SIZE", [["2G", 2 ** 31], ["700M", 700 << 20], [
+      "1048576",
+      1 << 20,
+    ]]],
     ["siteName", "--site-name", "ZIPFERRY_SITE_NAME", [["A", "A"], [" Б & В ", "Б & В"], [
       "C",
       "C",

@@ -309,6 +309,13 @@ export const OPTIONS = {
       "show browsers that follow a link the page of the archive first; a label can say otherwise",
     ...BOOLEAN,
   },
+  partSize: {
+    flags: "--part-size <size>",
+    variable: "ZIPFERRY_PART_SIZE",
+    description: "offer larger archives in parts of at most this size too, such as 2G",
+    allowed: "a size from 1M to 1024G, such as 700M or 2G",
+    parse: (text: string) => parseSize(text, { min: 1 << 20, max: 2 ** 40 }),
+  },
   siteName: {
     flags: "--site-name <text>",
     variable: "ZIPFERRY_SITE_NAME",
@@ -487,6 +494,7 @@ export type Optional =
   | "logFormat"
   | "logLevel"
   | "landing"
+  | "partSize"
   | "siteName"
   | "logo"
   | "accent"

@@ -34,9 +34,9 @@ export function encodeSelection(listing: Listing, rows: readonly Rows[]): string
   const written = [[BITS, bitsOf(rows)], [RUNS, runsOf(rows)]] as const;
   const forms = written.flatMap(([form, bytes]) => [
     Buffer.concat([[form], bytes].map((part) => Buffer.from(part))),
-    Buffer.concat([[form | DEFLATED], deflateRawSync(bytes, { level: 9 })].map((part) =>
-      Buffer.from(part)
-    )),
+    Buffer.concat(
+      [[form | DEFLATED], deflateRawSync(bytes, { level: 9 })].map((part) => Buffer.from(part)),
+    ),
   ]);
   const [shortest] = forms.sort((a, b) => a.length - b.length);
   return Buffer.concat([digestOf(listing), shortest]).toString("base64url");
