@@ -120,7 +120,7 @@ for (const [name, script] of Object.entries(CLIENTS)) {
       await using program = await serve(tree, "--log");
       const member = "День первый/100% солнца.jpg";
       const expected = Buffer.from(album()[`photos/${HASH}/${member}`] as Uint8Array);
-      for (const query of ["", `?${CHOICE}`, "?part=2&size=5M"]) {
+      for (const query of ["", `?${CHOICE}`, "?part=2&size=4M"]) {
         const url = `${program.url}${PATH}${query}`;
         const { code, stdout, stderr } = await run("python3", ["-c", script, url, member]);
         assert.equal(code, 0, stderr);
