@@ -75,7 +75,7 @@ export class ArchiveOverview<T> {
     this.#wanted = new Map([...all].slice(0, MAX_KNOWN));
     if (this.#wanted.size === 0 && this.#workers === 0) return Promise.resolve();
     if (this.#workers === 0) this.#done = Promise.withResolvers();
-    while (this.#workers < AT_ONCE) this.#work();
+    while (this.#workers < AT_ONCE && this.#wanted.size > 0) this.#work();
     return this.#done.promise;
   }
 

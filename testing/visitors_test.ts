@@ -173,7 +173,7 @@ testWith(["chromium", "unzip", "diff"], "Chromium: the page of an archive", asyn
       assert.equal(await total.innerText(), "1\u00a0file · 300\u00a0kB");
       const folder = page.getByRole("checkbox", { name: "the whole folder Банкет" });
       const isMixed = (box: unknown) => (box as { indeterminate: boolean }).indeterminate;
-    assert.deepEqual([await folder.evaluate(isMixed), await folder.isChecked()], [true, false]);
+      assert.deepEqual([await folder.evaluate(isMixed), await folder.isChecked()], [true, false]);
       let asked = 0;
       page.on("dialog", (dialog) => {
         asked++;
@@ -307,9 +307,9 @@ testWith(
     await stranger.page.goto("/");
     assert.ok(!(await stranger.page.content()).includes("Wedding"));
     const refused = await fetch(`${program.url}?login`);
-  assert.equal(refused.status, 401);
-  assert.match(refused.headers.get("www-authenticate") ?? "", /^Basic /);
-  await refused.body?.cancel();
+    assert.equal(refused.status, 401);
+    assert.match(refused.headers.get("www-authenticate") ?? "", /^Basic /);
+    await refused.body?.cancel();
 
     await using window = await openWindow(browser, { ...program, url }, {
       ...options,
@@ -321,13 +321,19 @@ testWith(
     assert.deepEqual(await violations(page), []);
     assert.match(await page.locator("main").innerText(), /until January 1, 2110/);
 
-    await page.getByRole("searchbox").fill("wedding 1");
-    await page.getByRole("combobox").selectOption("size");
-    await page.getByRole("button", { name: "Search" }).click();
     const names = () => page.locator(".titled").allInnerTexts();
-    await page.waitForURL(/search=/);
-    assert.deepEqual((await names())[0], "Wedding 19");
-    assert.equal((await names()).length, 11);
+    const find = async (words: string, order: string) => {
+      await page.getByRole("searchbox").fill(words);
+      await page.getByRole("combobox").selectOption(order);
+      await page.getByRole("button", { name: "Search" }).click();
+      await page.waitForURL((url) =>
+        url.searchParams.get("search") === words && url.searchParams.get("order") === order
+      );
+      return await names();
+    };
+    assert.deepEqual(await find("WEDDING 17", "newest"), ["Wedding 17"]);
+    assert.deepEqual((await find("", "expires")).slice(0, 2), ["Wedding 0", "Wedding 1"]);
+    assert.deepEqual((await find("", "size")).slice(0, 2), ["Wedding 19", "Wedding 18"]);
 
     await page.getByRole("button", { name: /^Copy link: Wedding 19$/ }).click();
     await page.getByText("Copied").waitFor();

@@ -31,7 +31,7 @@ interface Picture extends BrowserContextOptions {
 }
 
 const PHONE = { viewport: { width: 390, height: 780 }, deviceScaleFactor: 2, isMobile: true };
-const DESKTOP = { viewport: { width: 900, height: 700 }, deviceScaleFactor: 1.5 };
+const DESKTOP = { viewport: { width: 900, height: 940 }, deviceScaleFactor: 1.5 };
 
 const ARCHIVE = `/archive/${WEDDING}/?page`;
 
@@ -43,8 +43,8 @@ const PICTURES: readonly Picture[] = [
     colorScheme: "dark",
   },
   {
-    ...{ file: "owner-page.png", path: "/", locale: "en-GB", ...DESKTOP },
-    httpCredentials: { username: "owner", password: TOKEN, send: "always" },
+    ...{ file: "owner-page.png", path: "/?login", locale: "en-GB", ...DESKTOP },
+    httpCredentials: { username: "owner", password: TOKEN },
   },
 ];
 
@@ -91,7 +91,9 @@ function albums() {
     ...photos(`${WEDDING}/2 Ceremony`, 4029, 4103),
     ...photos(`${WEDDING}/3 Dinner`, 4104, 4190),
     ...photos(WEDDING, 4191, 4193),
-    [WEDDING, { directory: true, mtime: DAY }],
+    ...["", "/1 Morning", "/2 Ceremony", "/3 Dinner"].map((name) =>
+      [`${WEDDING}${name}`, { directory: true, mtime: DAY }] as const
+    ),
     ...rest,
   ]));
 }
