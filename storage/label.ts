@@ -125,9 +125,11 @@ const FIELDS: {
 
 /** A text on one line; what the runtime shows in the place of bytes that are no UTF-8 is none. */
 function readText(value: unknown, max: number): string | undefined {
-  if (typeof value !== "string" || value.includes("\ufffd")) return undefined;
+  if (typeof value !== "string" || !value.isWellFormed() || value.includes("\ufffd")) {
+    return undefined;
+  }
   // deno-lint-ignore no-control-regex
-  const line = value.toWellFormed().replace(/[\s\u0000-\u001f\u007f-\u009f]+/g, " ").trim();
+  const line = value.replace(/[\s\u0000-\u001f\u007f-\u009f]+/g, " ").trim();
   return line.normalize("NFC").slice(0, max).replace(/[\ud800-\udbff]$/, "").trim();
 }
 
