@@ -50,6 +50,9 @@ Deno.test("sign: prints a link that the service takes, and that ends", async () 
     await answer.bytes();
     assert.equal(answer.status, 404);
   }
+  const { stdout: report } = await runToEnd(["doctor", links[0]]);
+  assert.match(report, /^ok +The link without its last slash: 301 to the right link$/m);
+  assert.ok(report.includes("/?…") && !/signature|expires/.test(report), report);
   const files = await sign(["--file", "б в.jpg", "--file", "a/"], { ZIPFERRY_SECRET: SECRET });
   assert.match(files, /^\/archive\/\w+\/\?file=%D0%B1%20%D0%B2\.jpg&file=a%2F&expires=/);
   const logged = program.stdout() + program.stderr();
