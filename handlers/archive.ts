@@ -16,7 +16,6 @@ import { log, redact } from "../lib/log.ts";
 import type { MemoryBudget } from "../lib/memory_budget.ts";
 import type { Download, Observer } from "../observe/observer.ts";
 import { probeOf, type Probes } from "../observe/probes.ts";
-import { plainFileName } from "../storage/label.ts";
 import type { Listing } from "../storage/listing.ts";
 
 /** Longest chunk while a delay is set, in bytes. */
@@ -95,6 +94,8 @@ export interface FoundArchive {
   readonly listing: Listing;
   /** Name under which a client saves it. */
   readonly name: string;
+  /** The same in characters that every client can write. */
+  readonly filename: string;
 }
 
 /** What one request for an archive is answered with. */
@@ -110,7 +111,7 @@ export interface DownloadOptions extends ArchiveOptions {
 /** The archive that was found, or what was chosen of it. */
 export async function archive(
   request: Request,
-  { hash, listing, name }: FoundArchive,
+  { hash, listing, name, filename }: FoundArchive,
   options: DownloadOptions,
 ): Promise<Response> {
   const { memory, left, asked } = options;
@@ -118,7 +119,7 @@ export async function archive(
   taken.use(memory.countShared(listing, listing.memory));
   const prepared = options.engine.prepare(listing);
   const validators = validatorsOf(listing, prepared);
-  const headers = archiveHeaders({ filename: plainFileName(hash), name, ...validators });
+  const headers = archiveHeaders({ filename, name, ...validators });
   if (!listing.steady) headers.set("accept-ranges", "none");
   for (const field of Object.entries(options.probes?.fieldsFor(request, hash) ?? {})) {
     headers.set(...field);
@@ -192,12 +193,14 @@ function observedBody(
 /** What the state of the archive is called: in a tag, and by a date. */
 function validatorsOf(listing: Listing, { version }: Archive): Validators {
   const now = Math.floor(Date.now() / 1000);
-  const { settled, lastModified } = listing;
+  const { settled, lastModified, revision } = listing;
+  // The dates of objects tell of none that was removed, nor always of one that was replaced.
+  const isDated = revision === undefined && lastModified <= now;
   return {
     etag: entityTag({ version, settled }),
     // Never in the future (RFC 9110 section 8.8.2.1); the present instead would be another one with
     // every request.
-    lastModified: lastModified <= now ? lastModified : null,
+    lastModified: isDated ? lastModified : null,
     dateIsStrong: settled && lastModified + STRONG_DATE_SECONDS < now,
   };
 }

@@ -8,9 +8,11 @@
 import { Attempts } from "../http/attempts.ts";
 import { ClientLeftError, watchClient } from "../http/client.ts";
 import { EngineUnavailableError } from "../engines/engine.ts";
+import { partsOf } from "../engines/parts.ts";
 import { ExcessError } from "../http/limits.ts";
+import { FormBodyError, sendsForm } from "../http/form_body.ts";
 import { pageResponse, redirectResponse, tooManyResponse, withoutBody } from "../http/headers.ts";
-import { type ArchiveQuery, parseArchiveQuery, QueryError } from "../http/query.ts";
+import { type ArchiveQuery, parseArchiveQuery, QueryError, writeSize } from "../http/query.ts";
 import { RateLimit } from "../http/rate.ts";
 import { hasParameter, rawTarget, type Target } from "../http/target.ts";
 import { isPreviewBot } from "../http/visitors.ts";
@@ -22,15 +24,21 @@ import { type Answer, type Refusal, tellAll } from "../observe/observer.ts";
 import { Probes } from "../observe/probes.ts";
 import { isLasting, isPassing, StorageError } from "../storage/errors.ts";
 import { isHash } from "../storage/names.ts";
+import { MissingFilesError } from "../storage/selection.ts";
+import { StaleSelectionError } from "../storage/selection_token.ts";
 import { Settling, UNSETTLED } from "../storage/settling.ts";
 import type { FileSource } from "../storage/source.ts";
+import { Subsets } from "../storage/subset.ts";
 import {
   chooseLanguage,
   closedPage,
   errorPage,
   fullPage,
+  missingPage,
+  missingPartPage,
   pagePolicy,
   queryPage,
+  staleChoicePage,
   unsettledPage,
 } from "../templates/mod.ts";
 import { type Admission, limitConnections, Limits, type LimitsOptions } from "./admission.ts";
@@ -38,20 +46,34 @@ import { archive, type ArchiveOptions, downloadOf } from "./archive.ts";
 import { health, ready } from "./health.ts";
 import { createHome, type Home, type HomeOptions } from "./home.ts";
 import { type BrandOptions, createBrand, logoAt, type LogoFile } from "./logo.ts";
-import { manifest } from "./manifest.ts";
+import { manifest, type ManifestOptions } from "./manifest.ts";
 import { localMetrics, type MetricsSource } from "./metrics.ts";
 import { landsOnPage, page, type PageOptions } from "./page.ts";
+import {
+  LongSelectionError,
+  readSelectionForm,
+  reserveForm,
+  selectionResponse,
+} from "./selection.ts";
 import { signedLinkQuery } from "./signed_link.ts";
 import { status, type StatusOptions } from "./status.ts";
-import { ClosedError, Labels, type Visit, visit, type VisitOptions } from "./visit.ts";
+import {
+  ClosedError,
+  Labels,
+  MissingPartError,
+  type Visit,
+  visit,
+  type VisitOptions,
+} from "./visit.ts";
 
 /** What all routes together need. */
 export interface HandlerOptions
   extends
     Omit<ArchiveOptions, "memory" | "totalRate">,
-    Omit<VisitOptions, "settling" | "memory" | "labels">,
+    Omit<VisitOptions, "settling" | "memory" | "labels" | "subsets">,
     Omit<HomeOptions, "labels" | "attempts" | "brand">,
     Omit<PageOptions, "memory" | "brand">,
+    Omit<ManifestOptions, "memory">,
     BrandOptions,
     LimitsOptions,
     Omit<StatusOptions, "memory" | "attempts"> {
@@ -78,7 +100,7 @@ export interface HandlerOptions
 }
 
 /** The same, with what is made of them once for all requests. */
-interface Site extends ArchiveOptions, VisitOptions, PageOptions, StatusOptions {
+interface Site extends ArchiveOptions, VisitOptions, PageOptions, ManifestOptions, StatusOptions {
   readonly source: FileSource;
   readonly home: Home;
   readonly logo?: LogoFile;
@@ -151,6 +173,8 @@ export function createHandler(options: HandlerOptions): Handler {
     probes,
     settling: new Settling(source, { quiet: settle }),
     labels,
+    subsets: new Subsets(),
+    offerParts: offerParts(options),
     totalRate: limitRateTotal ? new RateLimit(limitRateTotal) : undefined,
     attempts,
     brand,
@@ -191,10 +215,24 @@ function listedQuery({ signing, now }: HandlerOptions): HomeOptions["queryFor"] 
   return (hash) => signedLinkQuery({ hash, ttl: LISTED_LINK_SECONDS, files: [], secret, now });
 }
 
+/** At most this many parts are on a page. */
+const MAX_OFFERED_PARTS = 1000;
+
+/** Larger archives are offered in parts on their page, where a size is set. */
+function offerParts({ partSize }: HandlerOptions): PageOptions["offerParts"] {
+  if (partSize === undefined) return undefined;
+  return (listing) => {
+    const parts = partsOf(listing, partSize);
+    if (parts.length < 2 || parts.length > MAX_OFFERED_PARTS) return null;
+    return { size: writeSize(partSize), bytes: parts.map(({ length }) => length) };
+  };
+}
+
 async function answer(request: Request, origin: Origin, site: Site) {
   const target = rawTarget(request.url, request.headers.get("host"));
   if (target === null) return errorResponse(request, 400, site);
-  if (request.method !== "GET" && request.method !== "HEAD") {
+  const isRead = request.method === "GET" || request.method === "HEAD";
+  if (!isRead && !(sendsForm(request) && isArchive(target.path))) {
     return errorResponse(request, 405, site);
   }
   try {
@@ -207,6 +245,10 @@ async function answer(request: Request, origin: Origin, site: Site) {
     if (isUnsettled(error)) return unsettledResponse(request, site);
     if (error instanceof QueryError) return queryResponse(request, error, site);
     if (error instanceof ClosedError) return closedResponse(request, error, site);
+    if (error instanceof LongSelectionError) return errorResponse(request, 413, site);
+    if (error instanceof FormBodyError) return formResponse(request, error, site);
+    const missing = missingResponse(request, error, site);
+    if (missing) return missing;
     const status = statusOf(error);
     const [, hash] = ARCHIVE.exec(target.path) ?? [];
     const archive = hash && redact(hash);
@@ -237,6 +279,7 @@ function route(
   if (!isHash(hash)) return null;
   // Without a look at the disk: otherwise the redirect would tell which folders there are.
   if (!slash) return redirectResponse({ path: `/archive/${hash}/`, query });
+  if (request.method === "POST") return question(() => choice(request, { hash, query }, site));
   const wanted = parseArchiveQuery(query);
   const asked = performance.now();
   const preview = isPreviewBot(request);
@@ -280,6 +323,19 @@ async function answerFound(
   using client = watchClient(request);
   using found = await visit(hash, query, { ...site, signal: client.signal });
   return found && await answer(found, client.signal);
+}
+
+/** A form with the names of files: the answer leads to the link of that choice. */
+async function choice(
+  request: Request,
+  { hash, query }: { readonly hash: string; readonly query: string },
+  site: Site,
+): Promise<Response | null> {
+  using client = watchClient(request);
+  using _form = await reserveForm(request, site.memory, client.signal);
+  const form = await readSelectionForm(request, query);
+  using found = await visit(hash, form.query, { ...site, signal: client.signal });
+  return found && selectionResponse(hash, form, found.whole);
 }
 
 /** A request that never becomes a download has a place until its answer is out. */
@@ -350,6 +406,29 @@ function queryResponse(request: Request, { problem }: QueryError, { brand }: Sit
   return pageResponse(html, { status: 400, language, csp: pagePolicy({ brand }) });
 }
 
+/** Names what was chosen and is not there; null for any other error. */
+function missingResponse(request: Request, error: unknown, { brand }: Site) {
+  const language = chooseLanguage(request.headers.get("accept-language"), brand);
+  const look = { language, brand };
+  const html = error instanceof MissingFilesError
+    ? missingPage({ ...look, names: error.names })
+    : error instanceof MissingPartError
+    ? missingPartPage({ ...look, ...error.part })
+    : error instanceof StaleSelectionError
+    ? staleChoicePage(look)
+    : null;
+  return html && pageResponse(html, { status: 404, language, csp: pagePolicy({ brand }) });
+}
+
+/** A form that is too long, or takes too long; its connection is of no more use. */
+function formResponse(request: Request, { status }: FormBodyError, site: Site) {
+  const response = status === 413
+    ? errorResponse(request, status, site)
+    : new Response(null, { status });
+  response.headers.set("connection", "close");
+  return response;
+}
+
 /** An archive whose time is over is gone (RFC 9110 section 15.5.11); before it there is none yet. */
 function closedResponse(request: Request, { when }: ClosedError, { brand }: Site) {
   const language = chooseLanguage(request.headers.get("accept-language"), brand);
@@ -403,6 +482,11 @@ function archiveRoute(query: string, { status, headers }: Response): Answer["rou
   if (hasParameter(query, "manifest")) return "manifest";
   const isPage = status === 200 && headers.get("content-type")?.startsWith("text/html");
   return isPage || hasParameter(query, "page") ? "page" : "archive";
+}
+
+function isArchive(path: string) {
+  const [, hash = "", slash] = ARCHIVE.exec(path) ?? [];
+  return slash === "/" && isHash(hash);
 }
 
 /** A look at the health is always let in: it costs nothing, and someone might restart the service. */

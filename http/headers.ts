@@ -193,6 +193,16 @@ export function redirectResponse({ path, query }: Target): Response {
   return new Response(null, { status: 301, headers: { ...DISCREET, location } });
 }
 
+/** Leads to what a form asks for (RFC 9110 section 15.4.4): it is got by GET, and may be again. */
+export function seeOtherResponse({ path, query }: Target): Response {
+  const headers = {
+    ...DISCREET,
+    "location": `${path}?${encodeQuery(query)}`,
+    "cache-control": "private, no-store",
+  };
+  return new Response(null, { status: 303, headers });
+}
+
 /**
  * The same response as an answer to HEAD (RFC 9110 section 9.3.2). The runtime would send no body
  * either, but Deno 2.9.6 starts to read one that is a stream.

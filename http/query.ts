@@ -27,6 +27,8 @@ export interface ArchiveQuery {
   readonly files: readonly string[];
   /** One part of the archive, and how many bytes each has at most; undefined for the whole. */
   readonly part?: { readonly number: number; readonly size: number };
+  /** For a manifest that tells into which parts of how many bytes the archive can be cut. */
+  readonly partSize?: number;
   /** What makes the link one that was signed. */
   readonly signature?: LinkSignature;
   /** A choice of files that a form made, as a token. */
@@ -159,6 +161,7 @@ export function parseArchiveQuery(query: string): ArchiveQuery {
     files: readFiles(given),
     ...(number !== null && size !== null &&
       { part: { number: Number(number), size: bytesOf(size) } }),
+    ...(number === null && size !== null && { partSize: bytesOf(size) }),
     ...(expires !== null && value !== null && { signature: { expires: Number(expires), value } }),
     ...(selection !== null && { selection }),
   };
@@ -192,6 +195,12 @@ function bytesOf(text: string): number {
   return Number(number) * 1024 ** " KMGT".indexOf(unit.toUpperCase() || " ");
 }
 
+/** A size as links have it: `2G` for 2,147,483,648 bytes, or a number of bytes. */
+export function writeSize(bytes: number): string {
+  const power = [4, 3, 2, 1].find((power) => bytes % 1024 ** power === 0) ?? 0;
+  return `${bytes / 1024 ** power}${["", "K", "M", "G", "T"][power]}`;
+}
+
 function readFiles(given: URLSearchParams): string[] {
   const files = [...new Set(given.getAll("file").map((name) => name.normalize("NFC")))];
   const wrong = files.find((name) => name === "") ?? files[MAX_FILES];
@@ -206,7 +215,10 @@ function assertCombination(given: URLSearchParams) {
   }
   const [parameter, known] = EXCLUDES.find((names) => names.every((name) => given.has(name))) ?? [];
   if (parameter && known) throw new QueryError({ kind: "excludes", parameter, known });
-  const alone = NEEDS.find(([name, other]) => given.has(name) && !given.has(other));
+  const alone = NEEDS.find(([name, other]) => {
+    const mayStandAlone = name === "size" && given.has("manifest");
+    return given.has(name) && !given.has(other) && !mayStandAlone;
+  });
   if (alone) throw new QueryError({ kind: "needs", parameter: alone[0], known: alone[1] });
 }
 

@@ -5,8 +5,8 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
 import { StorageError } from "./errors.ts";
+import { Fingerprint } from "./fingerprint.ts";
 import {
   EntryColumns,
   type EntryPlace,
@@ -21,9 +21,6 @@ const RECENT_MS = 2000;
 
 /** More entries are no folder of photos, but a tangle of symlinks. */
 const MAX_ENTRIES = 1_000_000;
-
-/** So many entries go into the fingerprint in one call. */
-const HASHED_AT_ONCE = 256;
 
 /** Whoever unpacks a file or folder can open it, whoever may do so on the server. */
 const OWNER_MAY = { file: 0o600, folder: 0o700 };
@@ -148,9 +145,7 @@ function locationOf({ folder, child }: Named) {
 class Gathered {
   readonly #hash: string;
   readonly #entries = new EntryColumns();
-  readonly #fingerprint = createHash("sha256");
-  /** What is to be hashed: a call for each entry would take longer than the hash. */
-  readonly #text: string[] = [];
+  readonly #fingerprint = new Fingerprint();
   readonly #leftOut: string[] = [];
   readonly #started = Date.now();
   /** In seconds. */
@@ -181,37 +176,29 @@ class Gathered {
   }
 
   #add(name: string, state: EntryState, place: EntryPlace) {
-    const { size, mtimeMs } = state;
     const mode = state.mode | (name.endsWith("/") ? OWNER_MAY.folder : OWNER_MAY.file);
     const isTold = place.path === name && place.location === `${this.#hash}/${name}`;
-    this.#entries.push(name, { ...state, mode }, isTold ? undefined : place);
-    // Each entry ends in a byte that no name can hold. Entries from before 1970 once had a field more:
-    // the mark keeps a download that began then from going on in another layout.
-    const mark = mtimeMs < 0 ? " undated" : "";
-    this.#text.push(`${name}\0${size} ${mtimeMs} ${mode}${mark}\0`);
-    if (this.#text.length === HASHED_AT_ONCE) this.#hashText();
+    const entry = { ...state, mode };
+    this.#entries.push(name, entry, isTold ? undefined : place);
+    this.#fingerprint.add(name, entry);
     this.#see(state);
-    if (Math.abs(this.#started - mtimeMs) < RECENT_MS) this.#settled = false;
+    if (Math.abs(this.#started - changeOf(state)) < RECENT_MS) this.#settled = false;
   }
 
-  #hashText() {
-    this.#fingerprint.update(this.#text.join(""));
-    this.#text.length = 0;
-  }
-
-  #see({ mtimeMs }: EntryState) {
+  #see(state: EntryState) {
+    const { mtimeMs } = state;
     if (mtimeMs === -Infinity) return;
     this.#newest = Math.max(this.#newest, secondsOf(mtimeMs));
-    if (mtimeMs < this.#started + RECENT_MS) this.#changed = Math.max(this.#changed, mtimeMs);
+    const changedMs = changeOf(state);
+    if (changedMs < this.#started + RECENT_MS) this.#changed = Math.max(this.#changed, changedMs);
   }
 
   finish(): PackedListing | null {
     if (this.#entries.length === 0) return null;
-    this.#hashText();
     return {
       ...this.#entries.pack(),
       hash: this.#hash,
-      fingerprint: this.#fingerprint.digest("hex").slice(0, 32), // SHA-256, cut to 128 bits
+      ...this.#fingerprint.finish(),
       lastModified: this.#newest === -Infinity ? 0 : this.#newest,
       settled: this.#settled,
       changed: this.#changed,
@@ -219,4 +206,8 @@ class Gathered {
       leftOut: this.#leftOut,
     };
   }
+}
+
+function changeOf({ mtimeMs, changedMs = mtimeMs }: EntryState) {
+  return changedMs;
 }

@@ -44,6 +44,14 @@ export interface ParsedLabel {
   readonly problems: readonly string[];
 }
 
+/** Which part of how many. */
+export interface PartNumber {
+  /** From 1 on. */
+  readonly number: number;
+  /** How many there are. */
+  readonly count: number;
+}
+
 /** The label of an archive that has none. */
 export const NO_LABEL: Label = {};
 
@@ -181,6 +189,16 @@ export function fileNameOf(title: string): string | null {
   const safe = safeName(stem).replace(/^[_ ]+$/, "");
   if (safe === "") return null;
   return safeName(`${shorten(safe, MAX_STEM_BYTES).trim()}.zip`);
+}
+
+/** The name of the file of one part of several: `Wedding (2 of 5).zip`. */
+export function partFileName(name: string, { number, count }: PartNumber): string {
+  return `${name.replace(/\.zip$/i, "")} (${number} of ${count}).zip`;
+}
+
+/** The same in characters that every client can write: `photos-7rQx1a2b-2-of-5.zip`. */
+export function plainPartFileName(name: string, { number, count }: PartNumber): string {
+  return `${name.replace(/\.zip$/i, "")}-${number}-of-${count}.zip`;
 }
 
 /** The name of the file of an archive without a title, in characters that every client can write. */

@@ -189,6 +189,10 @@ export interface Messages {
   readonly archive: ArchiveText;
   /** Around the names of files that a link asks for in vain. */
   readonly missing: PageText;
+  /** For a part that the archive does not have: `{number}` of `{count}`. */
+  readonly missingPart: PageText;
+  /** For a choice of files that was made when the archive held others. */
+  readonly staleChoice: PageText;
 }
 
 /** Statuses that have a page of their own. */

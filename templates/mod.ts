@@ -325,6 +325,27 @@ export function missingPage({ language, brand, names }: MissingPageOptions): str
   return render(errorTemplate, { language, brand, text, values: { status: 404, list } });
 }
 
+/** Which part a link asks for in vain. */
+export interface MissingPartPageOptions extends PageLook {
+  /** Its number. */
+  readonly number: number;
+  /** How many parts there are. */
+  readonly count: number;
+}
+
+/** The page for a part that an archive does not have (404), as HTML. */
+export function missingPartPage({ language, brand, ...part }: MissingPartPageOptions): string {
+  const { missingPart } = messages[language];
+  const text = { ...missingPart, lead: formatNumbers(missingPart.lead, { ...part }, language) };
+  return render(errorTemplate, { language, brand, text, values: { status: 404 } });
+}
+
+/** The page for a choice of files that was made when the archive held others (404), as HTML. */
+export function staleChoicePage({ language, brand }: PageLook): string {
+  const text = messages[language].staleChoice;
+  return render(errorTemplate, { language, brand, text, values: { status: 404 } });
+}
+
 /** When a page asks for itself again. */
 export interface UnsettledPageOptions extends PageLook {
   /** Seconds until the page reloads itself. */

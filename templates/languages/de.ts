@@ -216,4 +216,15 @@ export const de: Messages = {
     hint: "Vielleicht wurden sie umbenannt oder entfernt. Öffnen Sie die Seite des Archivs und " +
       "wählen Sie neu.",
   },
+  missingPart: {
+    title: "Diesen Teil gibt es nicht",
+    lead: "Der Link verlangt Teil {number}; die Zahl der Teile dieses Archivs ist {count}.",
+    hint: "Vielleicht wurden Fotos hinzugefügt oder entfernt. Öffnen Sie die Seite des Archivs, " +
+      "oder fragen Sie die Person, von der Sie den Link haben.",
+  },
+  staleChoice: {
+    title: "Die Fotos haben sich geändert",
+    lead: "Seit dieser Auswahl wurden dem Archiv Dateien hinzugefügt oder entnommen.",
+    hint: "Öffnen Sie die Seite des Archivs und wählen Sie neu.",
+  },
 };

@@ -205,4 +205,16 @@ export const en: Messages = {
     lead: "The link asks for files that are not in this archive:",
     hint: "They may have been renamed or removed. Open the page of the archive and choose again.",
   },
+  missingPart: {
+    title: "No such part",
+    lead: "The link asks for part {number}; the parts of this archive are {count} in number.",
+    hint:
+      "Photos may have been added or removed. Open the page of the archive, or ask the person " +
+      "who gave you the link.",
+  },
+  staleChoice: {
+    title: "The photos have changed",
+    lead: "Since you made this choice, files have been added to the archive or removed from it.",
+    hint: "Open the page of the archive and choose again.",
+  },
 };
