@@ -203,16 +203,37 @@ testWith(["chromium", "unzip", "diff"], "Chromium: the page of an archive", asyn
       assert.ok(!await submit.isVisible(), "nothing is chosen yet");
       await page.getByRole("checkbox", { name: "the whole folder Портреты" }).check();
       await page.getByLabel("утро.jpg").check();
-      const [request] = await Promise.all([
-        page.waitForRequest((request) => request.url().includes("file=")),
-        submit.click(),
-      ]);
-      const { searchParams } = new URL(request.url());
+      const download = await receive(page, tree, () => submit.click());
+      const { searchParams } = new URL(download.url());
       assert.deepEqual(searchParams.getAll("file"), ["Портреты/", "утро.jpg"]);
       assert.equal(searchParams.get("utm_source"), "mail");
-      assert.equal(request.method(), "GET");
+      const to = tree.join("chosen", String(javaScriptEnabled));
+      await extract(tree.join(download.suggestedFilename()), to);
+      for (const name of ["Портреты/Аня & Петя.jpg", "утро.jpg"]) {
+        assert.deepEqual(
+          await Deno.readFile(`${to}/${name}`),
+          await Deno.readFile(tree.join("photos", HASH, name)),
+        );
+      }
+      await assert.rejects(Deno.stat(`${to}/Банкет`), Deno.errors.NotFound);
     });
   }
+
+  await t.step("parts are offered where an archive is larger than one of them", async () => {
+    await using other = await start(["--folder", tree.join("photos"), "--part-size", "800K"]);
+    await using window = await openWindow(browser, other, { locale: "en-GB" });
+    const { page } = window;
+    await page.goto(PATH);
+    const parts = page.locator(".part");
+    assert.equal(await parts.count(), 2);
+    const download = await receive(page, tree, () => parts.first().click());
+    await extract(tree.join(download.suggestedFilename()), tree.join("part"));
+    assert.deepEqual(
+      await Deno.readFile(tree.join("part", "Банкет", "IMG_1.jpg")),
+      await Deno.readFile(tree.join("photos", HASH, "Банкет", "IMG_1.jpg")),
+    );
+    assert.deepEqual(await violations(page), []);
+  });
 
   await t.step("the keyboard reaches the button, the files, and what was chosen", async () => {
     await using window = await openWindow(browser, program, { locale: "en-GB" });
