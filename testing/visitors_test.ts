@@ -220,7 +220,7 @@ testWith(["chromium", "unzip", "diff"], "Chromium: the page of an archive", asyn
   }
 
   await t.step("parts are offered where an archive is larger than one of them", async () => {
-    await using other = await start(["--folder", tree.join("photos"), "--part-size", "800K"]);
+    await using other = await start(["--folder", tree.join("photos"), "--part-size", "1M"]);
     await using window = await openWindow(browser, other, { locale: "en-GB" });
     const { page } = window;
     await page.goto(PATH);
@@ -267,9 +267,10 @@ testWith(["chromium", "unzip", "diff"], "Chromium: the page of an archive", asyn
 
   await t.step("an archive that has ended says so", async () => {
     await using window = await openWindow(browser, program, { locale: "ru-RU" });
-    const response = await window.page.goto(`/archive/${OVER}/`);
+    const { page } = window;
+    const response = await page.goto(`/archive/${OVER}/`);
     assert.equal(response?.status(), 410);
-    assert.equal(await window.page.locator("h1").innerText(), "Срок скачивания истёк");
+    assert.equal(await page.locator("h1").innerText(), "Срок скачивания истёк");
   });
 });
 
