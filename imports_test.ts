@@ -7,7 +7,7 @@ const ROOT = import.meta.dirname!;
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "main.ts": [
     ...["commands", "process", "handlers", "engines", "observe"],
-    ...["storage", "storage/disk", "lib"],
+    ...["storage", "storage/bucket", "storage/disk", "lib"],
   ],
   commands: [
     "commands/doctor",
@@ -24,6 +24,8 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   engines: ["zip", "storage", "lib"],
   observe: ["lib"],
   templates: ["lib"],
+  "storage/bucket": ["storage/bucket/credentials", "storage", "lib"],
+  "storage/bucket/credentials": ["storage", "lib"],
   "storage/disk": ["storage", "lib"],
   storage: ["lib"],
   http: [],

@@ -22,10 +22,17 @@ import { MAX_SHARED_BYTES } from "./engines/pace.ts";
 import { createStoreEngine } from "./engines/store.ts";
 import { createZipCommandEngine, findProgram, warnOfLocale } from "./engines/zip_command.ts";
 import { longestBuffer } from "./handlers/archive.ts";
-import { type Config, ConfigError, type Invocation, readConfig } from "./lib/config.ts";
+import {
+  type Config,
+  ConfigError,
+  type Invocation,
+  readConfig,
+  variableLookup,
+} from "./lib/config.ts";
 import { configureLog, describeError, flushLog, log, redact, shortenLinks } from "./lib/log.ts";
 import { MemoryBudget } from "./lib/memory_budget.ts";
 import type { ReceiptStore } from "./lib/receipts.ts";
+import type { SourceStats } from "./lib/stats.ts";
 import { guardSpans } from "./lib/telemetry.ts";
 import { createMetrics } from "./observe/metrics.ts";
 import { readCertificate } from "./process/certificate.ts";
@@ -50,16 +57,30 @@ import {
 } from "./process/permissions.ts";
 import { readSecret, readSecretPair } from "./process/secrets.ts";
 import { muteLegacyAbortWarning } from "./process/warnings.ts";
+import { openBucket } from "./storage/bucket/open.ts";
+import {
+  type BucketAccess,
+  bucketUrls,
+  completeSettings,
+  folderName,
+} from "./storage/bucket/settings.ts";
 import { Checksums } from "./storage/checksums.ts";
 import { DiskSource } from "./storage/disk/disk.ts";
 import { assertUsableIndex } from "./storage/disk/index_file.ts";
 import { DiskReceipts } from "./storage/disk/receipts.ts";
 import { openRoot } from "./storage/disk/root.ts";
 import { StorageError } from "./storage/errors.ts";
+import type { FileSource } from "./storage/source.ts";
 
 /** Of the memory for requests, one part in this many is for CRC-32 values, and for long buffers. */
 const CHECKSUMS_SHARE = 8;
 const BUFFERS_SHARE = 8;
+
+/** Connections to a bucket, for each file that a disk's source would keep open. */
+const SOCKETS_A_FILE = 2;
+
+/** A service that starts waits this long for an object store, in milliseconds. */
+const STORE_PATIENCE_MS = 30_000;
 
 /** More memory for CRC-32 values is not worth having, in bytes. */
 const MAX_CHECKSUMS_BYTES = 32 << 20;
@@ -67,14 +88,28 @@ const MAX_CHECKSUMS_BYTES = 32 << 20;
 /** What the command line can ask for that is about a photos folder and all in it. */
 type Command = Exclude<Invocation, { action: "print" | "new" | "sign" | "doctor" }>;
 
+/** Looks up an environment variable, also in `.env`; empty counts as not set. */
+type Lookup = (name: string) => string | undefined;
+
+/** Settings that say where the photos are without an open question. */
+type Settings = Config & { readonly bucket?: BucketAccess };
+
+/** Where the photos are. */
+interface Photos extends Disposable {
+  readonly source: FileSource & { stats(): SourceStats };
+  /** Starts what otherwise comes with the first request. */
+  start?(): Promise<void>;
+}
+
 /** Does what the command line asks for; the exit code of the process. */
 async function main(): Promise<number> {
   guardSpans(shortenLinks);
   const warnings: string[] = [];
+  const dotenv = await readDotenv();
   const invocation = readConfig({
     args: Deno.args,
     env: readVariable,
-    dotenv: await readDotenv(),
+    dotenv,
     version: await describeVersion(),
     onWarning: (text) => warnings.push(text),
   });
@@ -101,14 +136,16 @@ async function main(): Promise<number> {
   await assertPermitted(invocation.config);
   await dropPermissions(invocation.config);
   const secrets = await readSecrets(invocation.config);
-  const folder = await openRoot(invocation.config.folder);
-  configureLog({ level: invocation.config.logLevel, folder });
+  const env = variableLookup({ env: readVariable, dotenv });
+  const where = await findPhotos(invocation.config, env);
+  configureLog({ level: invocation.config.logLevel, folder: where.folder });
   for (const text of [...warnings, ...await misspeltVariables()]) log.warn("{text}", { text });
-  return await runCommand({ ...invocation, config: { ...invocation.config, ...secrets, folder } });
+  const config = { ...invocation.config, ...secrets, ...where };
+  return await runCommand({ ...invocation, config, env });
 }
 
-async function runCommand(command: Command): Promise<number> {
-  const { config } = command;
+async function runCommand(command: Command & Pick<PhotosParts, "config" | "env">) {
+  const { config, env } = command;
   using descriptors = new DescriptorReserve();
   const facts = memoryFacts();
   using watch = new MemoryWatch(facts, { counted: () => memory.used });
@@ -117,20 +154,9 @@ async function runCommand(command: Command): Promise<number> {
     room: () => watch.room(),
   });
   const index = config.checksums && resolve(config.checksums);
-  const onUnsteady = (hash: string) =>
-    log.warn("an archive cannot be resumed: its disk tells no times to go by", {
-      archive: redact(hash),
-    });
-  const strict = config.settle > 0;
-  using source = new DiskSource({
-    ...config,
-    root: config.folder,
-    memory,
-    index,
-    descriptors,
-    strict,
-    onUnsteady,
-  });
+  const patience = command.action === "serve" ? STORE_PATIENCE_MS : 0;
+  using photos = await openPhotos({ config, env, memory, index, descriptors, patience });
+  const { source } = photos;
   if (index !== undefined) {
     await assertUsableIndex(index, { source, keep: command.action !== "check" });
   }
@@ -144,12 +170,61 @@ async function runCommand(command: Command): Promise<number> {
       checkConfigCommand(config);
       return 0;
     case "serve":
-      return await serve({ config, source, descriptors, memory, facts, receipts });
+      return await serve({ config, photos, descriptors, memory, facts, receipts });
     case "warm":
       return await warmCommand({ config, source, hashes: command.hashes });
     case "verify":
       return await verifyCommand({ config, source, hashes: command.hashes });
   }
+}
+
+async function findPhotos(
+  { folder, bucket: settings }: Config,
+  env: Lookup,
+): Promise<{ folder: string; bucket: BucketAccess | undefined }> {
+  if (!settings) return { folder: await openRoot(folder), bucket: undefined };
+  const bucket = await completeSettings(settings, env);
+  await requirePermissions(bucketUrls(bucket).map(netTo));
+  return { folder: folderName(bucket), bucket };
+}
+
+/** What the source of the photos is put together from. */
+interface PhotosParts extends Pick<Parts, "memory" | "descriptors"> {
+  readonly config: Settings;
+  readonly env: Lookup;
+  readonly index?: string;
+  /** How long an object store that does not answer is waited for, in milliseconds. */
+  readonly patience: number;
+}
+
+async function openPhotos(parts: PhotosParts): Promise<Photos> {
+  const { config, env, descriptors, ...others } = parts;
+  const { bucket: access, hidden, includeJunk } = config;
+  if (!access) return openDisk(parts);
+  const sockets = descriptors.size > 0 ? SOCKETS_A_FILE * descriptors.openFiles : undefined;
+  const lend = <T>(work: () => T) => descriptors.lend(work);
+  return await openBucket({ ...others, access, env, hidden, includeJunk, sockets, lend });
+}
+
+function openDisk({ config, memory, index, descriptors }: PhotosParts): Photos {
+  const onUnsteady = (hash: string) =>
+    log.warn("an archive cannot be resumed: its disk tells no times to go by", {
+      archive: redact(hash),
+    });
+  const source = new DiskSource({
+    ...config,
+    root: config.folder,
+    memory,
+    index,
+    descriptors,
+    strict: config.settle > 0,
+    onUnsteady,
+  });
+  return {
+    source,
+    start: () => source.start(),
+    [Symbol.dispose]: () => source[Symbol.dispose](),
+  };
 }
 
 /** What may also stand in files. */
@@ -190,7 +265,7 @@ function readLinkSecrets({ secret, secretFile }: Config): Promise<string[]> {
 /** What the service is put together from. */
 interface Parts {
   readonly config: Config;
-  readonly source: DiskSource;
+  readonly photos: Photos;
   readonly descriptors: DescriptorReserve;
   readonly memory: MemoryBudget;
   readonly facts: MemoryFacts;
@@ -203,7 +278,8 @@ async function checkCertificate({ tlsCert: cert, tlsKey: key }: Config) {
 }
 
 async function serve(parts: Parts) {
-  const { config, source, memory, facts } = parts;
+  const { config, photos, memory, facts } = parts;
+  const { source } = photos;
   const checksums = config.engine === "store" ? createChecksums(source, memory) : undefined;
   const engine = checksums
     ? createStore({ config, source, memory, checksums })
@@ -216,18 +292,19 @@ async function serve(parts: Parts) {
     source: () => source.stats(),
     checksums: checksums && (() => checksums.stats()),
   });
-  await source.start();
-  return await serveCommand({ ...parts, engine, metrics });
+  await photos.start?.();
+  return await serveCommand({ ...parts, source, engine, metrics });
 }
 
-function createChecksums(source: DiskSource, memory: MemoryBudget): Checksums {
+function createChecksums(source: FileSource, memory: MemoryBudget): Checksums {
   const onKeepFailure = (error: unknown) =>
     log.warn("going on without the file of --checksums: {why}", { why: describeError(error) });
   const maxBytes = Math.min(memory.limit / CHECKSUMS_SHARE, MAX_CHECKSUMS_BYTES);
   return new Checksums(source, { onKeepFailure, maxBytes });
 }
 
-interface StoreParts extends Pick<Parts, "config" | "source" | "memory"> {
+interface StoreParts extends Pick<Parts, "config" | "memory"> {
+  readonly source: FileSource;
   readonly checksums: Checksums;
 }
 
@@ -237,7 +314,7 @@ function createStore({ config, source, memory, checksums }: StoreParts) {
   return createStoreEngine({ source, checksums, maxBuffer, sharedBuffers });
 }
 
-async function createZipEngine(config: Config, source: DiskSource) {
+async function createZipEngine(config: Config, source: FileSource) {
   const { folder, level, followSymlinks } = config;
   const program = await findZip();
   const onWarning = (text: string) => log.warn("zip says: {text}", { text });

@@ -94,7 +94,7 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
     admit: (ended) => descriptors?.admit(ended) ?? true,
   });
   warnOfSharedAddress(config);
-  await warnOfNames(source);
+  await warnOfNames(options);
   const tls = await readTls(config);
   const watched = metrics && await listenForWatchers(config, metrics);
   const listening = await listen(
@@ -127,7 +127,8 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
   });
   await flushLog(); // what was wrong at the start is told before
   console.log(`Listening on ${listening.url}`); // last: whoever waits for it may send signals too
-  warnOfBrokenArchives({ source, signal: search.signal });
+  // In a bucket no name is damaged, and a look at every object of every archive costs a request each.
+  if (!config.bucket) warnOfBrokenArchives({ source, signal: search.signal });
   if (tls) watchRenewal(tls, { listening, signal: search.signal });
   return await ended;
 }
@@ -247,11 +248,12 @@ function createWebhook({ webhook: url, webhookSecret: secret }: Config) {
  * A folder that no link reaches by mistake is told of; a hidden one is meant to be so. A name that
  * can be guessed is no secret.
  */
-async function warnOfNames(source: FileSource) {
+async function warnOfNames({ config, source }: ServeOptions) {
   const folders = await source.archives();
   const unreachable = folders.filter(isUnreachable);
   if (unreachable.length > 0) {
-    log.warn("folders that no link can reach: give them one with the command new", {
+    const advice = config.bucket ? "rename them" : "give them one with the command new";
+    log.warn(`folders that no link can reach: ${advice}`, {
       count: unreachable.length,
       names: unreachable.slice(0, NAMED_FOLDERS),
     });

@@ -48,7 +48,7 @@ export function createStoreEngine(options: StoreOptions): Engine {
       plans.set(listing, shared);
       return {
         size: shared.plan.size,
-        version: `${LAYOUT_VERSION}-${listing.fingerprint}`,
+        version: versionOf(listing),
         memory: DOWNLOAD_BYTES + SLICE_BYTES * Math.min(listing.entries.length, MAX_SLICES),
         open: async (range) => {
           await options.checksums.recall(listing.entries);
@@ -59,6 +59,12 @@ export function createStoreEngine(options: StoreOptions): Engine {
     },
     close: () => options.checksums.flush(),
   };
+}
+
+/** The bytes follow from the fingerprint; where a source knows contents apart, from those too. */
+function versionOf({ fingerprint, revision }: Listing) {
+  const parts = [LAYOUT_VERSION, fingerprint, ...revision === undefined ? [] : [revision]];
+  return parts.join("-");
 }
 
 /** What all clients of one listing use. */

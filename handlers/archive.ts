@@ -192,12 +192,14 @@ function observedBody(
 /** What the state of the archive is called: in a tag, and by a date. */
 function validatorsOf(listing: Listing, { version }: Archive): Validators {
   const now = Math.floor(Date.now() / 1000);
-  const { settled, lastModified } = listing;
+  const { settled, lastModified, revision } = listing;
+  // The dates of objects tell of none that was removed, nor always of one that was replaced.
+  const isDated = revision === undefined && lastModified <= now;
   return {
     etag: entityTag({ version, settled }),
     // Never in the future (RFC 9110 section 8.8.2.1); the present instead would be another one with
     // every request.
-    lastModified: lastModified <= now ? lastModified : null,
+    lastModified: isDated ? lastModified : null,
     dateIsStrong: settled && lastModified + STRONG_DATE_SECONDS < now,
   };
 }

@@ -103,6 +103,27 @@ Deno.test("If-Range takes a date only when its second is over, and so is the nex
   }
 });
 
+Deno.test("Where entity tags tell of contents, the archive's own has them in it, and no date counts", async () => {
+  const lastModified = 1_700_000_000;
+  const date = new Date(lastModified * 1000).toUTCString();
+  await using plain = service({ lastModified });
+  await using site = service({ lastModified, revision: "0a1b" });
+  const answer = await site.ask(PATH, { range: "bytes=0-0", "if-range": date });
+  await answer.bytes();
+  assert.deepEqual([answer.status, answer.headers.get("last-modified")], [200, null]);
+  const unchanged = await site.ask(PATH, { "if-modified-since": date });
+  await unchanged.bytes();
+  assert.equal(unchanged.status, 200, "an object may be gone since");
+  const etag = (await plain.ask(PATH, { "if-modified-since": date })).headers.get("etag");
+  assert.equal(answer.headers.get("etag"), etag?.replace(/"$/, '-0a1b"'));
+  const resumed = await site.ask(PATH, {
+    range: "bytes=0-0",
+    "if-range": answer.headers.get("etag") ?? "",
+  });
+  await resumed.bytes();
+  assert.equal(resumed.status, 206);
+});
+
 Deno.test("archive(): what was left out is one line of the log, with a few of the names", async () => {
   const leftOut = Array.from({ length: 10_000 }, (_, i) => `links/${i}`);
   await using site = service({ leftOut });

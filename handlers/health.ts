@@ -43,7 +43,8 @@ async function isReadable(source: FileSource) {
   const late = new AbortController();
   const timer = setTimeout(() => late.abort(new Error("the photos folder is slow")), READABLE_MS);
   try {
-    await source.archives({ signal: late.signal });
+    const { signal } = late;
+    await (source.readable?.({ signal }) ?? source.archives({ signal }));
     return true;
   } catch {
     return false;

@@ -8,6 +8,13 @@
 
 import { Command, CommanderError, Option } from "commander";
 import { parseEnv } from "node:util";
+import {
+  type BucketSettings,
+  CREDENTIAL_VARIABLES,
+  isBucketFolder,
+  isHostLabel,
+  parseBucketFolder,
+} from "./bucket.ts";
 import type { LogLevel } from "./log.ts";
 import { warnOfName } from "./misspelt.ts";
 import {
@@ -36,6 +43,8 @@ export type LogFormat = "text" | "json" | "combined";
 export interface Config {
   /** The photos folder, as given. */
   readonly folder: string;
+  /** The bucket that it is in; undefined for a folder on a disk. */
+  readonly bucket?: BucketSettings;
   /** Address to listen on. */
   readonly hostname: string;
   /** TCP port, 0 for any free one. */
@@ -212,7 +221,10 @@ export function readConfig(sources: Sources): Invocation {
   if (command.opts().json) throw new ConfigError("--json: only for the command doctor");
   const config = toConfig(readValues(command.opts(), sources));
   assertFlagsOf(action, command.opts());
-  if (action === "new") return { ...readNewArchive(hashes, command.opts()), config };
+  if (action === "new") {
+    assertNewOnDisk(config);
+    return { ...readNewArchive(hashes, command.opts()), config };
+  }
   if (action === "sign") return { ...readLinkToSign(hashes, command.opts()), config };
   if (action === "warm" || action === "verify") {
     if (config.checksums) return { action, config, hashes };
@@ -302,6 +314,14 @@ function readLinkToSign(hashes: readonly string[], flags: Record<string, unknown
   return { action: "sign", hash, ttl, files, baseUrl: readBaseUrl(flags.baseUrl) };
 }
 
+function assertNewOnDisk({ folder, bucket }: Config) {
+  if (!bucket) return;
+  throw new ConfigError(
+    `new: not with --folder ${folder}, which is only read; upload the photos under a name of 32 ` +
+      "random characters",
+  );
+}
+
 function readNewArchive(albums: readonly string[], flags: Record<string, unknown>): NewArchive {
   if (albums.length !== 1) {
     const given = albums.length === 0 ? "none is given" : `${albums.length} are given`;
@@ -358,7 +378,7 @@ export function withoutSecrets(config: Config): Record<string, unknown> {
 
 /** What an unknown flag may be meant to be. Commander itself finds misspelt ones. */
 function suggestFlag({ code, message }: CommanderError) {
-  const [, flag = ""] = /unknown option '--([a-z-]+)/.exec(message) ?? [];
+  const [, flag = ""] = /unknown option '--([a-z\d-]+)/.exec(message) ?? [];
   const key = Object.hasOwn(ALSO_CALLED, flag) ? ALSO_CALLED[flag] : undefined;
   if (code !== "commander.unknownOption" || !key) return "--help lists the options";
   return `use ${longFlag(OPTIONS[key])}, --help lists the options`;
@@ -427,6 +447,7 @@ function buildCommand(version: string) {
   );
   command.addHelpText("after", `\nOptions of the command sign:\n${flagsOfSign()}`);
   command.addHelpText("after", `\nVariables without a flag:\n${variablesWithoutFlag()}`);
+  command.addHelpText("after", `\nCredentials of a bucket:\n${credentialVariables()}`);
   return command;
 }
 
@@ -446,6 +467,16 @@ function variablesWithoutFlag() {
     .join("\n");
 }
 
+/** Lines of at most 100 columns. */
+function credentialVariables() {
+  const lines = [""];
+  for (const name of CREDENTIAL_VARIABLES) {
+    if (`${lines.at(-1)} ${name},`.length > 98) lines.push("");
+    lines.push(`${lines.pop()} ${name},`);
+  }
+  return lines.map((line) => ` ${line}`).join("\n").replace(/,$/, "");
+}
+
 /** Counts how often each flag is given: commander accepts a repeated flag and takes the last one. */
 function countGiven(command: Command) {
   const counts = new Map<string, number>();
@@ -459,8 +490,23 @@ function countGiven(command: Command) {
   return counts;
 }
 
+/**
+ * Looks variables up, in the environment and then in `.env`: one of its names that is empty there
+ * counts as not set.
+ */
+export function variableLookup(
+  { env, dotenv }: Pick<Sources, "env" | "dotenv">,
+): (name: string) => string | undefined {
+  const lines = parseDotenv(dotenv);
+  return (name) => env(name) || lines[name] || undefined;
+}
+
+function parseDotenv(text = ""): Readonly<Record<string, string | undefined>> {
+  return parseEnv(text.replace(/^\ufeff/, ""));
+}
+
 function readValues(flags: Record<string, unknown>, sources: Sources): Values {
-  const dotenv = parseEnv(sources.dotenv?.replace(/^\ufeff/, "") ?? "");
+  const dotenv = parseDotenv(sources.dotenv);
   for (const name of Object.keys(dotenv)) {
     const warning = warnOfName(name, { inFile: true });
     if (warning) sources.onWarning?.(`.env: ${warning}`);
@@ -470,12 +516,15 @@ function readValues(flags: Record<string, unknown>, sources: Sources): Values {
     const { variable = "" } = spec;
     const flag = flags[key] === true ? "true" : flags[key]; // true: given without a value
     if (typeof flag === "string") return check(spec, longFlag(spec), flag);
+    const unset = spec.default === undefined ? undefined : spec.parse(spec.default);
+    if (spec.isForBucket && !isInBucket) return unset;
     const value = variable && sources.env(variable);
     if (value) return check(spec, variable, value);
     const line = dotenv[variable];
     if (line) return check(spec, `${variable} in .env`, line);
-    return spec.default === undefined ? undefined : spec.parse(spec.default);
+    return unset;
   };
+  const isInBucket = isBucketFolder(String(read("folder")));
   const keys = Object.keys(OPTIONS) as Key[];
   return Object.fromEntries(keys.map((key) => [key, read(key)])) as Values;
 }
@@ -489,17 +538,59 @@ function check<T>(spec: OptionSpec<T>, where: string, text: string): T {
 }
 
 function toConfig(values: Values): Config {
-  const { delay, delayEnabled, responseDelay, settle, stallTimeout, ...others } = values;
+  const { bucket, ...onDisk } = splitOffBucket(values);
+  const { delay, delayEnabled, responseDelay, settle, stallTimeout, ...others } = onDisk;
   const chosen = delay ?? delayEnabled;
   assertTls(others);
   const seconds = typeof chosen === "number" ? chosen : chosen ? responseDelay : 0;
   return {
     ...others,
     ...logging(others),
+    bucket,
     delay: seconds * 1000,
     settle: settle * 1000,
     stallTimeout: stallTimeout * 1000,
   };
+}
+
+/** The settings of the bucket, undefined for a folder on a disk, and all others. */
+function splitOffBucket(values: Values) {
+  const { s3Region, s3DefaultRegion, s3Endpoint, s3AnyEndpoint, ...most } = values;
+  const { s3PathStyle, s3Anonymous, s3Retries, s3Times, ...others } = most;
+  const location = parseBucketFolder(values.folder);
+  const bucket: BucketSettings | undefined = location && {
+    ...location,
+    region: s3Region ?? s3DefaultRegion,
+    endpoints: s3Endpoint ?? s3AnyEndpoint ?? [],
+    pathStyle: s3PathStyle,
+    anonymous: s3Anonymous,
+    retries: s3Retries,
+    times: s3Times,
+  };
+  if (bucket) assertForBucket(values, bucket);
+  return { ...others, bucket };
+}
+
+/** What needs files on a disk, and an address that cannot be. */
+function assertForBucket(
+  { folder, engine, followSymlinks }: Values,
+  { bucket, pathStyle }: BucketSettings,
+) {
+  const where = `--folder ${folder}`;
+  if (engine === "zip") {
+    throw new ConfigError(`--engine zip: not with ${where}, the program needs files; use store`);
+  }
+  if (followSymlinks) {
+    throw new ConfigError(`--follow-symlinks: not with ${where}, a bucket has no symlinks`);
+  }
+  if (pathStyle === false && !isHostLabel(bucket)) {
+    throw new ConfigError(
+      `--s3-path-style: false is not allowed for ${
+        JSON.stringify(bucket)
+      }, which is no part of a ` +
+        "host name; use true",
+    );
+  }
 }
 
 /** Whoever chooses a form of the log wants one, unless they say that they do not. */

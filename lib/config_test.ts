@@ -5,12 +5,15 @@ import {
   type Invocation,
   readConfig,
   type Sources,
+  variableLookup,
   withoutSecrets,
 } from "./config.ts";
+import type { BucketSettings } from "./bucket.ts";
 import { optionsTable, variables } from "./options.ts";
 
 const DEFAULTS: Config = {
   folder: "test_photos",
+  bucket: undefined,
   hostname: "127.0.0.1",
   port: 8080,
   unix: undefined,
@@ -51,7 +54,7 @@ const DEFAULTS: Config = {
 };
 
 /** Options with a test of their own, since they hang on others */
-const TOGETHER = ["delay", "tlsCert", "tlsKey", "hsts"];
+const TOGETHER = ["bucket", "delay", "tlsCert", "tlsKey", "hsts"];
 
 type Variables = Record<string, string>;
 
@@ -262,6 +265,101 @@ Deno.test("readConfig(): a certificate needs its key, and HSTS a certificate", (
   }
 });
 
+const BUCKET: BucketSettings = {
+  bucket: "photos",
+  prefix: "site/2026/",
+  region: undefined,
+  endpoints: [],
+  pathStyle: undefined,
+  anonymous: false,
+  retries: 4,
+  times: "metadata",
+};
+
+Deno.test("readConfig(): --folder s3://bucket/prefix is a bucket, with its own settings", () => {
+  const bucketOf = (line: string, env?: Variables, dotenv?: string) =>
+    configOf(line, env, dotenv).bucket;
+  assert.deepEqual(bucketOf("-f s3://photos/site/2026/"), BUCKET);
+  assert.deepEqual(bucketOf("", { PHOTOS_DIR: "s3://photos/site/2026" }), BUCKET);
+  const all = {
+    AWS_REGION: "ru-central1",
+    AWS_ENDPOINT_URL_S3: "https://a.example, http://[::1]:7070",
+    ZIPFERRY_S3_PATH_STYLE: "false",
+    ZIPFERRY_S3_ANONYMOUS: "1",
+    ZIPFERRY_S3_RETRIES: "0",
+    ZIPFERRY_S3_TIMES: "listing",
+  };
+  const expected = {
+    ...{ bucket: "photos", prefix: "", region: "ru-central1", retries: 0, times: "listing" },
+    endpoints: [new URL("https://a.example"), new URL("http://[::1]:7070")],
+    ...{ pathStyle: false, anonymous: true },
+  };
+  const others = { AWS_DEFAULT_REGION: "eu-central-1", AWS_ENDPOINT_URL: "http://b.example" };
+  assert.deepEqual(bucketOf("-f s3://photos", { ...all, ...others }), expected);
+  const dotenv = Object.entries(all).map(([name, value]) => `${name}='${value}'\n`).join("");
+  assert.deepEqual(bucketOf("-f s3://photos/", {}, dotenv), expected);
+  const { region, endpoints } = bucketOf("-f s3://photos", others)!;
+  assert.deepEqual([region, String(endpoints)], ["eu-central-1", "http://b.example/"]);
+  const line = "-f s3://photos --s3-path-style --s3-anonymous --s3-retries 9 --s3-times listing";
+  const { pathStyle, anonymous, retries, times } = bucketOf(line)!;
+  assert.deepEqual([pathStyle, anonymous, retries, times], [true, true, 9, "listing"]);
+});
+
+Deno.test("readConfig(): what is wrong with an s3:// address is named", () => {
+  const prefixes = ["s3://photos//", "s3://photos/a//b", "s3://photos/../b", "s3://photos/./"];
+  for (const folder of ["s3:", "s3://", "s3:///a", "s3:photos", "S3:/photos/a", ...prefixes]) {
+    const start = `--folder: ${JSON.stringify(folder)} is not allowed; use a path, or s3://BUCKET/`;
+    assert.ok(complaint(`--folder ${folder}`).startsWith(start), folder);
+  }
+  const long = "b".repeat(64);
+  for (const bucket of ["ab", "-ab", "ab-", "a..b", "10.0.0.1", "a@b", "é12", "a?b", long]) {
+    const start = `PHOTOS_DIR: ${
+      JSON.stringify(bucket)
+    } is not allowed; use a path, or s3://BUCKET`;
+    assert.ok(complaint("", { PHOTOS_DIR: `s3://${bucket}/x` }).startsWith(start), bucket);
+  }
+  assert.equal(configOf("-f ./s3://photos").bucket, undefined);
+  assert.equal(configOf("-f s3://Photos_2026").bucket?.bucket, "Photos_2026");
+});
+
+Deno.test("readConfig(): what is not allowed for a bucket is named, and does no harm elsewhere", () => {
+  const cases: [string, Variables, RegExp][] = [
+    ["", { AWS_REGION: "eu central" }, /^AWS_REGION: "eu central" is not allowed; use a name such/],
+    ["", { AWS_ENDPOINT_URL: "store:7070" }, /^AWS_ENDPOINT_URL: "store:7070" is not allowed; use/],
+    ["", { AWS_ENDPOINT_URL_S3: "http://a,b" }, /^AWS_ENDPOINT_URL_S3: "b" is not allowed/],
+    ["", { AWS_ENDPOINT_URL_S3: "http://a,," }, /^AWS_ENDPOINT_URL_S3: "" is not allowed/],
+    ["", { AWS_ENDPOINT_URL_S3: "http://u:hush@a" }, /^AWS_ENDPOINT_URL_S3: "http:\/\/…@a" is not/],
+    ["", { ZIPFERRY_S3_RETRIES: "21" }, /^ZIPFERRY_S3_RETRIES: "21" is not .* from 0 to 20$/],
+    ["", { ZIPFERRY_S3_TIMES: "x" }, /^ZIPFERRY_S3_TIMES: "x" is not .*; use metadata or listing$/],
+    ["--engine zip", {}, /^--engine zip: not with --folder s3:\/\/photos, .*; use store$/],
+    ["--follow-symlinks", {}, /^--follow-symlinks: not with --folder s3:\/\/photos, /],
+    ["new album", {}, /^new: not with --folder s3:\/\/photos, /],
+  ];
+  for (const [line, env, expected] of cases) {
+    assert.match(complaint(`-f s3://photos ${line}`, env), expected);
+    if (!line) assert.deepEqual(configOf("", env), DEFAULTS, "a folder on a disk");
+  }
+  const line = "-f s3://photos.example.org --s3-path-style=false";
+  assert.match(complaint(line), /^--s3-path-style: false is not allowed for "photos.example.org"/);
+  assert.match(complaint("--s3-times x"), /^--s3-times: "x" is not allowed/);
+});
+
+Deno.test("readConfig() reads no variable of AWS for a folder on a disk", () => {
+  const asked: string[] = [];
+  const env = (name: string) => void asked.push(name);
+  readConfig({ args: [], env });
+  assert.deepEqual(asked.filter((name) => /AWS|_S3_/.test(name)), []);
+  readConfig({ args: ["-f", "s3://photos"], env });
+  assert.ok(asked.includes("AWS_REGION"));
+});
+
+Deno.test("variableLookup(): the environment, then .env; empty counts as not set", () => {
+  const env = (name: string) => ({ A: "1", B: "" })[name];
+  const lookUp = variableLookup({ env, dotenv: "\ufeffA=2\nB=3\nC=4\nD=\n" });
+  assert.deepEqual(["A", "B", "C", "D", "E"].map(lookUp), ["1", "3", "4", undefined, undefined]);
+  assert.equal(variableLookup({ env })("B"), undefined);
+});
+
 Deno.test("readConfig(): the delay, in milliseconds, from three settings", () => {
   const cases: [string, Variables, number][] = [
     ["", {}, 0],
@@ -451,7 +549,7 @@ Deno.test("readConfig(): a value that is not allowed is named, with its option a
       assert.equal(complaint("", {}, `${variable}=${value}`), `${variable} in .env: ${rest}`);
     }
   }
-  assert.equal(complaint("--folder="), '--folder: "" is not allowed; use a path');
+  assert.match(complaint("--folder="), /^--folder: "" is not allowed; use a path, or s3:/);
   assert.match(complaint("-P x"), /^--port: "x" is not allowed/);
   assert.match(complaint("", { PORT: "8\n0" }), /^PORT: "8\\n0" is not allowed/);
 });
@@ -535,7 +633,7 @@ Deno.test("readConfig(): every option, its variable and its default are in the h
   const text = help.replaceAll(/\s+/g, " ");
   const rows = optionsTable().replaceAll("\\|", "/").split("\n").slice(2)
     .map((row) => row.split("|").slice(1, 5).map((cell) => cell.replaceAll("`", "").trim()));
-  assert.equal(rows.length, Object.keys(DEFAULTS).length + 2); // the delay has three
+  assert.equal(rows.length, Object.keys(DEFAULTS).length + 2 + 7); // the delay has three, the bucket eight
   for (const [flag, variable, value, description] of rows) {
     assert.ok(text.includes(flag.replaceAll("/", "|")), flag);
     assert.ok(text.includes(variable), variable);

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { CREDENTIAL_VARIABLES } from "./bucket.ts";
 import {
   longFlag,
   OPTIONS,
@@ -14,7 +15,7 @@ import {
 } from "./options.ts";
 
 /** Variables that are read elsewhere. */
-const OTHER_VARIABLES = ["ZIPFERRY_COMMIT"];
+const OTHER_VARIABLES = ["ZIPFERRY_COMMIT", ...CREDENTIAL_VARIABLES];
 
 const PREFIX = "ZIPFERRY_";
 
@@ -38,8 +39,10 @@ function isNear(name: string) {
   });
 }
 
+/** Names of AWS begin with those of others. */
 function isPartOf(name: string, ours: string) {
-  return name.length > 5 && (ours.startsWith(name) || name.startsWith(ours));
+  return !ours.startsWith("AWS_") && name.length > 5 &&
+    (ours.startsWith(name) || name.startsWith(ours));
 }
 
 /** The same words, or the first of them, as in `PHOTOS_FOLDER` or `PHOTOS`. */

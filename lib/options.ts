@@ -17,6 +17,7 @@ import {
   webAddress,
   wholeNumber,
 } from "./values.ts";
+import { badBucketName, badEndpoint, parseEndpoints, parseFolder, parseRegion } from "./bucket.ts";
 import { isNetwork, splitNetworks } from "./networks.ts";
 
 /** One option: a flag, a variable, or both. */
@@ -33,6 +34,8 @@ export interface OptionSpec<T> {
   readonly description: string;
   /** The allowed values, as an error message describes them. */
   readonly allowed: string;
+  /** Whether it counts only where the photos are in a bucket: elsewhere no variable is read. @default false */
+  readonly isForBucket?: boolean;
   /** Whether the value must not be shown. @default false */
   readonly isSecret?: boolean;
   /** The value that a text stands for, or undefined if it is not allowed. */
@@ -49,6 +52,13 @@ const MAX_STALL_SECONDS = 86_400;
 const PATH = { allowed: "a path", parse: (text: string) => text };
 const SECRET = { allowed: "a text", isSecret: true, parse: (text: string) => text };
 const BOOLEAN = { allowed: "true or false", parse: parseBoolean };
+const REGION = { isForBucket: true, allowed: "a name such as eu-central-1", parse: parseRegion };
+const ENDPOINTS = {
+  isForBucket: true,
+  allowed: "an http or https address without a user name, or several with commas between them",
+  parse: parseEndpoints,
+  blame: badEndpoint,
+};
 const RATE = {
   allowed: "0 for no limit, or bytes per second from 1000 up, such as 500K, 2.5M or 10MB " +
     "(K, M and G are powers of 1024)",
@@ -71,8 +81,70 @@ export const OPTIONS = {
     flags: "-f, --folder <path>",
     variable: "PHOTOS_DIR",
     default: "test_photos",
-    description: "the photos folder: each folder inside it is one archive",
-    ...PATH,
+    description:
+      "the photos folder: each folder inside it is one archive; or s3://bucket/prefix, in object storage",
+    allowed:
+      "a path, or s3://BUCKET/PREFIX with a bucket's name of 3 to 63 letters, digits, dots and " +
+      "hyphens, and no empty, . or .. part in the prefix",
+    parse: parseFolder,
+    blame: badBucketName,
+  },
+  s3Region: {
+    variable: "AWS_REGION",
+    description: "the region of the bucket; needed unless an endpoint is given",
+    ...REGION,
+  },
+  s3DefaultRegion: {
+    variable: "AWS_DEFAULT_REGION",
+    description: "the same where AWS_REGION is not set",
+    ...REGION,
+  },
+  s3Endpoint: {
+    variable: "AWS_ENDPOINT_URL_S3",
+    description: "address of the object store, if not AWS; several with commas",
+    ...ENDPOINTS,
+  },
+  s3AnyEndpoint: {
+    variable: "AWS_ENDPOINT_URL",
+    description: "the same where AWS_ENDPOINT_URL_S3 is not set",
+    ...ENDPOINTS,
+  },
+  s3PathStyle: {
+    flags: "--s3-path-style [true|false]",
+    variable: "ZIPFERRY_S3_PATH_STYLE",
+    description:
+      "put the bucket into the path of addresses, not into the host; true if not given and an " +
+      "endpoint is",
+    isForBucket: true,
+    ...BOOLEAN,
+  },
+  s3Anonymous: {
+    flags: "--s3-anonymous [true|false]",
+    variable: "ZIPFERRY_S3_ANONYMOUS",
+    default: "false",
+    description: "read the bucket without credentials",
+    isForBucket: true,
+    ...BOOLEAN,
+  },
+  s3Retries: {
+    flags: "--s3-retries <number>",
+    variable: "ZIPFERRY_S3_RETRIES",
+    default: "4",
+    description: "how often a request to the bucket that failed is tried again",
+    isForBucket: true,
+    allowed: "a whole number from 0 to 20",
+    parse: wholeNumber(20),
+  },
+  s3Times: {
+    flags: "--s3-times <metadata|listing>",
+    variable: "ZIPFERRY_S3_TIMES",
+    default: "metadata",
+    description:
+      "times of files in a bucket; metadata: those that rclone stores, if there are any; " +
+      "listing: those of the uploads",
+    isForBucket: true,
+    allowed: "metadata or listing",
+    parse: oneOf("metadata", "listing"),
   },
   hostname: {
     flags: "-H, --hostname <address>",
@@ -263,7 +335,8 @@ export const OPTIONS = {
     flags: "--memory <size>",
     variable: "ZIPFERRY_MEMORY",
     description:
-      "memory for all requests together, such as 256M or 2G; half of it all if not given",
+      "memory for all requests together, such as 256M or 2G; if not given, half of what there is, " +
+      "less where that is little",
     allowed: "a size from 32M to 1024G, such as 256M or 2G",
     parse: (text: string) => parseSize(text, { min: 32 << 20, max: 2 ** 40 }),
   },
@@ -358,6 +431,11 @@ export type Parsed<K extends Key> = Exclude<ReturnType<(typeof OPTIONS)[K]["pars
 
 /** What may be left out, and has no default. */
 export type Optional =
+  | "s3Region"
+  | "s3DefaultRegion"
+  | "s3Endpoint"
+  | "s3AnyEndpoint"
+  | "s3PathStyle"
   | "unix"
   | "metrics"
   | "tlsCert"
@@ -395,6 +473,7 @@ export const ALSO_CALLED: Readonly<Record<string, Key>> = {
   path: "folder",
   photos: "folder",
   "photos-dir": "folder",
+  bucket: "folder",
   root: "folder",
   socket: "unix",
   verbose: "log",
@@ -421,7 +500,7 @@ function inCode(text: string | undefined) {
 
 /** The long flag of an option, as in `--folder`. */
 export function longFlag({ flags = "" }: OptionSpec<unknown>): string {
-  return /--[a-z-]+/.exec(flags)?.[0] ?? flags;
+  return /--[a-z\d-]+/.exec(flags)?.[0] ?? flags;
 }
 
 /** The words of the long flags as they would be written in a variable, such as `HOSTNAME`. */

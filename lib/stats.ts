@@ -52,11 +52,23 @@ export interface SlotsStats {
   readonly waiting: number;
 }
 
-/** What the source has done, and is at. */
-export interface DiskStats {
-  /** The threads that read. */
+/** What was asked of an object store. */
+export interface BucketStats {
+  /** Requests by kind, those that were tried again among them. */
+  readonly requests: Readonly<Record<"list" | "head" | "get", number>>;
+  /** How often a request was tried again, or taken up at the byte where it broke. */
+  readonly retries: number;
+  /** Bytes of objects that came. */
+  readonly bytes: number;
+  /** Requests under way. */
+  readonly active: number;
+}
+
+/** What a source has done, and is at. */
+export interface SourceStats {
+  /** The threads that read; a bucket has none. */
   readonly threads: PoolStats;
-  /** Reads of large files of local disks, which need no thread. */
+  /** Reads that need no thread: of large files of local disks, of objects of a bucket. */
   readonly reads: SlotsStats;
   /** Listings of archives. */
   readonly listings: {
@@ -69,4 +81,6 @@ export interface DiskStats {
     /** Callers that wait for one. */
     readonly waiting: number;
   };
+  /** What was asked of the object store, where the source is one. @default none */
+  readonly bucket?: BucketStats;
 }

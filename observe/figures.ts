@@ -5,12 +5,12 @@
  */
 
 import process from "node:process";
-import type { ChecksumStats, DiskStats } from "../lib/stats.ts";
+import type { BucketStats, ChecksumStats, SourceStats } from "../lib/stats.ts";
 
 /** Who keeps the figures of the source. */
 export interface SourceOptions {
   /** Asked at each scrape. */
-  readonly source: () => DiskStats;
+  readonly source: () => SourceStats;
   /** Asked at each scrape; none for an engine without them. @default none */
   readonly checksums?: () => ChecksumStats;
 }
@@ -72,7 +72,8 @@ export function sourceFigures({ source, checksums }: SourceOptions): Figure[] {
     {
       kind: "gauge",
       name: "zipferry_local_reads",
-      help: "Reads of large files of local disks, which need no such thread.",
+      help:
+        "Reads that need no such thread: of large files of local disks, of objects of a bucket.",
       values: () => {
         const { running, waiting } = source().reads;
         return byLabel("state", { running, waiting });
@@ -94,7 +95,37 @@ export function sourceFigures({ source, checksums }: SourceOptions): Figure[] {
       help: "Requests that wait for a listing.",
       values: () => [[{}, source().listings.waiting]],
     },
+    ...source().bucket ? bucketFigures(() => source().bucket!) : [],
     ...checksums ? checksumFigures(checksums) : [],
+  ];
+}
+
+function bucketFigures(bucket: () => BucketStats): Figure[] {
+  return [
+    {
+      kind: "counter",
+      name: "zipferry_bucket_requests_total",
+      help: "Requests to the object store, those that were tried again among them.",
+      values: () => byLabel("kind", bucket().requests),
+    },
+    {
+      kind: "counter",
+      name: "zipferry_bucket_retries_total",
+      help: "Requests to the object store that were tried again, or taken up where they broke.",
+      values: () => [[{}, bucket().retries]],
+    },
+    {
+      kind: "counter",
+      name: "zipferry_bucket_received_bytes_total",
+      help: "Bytes of objects that came from the object store.",
+      values: () => [[{}, bucket().bytes]],
+    },
+    {
+      kind: "gauge",
+      name: "zipferry_bucket_requests_active",
+      help: "Requests to the object store that are under way.",
+      values: () => [[{}, bucket().active]],
+    },
   ];
 }
 

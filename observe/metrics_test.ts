@@ -118,6 +118,31 @@ Deno.test("createMetrics(): a client that takes nothing for 30 seconds has stall
   assert.equal(await stalled(), 0);
 });
 
+Deno.test("createMetrics() tells of an object store only where the source is one", async () => {
+  using without = metricsOf();
+  const { text: none } = await without.render(null);
+  assert.equal(none.includes("zipferry_bucket"), false);
+  using metrics = metricsOf({
+    source: () => ({
+      threads: { queued: 0, busy: 0, idle: 0, heldUp: 0 },
+      reads: { running: 1, waiting: 2 },
+      listings: { done: 3, failed: 4, abandoned: 5, waiting: 6 },
+      bucket: { requests: { list: 7, head: 8, get: 9 }, retries: 10, bytes: 11, active: 12 },
+    }),
+  });
+  const value = await valuesOf(metrics);
+  const expected = {
+    'zipferry_bucket_requests_total{kind="list"}': 7,
+    'zipferry_bucket_requests_total{kind="head"}': 8,
+    'zipferry_bucket_requests_total{kind="get"}': 9,
+    zipferry_bucket_retries_total: 10,
+    zipferry_bucket_received_bytes_total: 11,
+    zipferry_bucket_requests_active: 12,
+    'zipferry_local_reads{state="waiting"}': 2,
+  };
+  for (const [name, count] of Object.entries(expected)) assert.equal(value(name), count, name);
+});
+
 Deno.test("createMetrics() counts answers and refusals, and asks others for their figures", async () => {
   using metrics = metricsOf();
   const { observer } = metrics;

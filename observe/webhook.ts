@@ -6,6 +6,7 @@
 
 import { createHmac } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
+import { describeError } from "../lib/log.ts";
 import type { Delivery } from "../lib/receipts.ts";
 import type { Download, DownloadEnd, Observer } from "./observer.ts";
 
@@ -228,8 +229,7 @@ export function signature(body: string, options: SignatureOptions): string {
 
 /** Messages of the runtime hold the address, and that may hold a secret of the receiver's. */
 function reasonOf(error: unknown) {
-  const { message } = error instanceof Error ? error : { message: String(error) };
   const [, known] = /(connection refused|dns error|certificate|connection reset|connection closed)/i
-    .exec(message) ?? [];
+    .exec(describeError(error)) ?? []; // the reason is that of the cause
   return known?.toLowerCase() ?? "it cannot be reached";
 }

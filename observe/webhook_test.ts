@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { freePort } from "../testing/free_port.ts";
 import type { Download } from "./observer.ts";
 import { type LostEvents, signature, Webhook, type WebhookEvent } from "./webhook.ts";
 
@@ -70,6 +71,16 @@ Deno.test("Webhook gives an event up after some tries, and goes on with the next
   assert.deepEqual([last.type, last.request?.reason], ["download.failed", "server"]);
   assert.equal(JSON.stringify(last).includes("secret"), false);
   assert.deepEqual(lost, [{ count: 1, why: "status 503" }]);
+});
+
+Deno.test("Webhook tells why no receiver could be reached", async () => {
+  const url = `http://127.0.0.1:${freePort()}/`;
+  const lost: LostEvents[] = [];
+  const options = { url, secret: SECRET, tries: 1, onLost: (what: LostEvents) => lost.push(what) };
+  const webhook = new Webhook(options);
+  webhook.started(DOWNLOAD);
+  await webhook.close(10_000);
+  assert.deepEqual(lost, [{ count: 1, why: "connection refused" }]);
 });
 
 Deno.test("Webhook: a receiver that does not answer in time has failed", async () => {

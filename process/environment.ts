@@ -11,6 +11,12 @@ import { describeError } from "../lib/log.ts";
 
 const COMMIT_VARIABLE = "ZIPFERRY_COMMIT";
 
+/** What stands for many variables: ours, and those of a bucket. */
+const PREFIXES = ["AWS_", "ZIPFERRY_"];
+
+/** Read for a bucket only: where the folder of the user is, on Unix and on Windows. */
+const HOME_VARIABLES = ["HOME", "USERPROFILE"];
+
 /**
  * An environment variable, undefined if it is not set.
  *
@@ -21,9 +27,23 @@ export function readVariable(name: string): string | undefined {
     return Deno.env.get(name);
   } catch (error) {
     if (!(error instanceof Deno.errors.NotCapable)) throw error;
-    const names = ["PATH", ...variables].join();
+    const names = ["PATH", ...isForBucket(name) ? HOME_VARIABLES : [], ...patterns(name)].join();
     throw new ConfigError(`${name}: may not be read, start deno with --allow-env=${names}`);
   }
+}
+
+function isForBucket(name: string) {
+  return name.startsWith("AWS_") || HOME_VARIABLES.includes(name);
+}
+
+/** All variables of options, those of a bucket only where one of them is asked for. */
+function patterns(asked: string) {
+  const names = variables.filter((name) => isForBucket(asked) || !isForBucket(name));
+  const short = names.map((name) => {
+    const prefix = PREFIXES.find((prefix) => name.startsWith(prefix));
+    return prefix ? `${prefix}*` : name;
+  });
+  return [...new Set(short)];
 }
 
 /**

@@ -137,3 +137,25 @@ Deno.test("--folder that is not there is named by its absolute path", async () =
   const path = JSON.stringify(tree.join("photos", "2026"));
   assert.equal(stderr, `zipferry: --folder: ${path} cannot be read as a folder: there is none\n`);
 });
+
+Deno.test("readVariable() names the permission that is missing, those of a bucket only for one", async () => {
+  const ask = async (...args: string[]) => {
+    const flags = [
+      "--quiet",
+      "--no-prompt",
+      "--allow-net",
+      "--allow-read",
+      "--allow-env=PHOTOS_DIR",
+    ];
+    const { code, stderr } = await runToEnd(args, { flags });
+    assert.equal(code, 2);
+    return stderr;
+  };
+  const rest = "HOST,PORT,ENABLE_RESPONSE_DELAY,RESPONSE_DELAY,ENABLE_LOGGING\n";
+  const start = "may not be read, start deno with --allow-env=PATH,";
+  assert.equal(await ask(), `zipferry: HOST: ${start}PHOTOS_DIR,ZIPFERRY_*,${rest}`);
+  assert.equal(
+    await ask("-f", "s3://photos"),
+    `zipferry: AWS_REGION: ${start}HOME,USERPROFILE,PHOTOS_DIR,AWS_*,ZIPFERRY_*,${rest}`,
+  );
+});

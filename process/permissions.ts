@@ -33,9 +33,9 @@ export function netTo({ hostname, port, protocol }: URL): NeededPermission {
 
 /** What the settings need, but for what only an engine needs. */
 export function permissionsFor(config: Config): NeededPermission[] {
-  const { folder, hostname, port, unix, metrics, tlsCert, tlsKey, checksums, state, webhook } =
-    config;
-  const needed = [read(folder)];
+  const { folder, bucket, hostname, port, unix, metrics, tlsCert, tlsKey } = config;
+  const { checksums, state, webhook } = config;
+  const needed = bucket ? [] : [read(folder)];
   if (unix) needed.push(read(unix), write(unix));
   else needed.push(net(hostname, port));
   if (metrics) needed.push(net(metrics.hostname, metrics.port));

@@ -93,12 +93,14 @@ export class Checksums {
     this.#save(file, crc32);
   }
 
-  /** Forgets a CRC-32 that turned out to be wrong. */
+  /** Forgets a CRC-32 that turned out to be wrong. A client that comes back at once is told no lie. */
   forget(file: ListedFile) {
     const key = keyOf(file);
     this.#whole.delete(key);
     this.#partial.delete(key);
     this.#save(file, null);
+    this.#hurry.abort();
+    this.#hurry = new AbortController();
   }
 
   /** Takes from the source what it keeps of these files. */

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { countListeners } from "../testing/listeners.ts";
+import { setTimeout as sleep } from "node:timers/promises";
 import { crc32 } from "node:zlib";
 import { until } from "../testing/process.ts";
 import { makeTree } from "../testing/tree.ts";
@@ -216,6 +217,22 @@ Deno.test("recall() takes what the source keeps; set() and forget() tell it", as
   const second = new Checksums(source);
   await second.recall([a, b]);
   assert.deepEqual([second.get(a), second.get(b)], [1, undefined]);
+});
+
+Deno.test("forget() tells the source at once, and what waits with it", async () => {
+  const source = new MemorySource({ "h/a": "1", "h/b": "2" });
+  const [a, b] = (await source.list("h"))!.entries;
+  await source.remember([{ file: b, crc32: 2 }]);
+  const checksums = new Checksums(source);
+  await checksums.recall([a, b]);
+  assert.equal(checksums.get(b), 2);
+  checksums.set(a, 1);
+  checksums.forget(b);
+  await sleep(0);
+  assert.deepEqual(await source.recall([a, b]), [1, null]);
+  await checksums.recall([a, b]);
+  assert.deepEqual([checksums.get(a), checksums.get(b)], [1, undefined]);
+  await checksums.flush();
 });
 
 Deno.test("Checksums: a source that cannot keep values is told of no more, and that is said once", async () => {

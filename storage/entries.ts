@@ -5,7 +5,7 @@
  * @module
  */
 
-import { createHash } from "node:crypto";
+import { createHash, type Hash } from "node:crypto";
 import { StorageError } from "./errors.ts";
 import {
   EntryColumns,
@@ -149,6 +149,8 @@ class Gathered {
   readonly #hash: string;
   readonly #entries = new EntryColumns();
   readonly #fingerprint = createHash("sha256");
+  readonly #revision = createHash("sha256");
+  #isTagged = false;
   /** What is to be hashed: a call for each entry would take longer than the hash. */
   readonly #text: string[] = [];
   readonly #leftOut: string[] = [];
@@ -190,8 +192,14 @@ class Gathered {
     const mark = mtimeMs < 0 ? " undated" : "";
     this.#text.push(`${name}\0${size} ${mtimeMs} ${mode}${mark}\0`);
     if (this.#text.length === HASHED_AT_ONCE) this.#hashText();
+    if (state.etag !== undefined) this.#addTag(state.etag);
     this.#see(state);
-    if (Math.abs(this.#started - mtimeMs) < RECENT_MS) this.#settled = false;
+    if (Math.abs(this.#started - changeOf(state)) < RECENT_MS) this.#settled = false;
+  }
+
+  #addTag(etag: string) {
+    this.#isTagged = true;
+    this.#revision.update(`${etag}\0`);
   }
 
   #hashText() {
@@ -199,10 +207,12 @@ class Gathered {
     this.#text.length = 0;
   }
 
-  #see({ mtimeMs }: EntryState) {
+  #see(state: EntryState) {
+    const { mtimeMs } = state;
     if (mtimeMs === -Infinity) return;
     this.#newest = Math.max(this.#newest, secondsOf(mtimeMs));
-    if (mtimeMs < this.#started + RECENT_MS) this.#changed = Math.max(this.#changed, mtimeMs);
+    const changedMs = changeOf(state);
+    if (changedMs < this.#started + RECENT_MS) this.#changed = Math.max(this.#changed, changedMs);
   }
 
   finish(): PackedListing | null {
@@ -211,7 +221,8 @@ class Gathered {
     return {
       ...this.#entries.pack(),
       hash: this.#hash,
-      fingerprint: this.#fingerprint.digest("hex").slice(0, 32), // SHA-256, cut to 128 bits
+      fingerprint: shortDigest(this.#fingerprint),
+      ...this.#isTagged && { revision: shortDigest(this.#revision) },
       lastModified: this.#newest === -Infinity ? 0 : this.#newest,
       settled: this.#settled,
       changed: this.#changed,
@@ -219,4 +230,13 @@ class Gathered {
       leftOut: this.#leftOut,
     };
   }
+}
+
+function changeOf({ mtimeMs, changedMs = mtimeMs }: EntryState) {
+  return changedMs;
+}
+
+/** SHA-256, cut to 128 bits. */
+function shortDigest(hash: Hash) {
+  return hash.digest("hex").slice(0, 32);
 }

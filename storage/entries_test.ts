@@ -92,3 +92,32 @@ Deno.test("gatherEntries() gives entries from before 1970 another fingerprint th
   assert.equal(await of(1000), plain("a\0" + "1 1000 420\0"));
   assert.notEqual(await of(-1000), plain("a\0" + "1 -1000 420\0"));
 });
+
+Deno.test("gatherEntries(): entity tags tell contents apart, and are no part of the fingerprint", async () => {
+  const of = (...etags: (string | undefined)[]) =>
+    list(etags.map((etag, i) => child("abc"[i], { etag, size: 5 })));
+  const plain = await of(undefined, undefined);
+  assert.equal("revision" in plain, false);
+  const [one, same, other, swapped] = await Promise.all([
+    of('"1"', '"2"'),
+    of('"1"', '"2"'),
+    of('"1"', '"3"'),
+    of('"2"', '"1"'),
+  ]);
+  for (const { fingerprint } of [one, same, other, swapped]) {
+    assert.equal(fingerprint, plain.fingerprint);
+  }
+  assert.equal(one.revision, same.revision);
+  assert.equal(new Set([one.revision, other.revision, swapped.revision]).size, 3);
+  assert.deepEqual(one.entries.map(({ identity }) => identity), ['5:"1"', '5:"2"']);
+  assert.ok(one.memory > plain.memory);
+});
+
+Deno.test("gatherEntries(): a source may know when a file was changed apart from its time", async () => {
+  const now = Date.now();
+  const fresh = await list([child("a", { changedMs: now }), child("b")]);
+  assert.deepEqual([fresh.settled, fresh.changed], [false, now]);
+  assert.equal(fresh.lastModified, OLD / 1000);
+  const old = await list([child("a", { mtimeMs: now, changedMs: OLD })]);
+  assert.deepEqual([old.settled, old.changed], [true, OLD]);
+});

@@ -88,6 +88,7 @@ export function isDamaged(name: string): boolean {
  */
 export function safeName(name: string): string {
   if (isPlain(name)) return name;
+  if (name === "") return "_"; // between two separators of an object's key
   const safe = name.normalize("NFC").replace(REFUSED, "_");
   return fitNoDevice(fitNoDevice(trim(safe))); // twice, since what was cut may be the name of a device
 }

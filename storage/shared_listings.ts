@@ -19,9 +19,14 @@ export class SharedListings {
   readonly #listings = new LRUCache<string, WeakRef<Listing>>({ max: MAX_SHARED });
   readonly #packed = new WeakMap<Listing, PackedListing>();
 
+  /** The listing of a folder that is in use, or was a moment ago. */
+  get(hash: string): Listing | undefined {
+    return this.#listings.get(hash)?.deref();
+  }
+
   /** The listing that was packed: the one in use if nothing in it is different. */
   unpack(hash: string, packed: PackedListing): Listing {
-    const used = this.#listings.get(hash)?.deref();
+    const used = this.get(hash);
     if (used && isSame(this.#packed.get(used)!, packed)) return used;
     const listing = unpackListing(packed);
     this.#listings.set(hash, new WeakRef(listing));
@@ -61,7 +66,8 @@ export class PendingListings<T> {
 }
 
 function isSame(a: PackedListing, b: PackedListing) {
-  return a.names === b.names && a.settled === b.settled && a.steady === b.steady &&
+  return a.names === b.names && a.revision === b.revision && a.settled === b.settled &&
+    a.steady === b.steady &&
     a.lastModified === b.lastModified && a.changed === b.changed &&
     a.numbers.every((number, i) => Object.is(number, b.numbers[i])) &&
     isDeepStrictEqual(a.places, b.places) && isDeepStrictEqual(a.leftOut, b.leftOut);

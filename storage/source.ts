@@ -92,6 +92,8 @@ export interface SourceFolder {
 export interface FileSource {
   /** Names of the folders that could be archives, in no order. */
   archives(options?: ListOptions): Promise<readonly string[]>;
+  /** Rejects if the photos folder cannot be read now; for a source where `archives` costs more. */
+  readable?(options?: TaskOptions): Promise<void>;
   /**
    * The same folders with their times, the one that changed last first, those of one time by name.
    * Costs a look at each folder, and none into it.

@@ -7,21 +7,37 @@
 import assert from "node:assert/strict";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { CREDENTIAL_VARIABLES } from "../lib/bucket.ts";
+import { variables } from "../lib/options.ts";
 import { accept, run, strict, testWith } from "./tools.ts";
 import { makeTree, type Tree } from "./tree.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
+const BUCKET = "deploy/compose/bucket.yaml";
 const PAGES = [
-  ...["README.md", "README.ru.md", "compose.yaml", "compose.nginx.yaml", ".docker_env"],
-  ...["docs/containers.md", "docs/migration.md"],
+  ...["README.md", "README.ru.md", "compose.yaml", "compose.nginx.yaml", BUCKET, ".docker_env"],
+  ...["docs/containers.md", "docs/kubernetes.md", "docs/migration.md"],
 ];
 
 /** A service as compose-go tells of it, as far as these tests look at it */
 interface Service {
   readonly ports?: readonly { readonly published: string; readonly host_ip?: string }[];
-  readonly user: string;
+  readonly user?: string;
   readonly environment?: Readonly<Record<string, string | null>>;
-  readonly volumes: readonly { readonly source: string; readonly target: string }[];
+  readonly volumes?: readonly Volume[];
+  readonly command?: readonly string[] | null;
+  readonly depends_on?: Readonly<Record<string, { readonly condition: string }>>;
+  readonly [key: string]: unknown;
+}
+
+interface Volume {
+  readonly type: string;
+  readonly source: string;
+  readonly target: string;
+}
+
+function volumesOf({ volumes = [] }: Service): readonly Volume[] {
+  return volumes;
 }
 
 type Load = (args: readonly string[]) => Promise<Readonly<Record<string, Service>>>;
@@ -65,11 +81,11 @@ testInClone(
     assert.ok(commands.length >= 7, `${commands.length} commands`);
     for (const flags of commands) {
       const services = await load(flags);
-      const front = flags.includes("compose.nginx.yaml") ? services.nginx : services.zipferry;
+      const front = services.nginx ?? services.zipferry;
       assert.deepEqual(front.ports?.map(({ published }) => published), ["8080"], flags.join(" "));
-      assert.deepEqual(services.zipferry.environment, { PHOTOS_DIR: null });
-      for (const { source } of [front, services.zipferry].flatMap(({ volumes }) => volumes)) {
-        assert.ok(Deno.statSync(source), source);
+      if (!services.store) assert.deepEqual(services.zipferry.environment, { PHOTOS_DIR: null });
+      for (const { type, source } of Object.values(services).flatMap(volumesOf)) {
+        if (type === "bind") assert.ok(Deno.statSync(source), source);
       }
     }
     assert.deepEqual(
@@ -92,9 +108,42 @@ testInClone(".docker_env: its comments are settings that Compose takes", async (
   assert.deepEqual([host_ip, published], ["127.0.0.1", "9000"]);
   assert.equal(zipferry.user, "33:33");
   assert.deepEqual(zipferry.environment, { PHOTOS_DIR: "/srv/photos" });
-  const [, photos] = zipferry.volumes;
+  const [, photos] = volumesOf(zipferry);
   assert.deepEqual([photos.source, join(photos.target)], ["/srv/photos", "/srv/photos"]);
 });
+
+testInClone(
+  "deploy/compose/bucket.yaml: replicas as in compose.nginx.yaml, which hold nothing",
+  async (_clone, load) => {
+    const { store, bucket, photos, ...front } = await load(["-f", BUCKET]);
+    const like = await load(["-f", "compose.nginx.yaml"]);
+    const { environment, volumes, depends_on, ...zipferry } = front.zipferry;
+    assert.equal(volumes, undefined);
+    assert.deepEqual(depends_on, {
+      photos: { condition: "service_completed_successfully", required: true },
+    });
+    const known = [...variables, ...CREDENTIAL_VARIABLES];
+    const strangers = Object.keys(environment!).filter((name) => !known.includes(name));
+    assert.deepEqual(strangers, []);
+    for (const key of ["mem_limit", "pids_limit", "ulimits", "sysctls", "read_only", "cap_drop"]) {
+      assert.ok(zipferry[key]);
+      assert.deepEqual(zipferry[key], like.zipferry[key], key);
+    }
+    assert.deepEqual(front.nginx, like.nginx);
+
+    // What one says and another has to know.
+    assert.equal(environment!.AWS_ENDPOINT_URL_S3, "http://store:7070");
+    assert.equal(
+      photos.environment!.RCLONE_CONFIG_STORE_ENDPOINT,
+      environment!.AWS_ENDPOINT_URL_S3,
+    );
+    assert.equal(bucket.environment!.ADMIN_ENDPOINT_URL, environment!.AWS_ENDPOINT_URL_S3);
+    assert.equal(bucket.environment!.READER_SECRET, environment!.AWS_SECRET_ACCESS_KEY);
+    assert.ok(store.command!.includes("--port=:7070"));
+    assert.ok(!("ports" in store), "nobody outside reaches the store");
+    assert.deepEqual(volumesOf(store).map(({ target }) => target), ["/iam", "/objects"]);
+  },
+);
 
 Deno.test(".dockerignore lets in every folder that main.ts takes modules from", async () => {
   const info = JSON.parse(await accept(Deno.execPath(), ["info", "--json", join(ROOT, "main.ts")]));

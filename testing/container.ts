@@ -9,11 +9,11 @@
  */
 
 import assert from "node:assert/strict";
-import { dirname, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePort } from "./free_port.ts";
 import { until } from "./process.ts";
-import { accept, run, type RunResult, strict, testWith } from "./tools.ts";
+import { accept, run, type RunResult, strict, testWith, tool } from "./tools.ts";
 import { makeTree } from "./tree.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
@@ -28,6 +28,8 @@ const CERTIFICATES = "/etc/ssl/certs/ca-certificates.crt";
 
 const DENO_IMAGE = "docker.io/denoland/deno:2.9.6";
 const NGINX_IMAGE = "docker.io/library/nginx:1.28-alpine";
+const STORE_IMAGE = "docker.io/versity/versitygw:v1.8.0";
+const RCLONE_IMAGE = "docker.io/rclone/rclone:1.71";
 
 /** Left out, as in the slim variant of Debian's image */
 const SLIM = ["doc", "info", "locale", "man"].map((name) =>
@@ -172,6 +174,8 @@ export interface ComposeOptions {
   readonly dotenv?: string;
   /** Folder of this machine that becomes `photos`, none for none */
   readonly photos?: string;
+  /** What the file takes from the environment */
+  readonly variables?: Readonly<Record<string, string>>;
 }
 
 /** Starts a project as its owner would, and waits until it listens */
@@ -183,7 +187,7 @@ export async function startCompose(
   const project = `zipferry${Date.now()}`;
   const port = freePort();
   // This podman-compose has no --env-file: what stands in .docker_env is given as variables.
-  const env = { ...images.env, PORT: `127.0.0.1:${port}` };
+  const env = { ...images.env, ...options.variables, PORT: `127.0.0.1:${port}` };
   const file = options.file ? ["-f", options.file] : [];
   const always = ["-p", project, ...file, "--podman-run-args", `--ulimit ${PROCESSES}`];
   const compose = (...words: string[]) =>
@@ -230,16 +234,43 @@ export async function startCompose(
 }
 
 /** Adds a stand-in for the image of nginx to the store, with Debian's nginx */
-export function addNginxImage({ env }: Images): Promise<unknown> {
-  nginxImage ??= (async () => {
-    await using context = await makeTree({
-      Dockerfile: `FROM ${DENO_IMAGE}
-        RUN apt-get update && apt-get install --yes --no-install-recommends nginx-light
-        CMD ["nginx", "-g", "daemon off;"]`,
-    });
-    await accept("buildah", [...BUILD, "--tag", NGINX_IMAGE, context.path], { env });
-  })();
+export function addNginxImage(images: Images): Promise<unknown> {
+  nginxImage ??= addImage(
+    images,
+    NGINX_IMAGE,
+    `RUN apt-get update && apt-get install --yes --no-install-recommends nginx-light
+      CMD ["nginx", "-g", "daemon off;"]`,
+  );
   return nginxImage;
+}
+
+/** Adds stand-ins for the images of versitygw, with the one of this machine, and of rclone */
+export async function addStoreImages(images: Images): Promise<void> {
+  await addImage(
+    images,
+    STORE_IMAGE,
+    `COPY versitygw /usr/local/bin/versitygw
+      ENTRYPOINT ["/usr/local/bin/versitygw"]`,
+    [tool("versitygw")!],
+  );
+  await addImage(
+    images,
+    RCLONE_IMAGE,
+    `RUN apt-get update && apt-get install --yes --no-install-recommends rclone
+      ENTRYPOINT ["rclone"]`,
+  );
+}
+
+/** Adds an image that is made of the base by these lines, and of files of this machine */
+async function addImage(
+  { env }: Images,
+  name: string,
+  lines: string,
+  files: readonly string[] = [],
+): Promise<void> {
+  await using context = await makeTree({ Dockerfile: `FROM ${DENO_IMAGE}\n${lines}` });
+  for (const file of files) await Deno.copyFile(file, context.join(basename(file)));
+  await accept("buildah", [...BUILD, "--tag", name, context.path], { env });
 }
 
 const BUILD = ["build", "--pull-never", "--format", "docker", "--isolation", "chroot"];

@@ -5,6 +5,8 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import {
   addNginxImage,
+  addStoreImages,
+  type ComposeProject,
   type Container,
   runImage,
   startCompose,
@@ -15,13 +17,14 @@ import { until } from "./process.ts";
 import { exchange } from "./raw.ts";
 import { assertSameTree, extract, listWithPython } from "./readers.ts";
 import { taskFlags } from "./task.ts";
-import { run, testWith } from "./tools.ts";
+import { accept, run, testWith } from "./tools.ts";
 import { makeTree, randomBytes } from "./tree.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const TEST_PHOTOS = join(ROOT, "test_photos");
 const HASH = "4be0a97d21c65f38a1b40de7c92f6830";
 const MEGABYTE = 1 << 20;
+const BUCKET = "deploy/compose/bucket.yaml";
 
 /** Rules of dclint that are a matter of taste; all that it knows of the format stays */
 const TASTE = [
@@ -29,6 +32,7 @@ const TASTE = [
   "require-project-name-field",
   "require-quotes-in-ports",
   "service-keys-order",
+  "services-alphabetical-order",
 ];
 
 function read(name: string) {
@@ -50,6 +54,12 @@ async function download(url: string) {
   const body = await response.bytes();
   assert.equal(response.status, 200, url);
   return body;
+}
+
+async function statusOf(url: string) {
+  const response = await fetch(url);
+  await response.body?.cancel();
+  return response.status;
 }
 
 /** Downloads an archive, and takes care that it holds what is in the folder */
@@ -96,17 +106,15 @@ testWith(["npx"], "Dockerfile is well formed", async () => {
   assert.equal(stdout.trim(), "");
 });
 
-testWith(["npx"], "compose.yaml and compose.nginx.yaml are well formed", async () => {
-  const { stdout, stderr } = await npx(
-    ...["dclint@2.2.2", "--formatter", "json"],
-    ...["compose.yaml", "compose.nginx.yaml"],
-  );
+testWith(["npx"], "the Compose files are well formed", async () => {
+  const all = ["compose.yaml", "compose.nginx.yaml", BUCKET];
+  const { stdout, stderr } = await npx("dclint@2.2.2", "--formatter", "json", ...all);
   const start = stdout.indexOf("[");
   assert.ok(start >= 0, stdout + stderr);
   const files: { messages: { rule: string; message: string }[] }[] = JSON.parse(
     stdout.slice(start),
   );
-  assert.equal(files.length, 2);
+  assert.equal(files.length, all.length);
   const complaints = files.flatMap(({ messages }) => messages);
   assert.deepEqual(complaints.filter(({ rule }) => !TASTE.includes(rule)), []);
 });
@@ -290,14 +298,9 @@ testWithContainers(
     const options = { file: "compose.nginx.yaml", dotenv: "ENABLE_LOGGING=true\n" };
     await using compose = await startCompose(images, options);
     const url = `${compose.url}archive/${hashes()[0]}/`;
-    const status = async (address: string) => {
-      const response = await fetch(address);
-      await response.body?.cancel();
-      return response.status;
-    };
-    await until(async () => await status(url) === 200, "a replica listens");
+    await until(async () => await statusOf(url) === 200, "a replica listens");
     for (const path of ["", "healthz", "metrics", "archive", "style.css"]) {
-      assert.equal(await status(compose.url + path), 404, path);
+      assert.equal(await statusOf(compose.url + path), 404, path);
     }
     const replicas = await compose.containers("zipferry");
     assert.equal(replicas.length, 3);
@@ -312,6 +315,64 @@ testWithContainers(
     }
   },
 );
+
+testWithContainers(
+  ["podman-compose", "versitygw", "unzip", "diff"],
+  "deploy/compose/bucket.yaml: a download goes on at another replica when its own is killed",
+  async (images) => {
+    await addNginxImage(images);
+    await addStoreImages(images);
+    const content = randomBytes(64 * MEGABYTE);
+    await using tree = await makeTree({ [`${HASH}/photo.jpg`]: content });
+    await Deno.chmod(tree.path, 0o755);
+    await accept("cp", ["-r", ...hashes().map((hash) => join(TEST_PHOTOS, hash)), tree.path]);
+    const variables = { PHOTOS_DIR: tree.path, ENABLE_LOGGING: "true" };
+    await using compose = await startCompose(images, { file: BUCKET, variables });
+    const url = `${compose.url}archive/${HASH}/`;
+    await until(async () => await statusOf(url) === 200, "the photos are there", 60_000);
+    for (const hash of hashes()) await assertHandsOut(compose.url, hash, join(TEST_PHOTOS, hash));
+    assert.equal(await statusOf(`${compose.url}metrics`), 404);
+
+    // The jobs may run again, and find their work done.
+    for (const job of ["bucket", "photos"]) {
+      const name = `${(await compose.containers("store"))[0].split("_")[0]}_${job}_1`;
+      const { code, stderr } = await run("podman", ["start", "--attach", name], {
+        env: images.env,
+      });
+      assert.equal(code, 0, stderr);
+    }
+
+    const expected = await download(url);
+    const replicas = await compose.containers("zipferry");
+    assert.equal(replicas.length, 2);
+    const request = (more = "") =>
+      `GET /archive/${HASH}/ HTTP/1.1\r\nHost: localhost\r\n${more}Connection: close\r\n\r\n`;
+    const begun = await Promise.all(replicas.map((name) => countStarts(compose, name)));
+    let killed = "";
+    const first = await exchange(compose.port, request(), {
+      async onBody(received) {
+        if (killed !== "" || received < MEGABYTE) return;
+        const now = await Promise.all(replicas.map((name) => countStarts(compose, name)));
+        killed = replicas[now.findIndex((count, i) => count > begun[i])];
+        await run("podman", ["kill", killed], { env: images.env });
+      },
+    });
+    assert.ok(!first.complete, "its replica was killed");
+    assert.ok(first.body.length < expected.length);
+    const etag = first.headers.get("etag");
+    const second = await exchange(
+      compose.port,
+      request(`Range: bytes=${first.body.length}-\r\nIf-Range: ${etag}\r\n`),
+    );
+    assert.equal(second.status, 206);
+    assert.ok(Buffer.concat([first.body, second.body]).equals(expected));
+  },
+);
+
+/** How many downloads a replica has told of */
+async function countStarts(compose: ComposeProject, name: string): Promise<number> {
+  return (await compose.logs(name)).split("download started").length - 1;
+}
 
 /** The status at the start of an answer */
 async function readStatus(connection: Deno.TcpConn): Promise<string> {

@@ -223,7 +223,7 @@ function commandLine(args: readonly string[], options: ProgramOptions) {
 /** Settings in the environment of whoever runs the tests must not reach the program */
 function inherited(clear = false): Record<string, string> {
   const keep = (name: string) =>
-    clear ? CACHE.includes(name.toUpperCase()) : name === "PATH" || !mayRead(name);
+    CACHE.includes(name.toUpperCase()) || !clear && (name === "PATH" || !mayRead(name));
   return Object.fromEntries(
     Object.entries(Deno.env.toObject()).filter(([name]) => keep(name)),
   );

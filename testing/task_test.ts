@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { CREDENTIAL_VARIABLES } from "../lib/bucket.ts";
 import { variables } from "../lib/options.ts";
 import { runToEnd, start } from "./process.ts";
 import { mayRead, taskFlags } from "./task.ts";
@@ -12,8 +13,11 @@ Deno.test("taskFlags() are the words between run and the script", () => {
 });
 
 Deno.test("permissions.serve has the variables of every option, and no others", () => {
-  for (const name of ["PATH", ...variables, "ZIPFERRY_COMMIT"]) assert.ok(mayRead(name), name);
-  for (const name of ["PATHEXT", "HOME", "HOSTNAME", "ZIPFERRY"]) assert.ok(!mayRead(name), name);
+  const others = ["PATH", "HOME", "USERPROFILE", "ZIPFERRY_COMMIT", ...CREDENTIAL_VARIABLES];
+  for (const name of [...variables, ...others]) assert.ok(mayRead(name), name);
+  for (const name of ["PATHEXT", "HOMEPATH", "HOSTNAME", "ZIPFERRY", "AWS"]) {
+    assert.ok(!mayRead(name), name);
+  }
 });
 
 Deno.test("deno task start says nothing of a zip that is not on the PATH", async () => {

@@ -48,7 +48,10 @@ export interface RunResult {
   readonly stderr: string;
 }
 
-/** Absolute path of a program on `PATH`, or `null` when there is none */
+/**
+ * Absolute path of a program on `PATH`, or where `go install` puts what it builds; `null` when there
+ * is none
+ */
 export function tool(name: string): string | null {
   let path = found.get(name);
   if (path === undefined) {
@@ -137,12 +140,19 @@ export async function accept(
 
 function search(name: string): string | null {
   const windows = Deno.build.os === "windows";
-  for (const folder of Deno.env.get("PATH")?.split(delimiter) ?? []) {
+  for (const folder of [...Deno.env.get("PATH")?.split(delimiter) ?? [], ...goFolders()]) {
     const path = join(folder, windows ? `${name}.exe` : name);
     const info = folder === "" ? null : stat(path);
     if (info?.isFile && (windows || (info.mode ?? 0) & 0o111)) return path;
   }
   return null;
+}
+
+/** Where Go installs programs, by its own variables or by default */
+function goFolders(): string[] {
+  const [bin, path, home] = ["GOBIN", "GOPATH", "HOME"].map((name) => Deno.env.get(name) ?? "");
+  const workspaces = path !== "" ? path.split(delimiter) : home !== "" ? [join(home, "go")] : [];
+  return bin !== "" ? [bin] : workspaces.map((workspace) => join(workspace, "bin"));
 }
 
 function stat(path: string): Deno.FileInfo | null {

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { DatabaseSync } from "node:sqlite";
 import { makeTree } from "../../testing/tree.ts";
-import { ChecksumIndex } from "./checksum_index.ts";
+import { ChecksumIndex } from "../checksum_index.ts";
 import { DiskSource } from "./disk.ts";
 
 const ROW = { file: "/photos/h/a", identity: "1:2:3:4", crc32: 0xffff_ffff };

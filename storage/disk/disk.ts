@@ -8,10 +8,12 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { LRUCache } from "lru-cache";
 import { unlessAborted } from "../../lib/abort.ts";
-import { MemoryBudget, unlimitedMemory } from "../../lib/memory_budget.ts";
-import type { DiskStats } from "../../lib/stats.ts";
+import { type MemoryBudget, unlimitedMemory } from "../../lib/memory_budget.ts";
+import type { SourceStats } from "../../lib/stats.ts";
+import type { IndexKey } from "../checksum_index.ts";
 import { StorageError } from "../errors.ts";
 import type { Listing } from "../listing.ts";
+import { ListingRoom } from "../listing_room.ts";
 import { PendingListings, SharedListings } from "../shared_listings.ts";
 import type {
   FileSlice,
@@ -25,7 +27,6 @@ import type {
   SourceFolder,
   TaskOptions,
 } from "../source.ts";
-import type { IndexKey } from "./checksum_index.ts";
 import { unpackFolders } from "./folders.ts";
 import { type FillRequest, LocalFiles } from "./local_files.ts";
 import { packSlices } from "./packed_slices.ts";
@@ -47,18 +48,6 @@ const MAX_TIMELESS = 1000;
 
 /** At most this many archives are known to be on a disk of this machine. */
 const MAX_LOCAL = 10_000;
-
-/**
- * A listing that nobody has made yet may take this much memory, in bytes: as much as 100,000 entries
- * do. The thread that makes it takes as much again.
- */
-const UNKNOWN_LISTING_BYTES = 48 << 20;
-
-/** Listings under way take no more than this part of the memory. */
-const LISTINGS_SHARE = 1 / 2;
-
-/** Of at most this many archives it is known how much memory their listings take. */
-const MAX_WEIGHED = 10_000;
 
 /** Which folder it is, and how it is read. */
 export interface DiskOptions extends DiskSelection, PoolOptions {
@@ -89,11 +78,8 @@ export class DiskSource implements FileSource, Disposable {
   readonly #selection: DiskSelection;
   readonly #strict: boolean;
   readonly #onUnsteady: DiskOptions["onUnsteady"];
-  readonly #memory: MemoryBudget;
-  readonly #listingMemory: MemoryBudget;
+  readonly #room: ListingRoom;
   readonly #heldUpAfter: number;
-  /** Bytes of memory that the last listing of an archive took. */
-  readonly #weights = new LRUCache<string, number>({ max: MAX_WEIGHED });
   readonly #pool: Pool;
   /** Archives whose files look changed whenever they are opened. */
   readonly #timeless = new LRUCache<string, true>({ max: MAX_TIMELESS });
@@ -127,8 +113,7 @@ export class DiskSource implements FileSource, Disposable {
     this.#selection = { hidden, includeJunk, followSymlinks };
     this.#strict = options.strict ?? false;
     this.#onUnsteady = options.onUnsteady;
-    this.#memory = options.memory ?? unlimitedMemory();
-    this.#listingMemory = new MemoryBudget({ limit: this.#memory.limit * LISTINGS_SHARE });
+    this.#room = new ListingRoom(options.memory ?? unlimitedMemory());
     this.#heldUpAfter = options.heldUpAfter ?? HELD_UP_MS;
     this.#pool = new Pool(options);
     this.#files = new LocalFiles(options.root, { openFiles: options.descriptors?.openFiles });
@@ -140,7 +125,7 @@ export class DiskSource implements FileSource, Disposable {
   }
 
   /** What the source has done, and is at now. */
-  stats(): DiskStats {
+  stats(): SourceStats {
     return {
       threads: this.#pool.stats(),
       reads: this.#files.stats(),
@@ -234,7 +219,7 @@ export class DiskSource implements FileSource, Disposable {
       device: this.#device,
     };
     // Where there is room, the listing is in the queue before whatever is asked for after it.
-    using room = this.#tryReserve(hash) ?? await this.#reserve(hash);
+    using room = this.#room.tryReserve(hash) ?? await this.#room.reserve(hash);
     const release = () => room[Symbol.dispose]();
     // One that its disk holds up takes no more memory: nobody else need wait for it.
     using timers = new DisposableStack();
@@ -251,35 +236,8 @@ export class DiskSource implements FileSource, Disposable {
       hash,
       isTimeless ? { ...listing, steady: false, settled: false } : listing,
     );
-    this.#weights.set(hash, unpacked.memory);
+    this.#room.took(hash, unpacked.memory);
     return unpacked;
-  }
-
-  /** Room for the listing of an archive; null if there is none now. */
-  #tryReserve(hash: string): Disposable | null {
-    const bytes = this.#memoryFor(hash);
-    using taken = new DisposableStack();
-    for (const budget of [this.#listingMemory, this.#memory]) {
-      const room = budget.tryReserve(bytes);
-      if (!room) return null;
-      taken.use(room);
-    }
-    return taken.move();
-  }
-
-  /** The same as soon as there is some. */
-  async #reserve(hash: string): Promise<Disposable> {
-    const bytes = this.#memoryFor(hash);
-    using taken = new DisposableStack();
-    for (const budget of [this.#listingMemory, this.#memory]) {
-      taken.use(await budget.reserve(bytes));
-    }
-    return taken.move();
-  }
-
-  /** Bytes that the listing of an archive will take. */
-  #memoryFor(hash: string): number {
-    return Math.min(this.#weights.get(hash) ?? UNKNOWN_LISTING_BYTES, this.#listingMemory.limit);
   }
 
   #warnOfTimes(hash: string) {

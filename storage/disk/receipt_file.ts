@@ -14,7 +14,7 @@ import {
   type ReceiptState,
   type RequestUpdate,
 } from "../../lib/receipts.ts";
-import { inTransaction, openSqliteFile, type Schema } from "./sqlite_file.ts";
+import { inTransaction, openSqliteFile, type Schema } from "../sqlite_file.ts";
 
 const SCHEMA: Schema = {
   version: 0x52435001, // `RCP` and a number

@@ -9,10 +9,10 @@
 /// <reference lib="deno.worker" />
 
 import { crc32 } from "node:zlib";
+import { ChecksumIndex, type IndexKey, type IndexRow } from "../checksum_index.ts";
 import { codeOf, StorageError } from "../errors.ts";
 import type { FileSlice, FilledBuffer } from "../source.ts";
 import { fillAtRest } from "./at_rest.ts";
-import { ChecksumIndex, type IndexKey, type IndexRow } from "./checksum_index.ts";
 import { type PackedFolders, packFolders } from "./folders.ts";
 import { readLabel } from "./label_file.ts";
 import { assertSame, changed, openPlainFile } from "./same_file.ts";

@@ -1,6 +1,6 @@
 /**
  * CRC-32 values that survive a restart, in an SQLite file. Optional: without the file the values are
- * worked out again. Everything here blocks; it runs in the threads of the pool only.
+ * worked out again. Everything here blocks; it runs in threads that do nothing else meanwhile.
  *
  * @module
  */
@@ -22,9 +22,9 @@ const SCHEMA: Schema = {
 
 /** One file and its CRC-32. */
 export interface IndexRow {
-  /** Absolute path. */
+  /** Absolute path, or the address of an object. */
   readonly file: string;
-  /** Device, inode, size and time in one. */
+  /** Equal as long as the file is the same and unchanged: see `ListedFile`. */
   readonly identity: string;
   /** CRC-32 of the whole file; null to forget it. */
   readonly crc32: number | null;

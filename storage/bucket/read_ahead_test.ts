@@ -1,0 +1,117 @@
+import assert from "node:assert/strict";
+import { MemoryBudget } from "../../lib/memory_budget.ts";
+import { MemoryObjects } from "../../testing/memory_objects.ts";
+import { until } from "../../testing/process.ts";
+import type { ListedEntry } from "../listing.ts";
+import { sliceOf } from "../source.ts";
+import { BucketSource } from "./bucket.ts";
+
+const HASH = "7c0e5b1fa2d94836b1f0c97e34d8a65b";
+const SIZE = 100;
+
+/** A reader of an archive of small files, on a clock that a test turns */
+async function setUp(options: { readonly memory?: MemoryBudget; readonly sizes?: number[] } = {}) {
+  const { sizes = Array.from({ length: 300 }, () => SIZE) } = options;
+  const store = new MemoryObjects(Object.fromEntries(
+    sizes.map((size, i) => [`${HASH}/${`${i}`.padStart(3, "0")}`, new Uint8Array(size).fill(i)]),
+  ));
+  const source = new BucketSource({ store, bucket: "b", prefix: "", memory: options.memory });
+  const listing = await source.list(HASH);
+  assert.ok(listing);
+  const { now } = performance;
+  const clock = { time: 0 };
+  performance.now = () => clock.time;
+  const left = new AbortController();
+  const read = async (entry: ListedEntry) => {
+    const slice = sliceOf(entry, { offset: 0, length: entry.size, position: 0, crc32: 0 });
+    const { buffer } = await source.fill(entry.size, [slice], {
+      reader: left,
+      signal: left.signal,
+    });
+    assert.equal(buffer.at(-1), Number(entry.name) % 256);
+  };
+  return {
+    store,
+    source,
+    clock,
+    left,
+    read,
+    /** Read ahead only in the order of a listing that is in use */
+    listing,
+    entries: listing.entries,
+    rest: () => until(() => store.counts.running === 0, "nothing is read"),
+    [Symbol.dispose]() {
+      performance.now = now;
+      source[Symbol.dispose]();
+    },
+  };
+}
+
+Deno.test("ReadAhead: the more promptly a reader asks, the more is read ahead, within a bound", async () => {
+  using setup = await setUp();
+  const { store, entries, read, rest } = setup;
+  const ahead: number[] = [];
+  for (let i = 0; i < 8; i++) {
+    await read(entries[i]);
+    await rest();
+    ahead.push(store.counts.read - i - 1);
+  }
+  assert.deepEqual(ahead, [0, 1, 2, 4, 8, 16, 32, 64]);
+  for (const entry of entries.slice(8)) await read(entry);
+  await rest();
+  assert.equal(store.counts.read, 300, "each object is read once");
+});
+
+Deno.test("ReadAhead: nothing is read ahead of a reader that takes its time", async () => {
+  using setup = await setUp();
+  const { store, clock, entries, read, rest } = setup;
+  for (let i = 0; i < 5; i++) await read(entries[i]);
+  await rest();
+  const before = store.counts.read;
+  assert.equal(before, 5 + 8);
+  for (let i = 5; i < 12; i++) {
+    clock.time += 300;
+    await read(entries[i]);
+  }
+  await rest();
+  assert.equal(store.counts.read, before, "what was there is used, and no more comes");
+});
+
+Deno.test("ReadAhead: what is there ahead of a reader counts as memory, and without room nothing is", async () => {
+  const memory = new MemoryBudget({ limit: 64 << 20 });
+  using setup = await setUp({ memory });
+  const { store, entries, read, rest } = setup;
+  for (let i = 0; i < 5; i++) await read(entries[i]);
+  await rest();
+  assert.equal(memory.used, 8 * SIZE);
+  using _all = memory.count(memory.limit);
+  for (let i = 5; i < 9; i++) await read(entries[i]);
+  await rest();
+  assert.equal(store.counts.read, 5 + 8);
+});
+
+Deno.test("ReadAhead: large objects are left to their own bodies", async () => {
+  using setup = await setUp({ sizes: [SIZE, SIZE, SIZE, 5 << 20, SIZE] });
+  const { store, entries, read, rest } = setup;
+  for (let i = 0; i < 3; i++) await read(entries[i]);
+  await rest();
+  assert.equal(store.counts.read, 3);
+});
+
+Deno.test("ReadAhead: whoever leaves ends what is read ahead, and others read it themselves", async () => {
+  using setup = await setUp();
+  const { store, source, left, entries, read, rest } = setup;
+  for (let i = 0; i < 5; i++) await read(entries[i]);
+  await rest();
+  const isAhead = (key: string) => Number(key.slice(-3)) > 20;
+  store.before = (_, key) => isAhead(key) ? new Promise(() => {}) : undefined;
+  for (let i = 5; i < 9; i++) await read(entries[i]);
+  await until(() => store.counts.running === 32, "32 at a time");
+  const [entry] = entries.slice(21);
+  const slice = sliceOf(entry, { offset: 0, length: SIZE, position: 0, crc32: 0 });
+  const other = source.fill(SIZE, [slice]);
+  left.abort(new Error("left"));
+  store.before = () => {};
+  assert.equal((await other).buffer.at(-1), 21);
+  await rest();
+});
