@@ -275,7 +275,7 @@ const SIGN_FLAGS = [
     name: "ttl",
     flag: "ttl",
     value: " <time>",
-    text: "how long the link is good, as in 30m, 12h, 7d or 2w (default: 7d)",
+    text: "how long the link is good: 30m, 12h, 7d, 2w, … (default: 7d)",
   },
   {
     name: "file",
@@ -443,22 +443,30 @@ function buildCommand(version: string) {
     option.attributeName = () => name;
     command.addOption(option.helpGroup("Options of the command new:"));
   }
-  for (const { name, flag, text, value } of SIGN_FLAGS) {
-    const option = new Option(`--${flag}${value}`, text);
+  for (const { name, flag, value } of SIGN_FLAGS) {
+    // Hidden, or `--file` would be what a misspelt `--folder` is taken for: the help is written below.
+    const option = new Option(`--${flag}${value}`).hideHelp();
     option.attributeName = () => name;
     if (name === "file") {
       option.argParser((value: string, before: readonly string[] = []) => [...before, value]);
     }
-    command.addOption(option.helpGroup("Options of the command sign:"));
+    command.addOption(option);
   }
   command.addOption(
     new Option("--json", "print what was found as JSON").helpGroup(
       "Options of the command doctor:",
     ),
   );
+  command.addHelpText("after", `\nOptions of the command sign:\n${flagsOfSign()}`);
   command.addHelpText("after", `\nVariables without a flag:\n${variablesWithoutFlag()}`);
   command.addHelpText("after", `\nCredentials of a bucket:\n${credentialVariables()}`);
   return command;
+}
+
+function flagsOfSign() {
+  return SIGN_FLAGS
+    .map(({ flag, value, text }) => `  ${`--${flag}${value}`.padEnd(33)} ${text}`)
+    .join("\n");
 }
 
 function variablesWithoutFlag() {

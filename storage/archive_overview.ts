@@ -41,6 +41,7 @@ export class ArchiveOverview<T> {
   readonly #known = new LRUCache<string, Known<T>>({ max: MAX_KNOWN });
   /** What is to be looked into, the most urgent first. */
   #wanted = new Map<string, SourceFolder>();
+  readonly #underWay = new Set<string>();
   #asked = 0;
   #workers = 0;
   #done = Promise.withResolvers<void>();
@@ -69,20 +70,24 @@ export class ArchiveOverview<T> {
    */
   fill(folders: readonly SourceFolder[]): Promise<void> {
     this.#asked = this.#now();
-    const unknown = folders.filter((folder) => this.get(folder) === undefined);
+    const unknown = folders.filter((folder) =>
+      !this.#underWay.has(folder.name) && this.get(folder) === undefined
+    );
     const urgent = unknown.map((folder) => [folder.name, folder] as const);
     const all = new Map([...urgent, ...this.#wanted]);
     this.#wanted = new Map([...all].slice(0, MAX_KNOWN));
     if (this.#wanted.size === 0 && this.#workers === 0) return Promise.resolve();
     if (this.#workers === 0) this.#done = Promise.withResolvers();
-    while (this.#workers < AT_ONCE) this.#work();
+    while (this.#workers < AT_ONCE && this.#wanted.size > 0) this.#work();
     return this.#done.promise;
   }
 
   async #work() {
     this.#workers++;
     for (let folder = this.#next(); folder; folder = this.#next()) {
+      this.#underWay.add(folder.name);
       this.set(folder, await this.#find(folder.name));
+      this.#underWay.delete(folder.name);
     }
     if (--this.#workers === 0) this.#done.resolve();
   }

@@ -49,7 +49,7 @@ export type ArchiveOrder = "newest" | "title" | "size" | "expires";
 export interface ArchiveView {
   /** Part of a title or hash, in small letters or capitals. @default all archives */
   readonly search?: string;
-  /** @default "newest" */
+  /** In which order. @default "newest" */
   readonly order?: ArchiveOrder;
 }
 

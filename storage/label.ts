@@ -133,10 +133,12 @@ const FIELDS: {
 
 /** A text on one line; what the runtime shows in the place of bytes that are no UTF-8 is none. */
 function readText(value: unknown, max: number): string | undefined {
-  if (typeof value !== "string" || value.includes("\ufffd")) return undefined;
+  if (typeof value !== "string" || !value.isWellFormed() || value.includes("\ufffd")) {
+    return undefined;
+  }
   // deno-lint-ignore no-control-regex
-  const line = value.toWellFormed().replace(/[\s\u0000-\u001f\u007f-\u009f]+/g, " ").trim();
-  return shorten(line.normalize("NFC"), 4 * max).slice(0, max).toWellFormed().trim();
+  const line = value.replace(/[\s\u0000-\u001f\u007f-\u009f]+/g, " ").trim();
+  return line.normalize("NFC").slice(0, max).replace(/[\ud800-\udbff]$/, "").trim();
 }
 
 const DAY_MS = 86_400_000;
@@ -145,11 +147,12 @@ const DATE = /^(\d{4})-(\d\d)-(\d\d)$/;
 
 const TIME = new RegExp(
   /^(\d{4}-\d\d-\d\d)[Tt ](\d\d):(\d\d):(\d\d)(\.\d+)?/.source +
-    /([Zz]|([+-])(\d\d):(\d\d))$/.source,
+    /([Zz]|([+-])(\d\d)(?::?(\d\d))?)$/.source,
 );
 
 /**
- * A time in milliseconds since 1970 (RFC 3339 section 5.6). Of a date, the beginning of the day in
+ * A time in milliseconds since 1970 (RFC 3339 section 5.6; a zone also as `+0300`, which PHP writes by
+ * `DATE_ISO8601`). Of a date, the beginning of the day in
  * UTC and as much later as is said: what ends on a day has all of it.
  */
 function readTime(value: unknown, afterDate: number): number | undefined {

@@ -5,7 +5,7 @@
   const boxes = [...form.querySelectorAll("[name=file]")];
   const files = boxes.filter((box) => box.dataset.size);
   const folders = boxes.filter((box) => !box.dataset.size);
-  const inside = (folder) => folder.parentNode.querySelectorAll("ul [name=file]");
+  const inside = (folder) => folder.parentNode.querySelectorAll(":scope ul [name=file]");
   const output = form.querySelector("output");
   const forms = JSON.parse(form.dataset.forms);
   const plural = new Intl.PluralRules(lang);

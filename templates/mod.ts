@@ -81,7 +81,7 @@ export interface PolicyOptions {
   /** The look of the site. @default none of its own */
   readonly brand?: Brand;
   /** The script of the page. @default none */
-  readonly script?: keyof typeof scripts;
+  readonly script?: "archive" | "list";
   /** Whether it has a form, which asks this very site. @default false */
   readonly form?: boolean;
 }
