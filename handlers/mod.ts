@@ -332,10 +332,12 @@ async function choice(
   site: Site,
 ): Promise<Response | null> {
   using client = watchClient(request);
+  // Before the form is read: only whoever has a good link may send much.
+  const options = { ...site, signal: client.signal };
+  using found = await visit(hash, parseArchiveQuery(query), options);
+  if (!found) return null;
   using _form = await reserveForm(request, site.memory, client.signal);
-  const form = await readSelectionForm(request, query);
-  using found = await visit(hash, form.query, { ...site, signal: client.signal });
-  return found && selectionResponse(hash, form, found.whole);
+  return selectionResponse(hash, await readSelectionForm(request, query), found.whole);
 }
 
 /** A request that never becomes a download has a place until its answer is out. */

@@ -40,7 +40,11 @@ export interface SentForm {
 }
 
 /** Counts what a form takes of memory while it is read and answered. */
-export function reserveForm(request: Request, memory: MemoryBudget, signal: AbortSignal) {
+export function reserveForm(
+  request: Request,
+  memory: MemoryBudget,
+  signal: AbortSignal,
+): Promise<Disposable> {
   return memory.reserve(BYTES_A_BYTE * formLength(request, MAX_FORM_BYTES), signal);
 }
 
@@ -52,10 +56,11 @@ export function reserveForm(request: Request, memory: MemoryBudget, signal: Abor
  */
 export async function readSelectionForm(request: Request, given: string): Promise<SentForm> {
   const form = await readForm(request, { maxBytes: MAX_FORM_BYTES, timeout: FORM_MS });
-  const kept = new URLSearchParams([
-    ...new URLSearchParams(`?${given}`),
-    ...new URLSearchParams(`?${form}`),
-  ]);
+  // The page puts what stays of its link into the form's address and into its fields.
+  const inLink = new URLSearchParams(`?${given}`);
+  const inForm = [...new URLSearchParams(`?${form}`)]
+    .filter(([name, value]) => name === "file" || !inLink.getAll(name).includes(value));
+  const kept = new URLSearchParams([...inLink, ...inForm]);
   const files = [...new Set(kept.getAll("file").map((name) => name.normalize("NFC")))];
   kept.delete("file");
   // One of the names stands for all: there may be more than a link can have.

@@ -546,7 +546,8 @@ function chooser(options: ArchivePageOptions, { files }: { readonly files: numbe
   return {
     method: length > LONGEST_QUERY ? "post" : "get",
     longest: LONGEST_QUERY,
-    action: path,
+    // A form that is not posted leaves the query of its action out, and has the fields below instead.
+    action: query === "" ? path : `${path}?${query}`,
     open: files <= MAX_OPEN_FILES,
     heading: words.contents,
     hint: words.chooseHint,
