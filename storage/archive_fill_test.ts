@@ -37,6 +37,7 @@ Deno.test("ArchivePages.get() of many archives shows what is known, and has the 
   const known = page.rows.find(({ hash }) => hash === hashOf(7));
   assert.ok(known && "files" in known);
   assert.deepEqual([known.files, known.bytes, known.title], [1, 7, "Seven"]);
+  await new Promise((resolve) => setTimeout(resolve, 20)); // what goes on in the background ends
 });
 
 Deno.test("ArchivePages.get() of few archives waits for all of them", async () => {

@@ -375,11 +375,11 @@ export class ArchivePages {
 
   /** Nothing where nobody can tell. */
   async #labelOf(hash: string): Promise<RowLabel> {
+    const end = new AbortController();
+    const timer = setTimeout(() => end.abort(slow()), this.#rowMs);
     try {
-      const { title, expires, notBefore } = await this.#label(
-        hash,
-        AbortSignal.timeout(this.#rowMs),
-      );
+      const label = await unlessAborted(this.#label(hash, end.signal), end.signal);
+      const { title, expires, notBefore } = label;
       return {
         ...(title !== undefined && { title }),
         ...(expires !== undefined && { expires }),
@@ -387,6 +387,8 @@ export class ArchivePages {
       };
     } catch {
       return {}; // the listing of the same folder fails as well, and tells why
+    } finally {
+      clearTimeout(timer);
     }
   }
 
