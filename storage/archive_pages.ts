@@ -264,12 +264,11 @@ export class ArchivePages {
       const number = Math.min(wanted, pages);
       const start = (number - 1) * ARCHIVES_PER_PAGE;
       const shown = archives.slice(start, start + ARCHIVES_PER_PAGE);
-      const rows = await this.#rows(shown, { ...view, signal, patience });
+      const { rows, unknown } = await this.#rows(shown, { ...view, signal, patience });
       const unreachable = folders.map(({ name }) => name).filter(isUnreachable);
       const [first, last, total] = [start + 1, start + rows.length, archives.length];
       const page = { number, pages, first, last, total, rows, unreachable };
-      const isIncomplete = missing || rows.some((row) => "pending" in row);
-      return isIncomplete ? { ...page, incomplete: true } : page;
+      return missing || unknown ? { ...page, incomplete: true } : page;
     } finally {
       clearTimeout(timer);
     }
@@ -340,37 +339,47 @@ export class ArchivePages {
       const newest = new Date(folder.mtimeMs);
       const pending = { hash: folder.name, pending: true, newest } as const;
       const known: ArchiveRow = this.#counts.get(folder) ?? pending;
-      if (isPatient) return { folder, row: await this.#withLabel(await look(folder), folder) };
-      if (patience.isOver()) return { folder, row: await this.#withLabel(known, folder, true) };
+      if (isPatient) {
+        return { folder, row: await this.#withLabel(await look(folder), folder, patience) };
+      }
+      if (patience.isOver()) return { folder, row: await this.#withLabel(known, folder, patience) };
       const row: ArchiveRow = await unlessAborted<ArchiveRow>(look(folder), patience.signal).catch(
         () => known,
       );
-      return { folder, row: await this.#withLabel(row, folder, patience.isOver()) };
+      return { folder, row: await this.#withLabel(row, folder, patience) };
     }, { limit: LISTED_AT_ONCE });
     const left = signal.aborted && codeOf(signal.reason) === "ECANCELED";
     if (failed.length > 0 && !left) this.#onFailed(failed);
     const pending = rows.filter(({ row }) => "pending" in row).map(({ folder }) => folder);
     if (pending.length > 0) this.#counts.fill(pending);
+    const unlabelled = isPatient
+      ? []
+      : folders.filter((one) => this.#labels.get(one) === undefined);
+    if (unlabelled.length > 0) this.#labels.fill(unlabelled);
     if (order === "newest") rows.sort((a, b) => compareNumbers(shownTime(b), shownTime(a)));
-    return rows.map(({ row }) => row);
+    const unknown = pending.length > 0 || unlabelled.length > 0;
+    return { rows: rows.map(({ row }) => row), unknown };
   }
 
   /** A row with what the owner says: as it is now, or as far as it is known where time is short. */
-  async #withLabel(row: ArchiveRow, folder: SourceFolder, isShort = false): Promise<ArchiveRow> {
+  async #withLabel(row: ArchiveRow, folder: SourceFolder, { signal }: Patience) {
+    const look = async () => {
+      const label = await this.#labelOf(folder.name);
+      this.#labels.set(folder, label);
+      return label;
+    };
     const known = this.#labels.get(folder);
-    if (isShort && known === undefined) this.#labels.fill([folder]);
-    const label = isShort ? known : await this.#labelOf(folder.name);
-    if (!isShort && label) this.#labels.set(folder, label);
-    return { ...row, ...label };
+    if (signal.aborted) return { ...row, ...known };
+    return { ...row, ...await unlessAborted(look(), signal).catch(() => known) };
   }
 
   /** Nothing where nobody can tell. */
   async #labelOf(hash: string): Promise<RowLabel> {
+    const end = new AbortController();
+    const timer = setTimeout(() => end.abort(slow()), this.#rowMs);
     try {
-      const { title, expires, notBefore } = await this.#label(
-        hash,
-        AbortSignal.timeout(this.#rowMs),
-      );
+      const label = await unlessAborted(this.#label(hash, end.signal), end.signal);
+      const { title, expires, notBefore } = label;
       return {
         ...(title !== undefined && { title }),
         ...(expires !== undefined && { expires }),
@@ -378,6 +387,8 @@ export class ArchivePages {
       };
     } catch {
       return {}; // the listing of the same folder fails as well, and tells why
+    } finally {
+      clearTimeout(timer);
     }
   }
 
