@@ -13,6 +13,7 @@ import { checkConfigCommand } from "./commands/check_config.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { newCommand } from "./commands/new.ts";
 import { serveCommand } from "./commands/serve.ts";
+import { signCommand } from "./commands/sign.ts";
 import { print } from "./commands/terminal.ts";
 import { verifyCommand } from "./commands/verify.ts";
 import { warmCommand } from "./commands/warm.ts";
@@ -54,7 +55,7 @@ import {
   read,
   requirePermissions,
 } from "./process/permissions.ts";
-import { readSecret } from "./process/secrets.ts";
+import { readSecret, readSecretPair } from "./process/secrets.ts";
 import { muteLegacyAbortWarning } from "./process/warnings.ts";
 import { openBucket } from "./storage/bucket/open.ts";
 import {
@@ -85,7 +86,7 @@ const STORE_PATIENCE_MS = 30_000;
 const MAX_CHECKSUMS_BYTES = 32 << 20;
 
 /** What the command line can ask for that is about a photos folder and all in it. */
-type Command = Exclude<Invocation, { action: "print" | "new" | "doctor" }>;
+type Command = Exclude<Invocation, { action: "print" | "new" | "sign" | "doctor" }>;
 
 /** Looks up an environment variable, also in `.env`; empty counts as not set. */
 type Lookup = (name: string) => string | undefined;
@@ -126,6 +127,11 @@ async function main(): Promise<number> {
     await requirePermissions([read(folder)]);
     const photos = await openRoot(folder);
     return await newCommand({ ...invocation, selection: invocation.config, photos });
+  }
+  if (invocation.action === "sign") {
+    const { secretFile } = invocation.config;
+    if (secretFile !== undefined) await requirePermissions([read(secretFile)]);
+    return signCommand({ ...invocation, secrets: await readLinkSecrets(invocation.config) });
   }
   await assertPermitted(invocation.config);
   await dropPermissions(invocation.config);
@@ -238,7 +244,22 @@ async function readSecrets(config: Config) {
   if (config.webhook !== undefined && webhookSecret === undefined) {
     throw new ConfigError("--webhook: needs ZIPFERRY_WEBHOOK_SECRET or --webhook-secret-file");
   }
-  return { adminToken, webhookSecret };
+  const secrets = await readLinkSecrets(config);
+  const { links = secrets.length > 0 ? "both" : "open" } = config;
+  if (links !== "open" && secrets.length === 0) {
+    throw new ConfigError(`--links ${links}: needs ZIPFERRY_SECRET or --secret-file`);
+  }
+  return { adminToken, webhookSecret, links, secret: secrets.join() || undefined };
+}
+
+/** The secrets that sign links, the one for new links first. */
+function readLinkSecrets({ secret, secretFile }: Config): Promise<string[]> {
+  return readSecretPair({
+    variable: "ZIPFERRY_SECRET",
+    value: secret,
+    flag: "--secret-file",
+    file: secretFile,
+  });
 }
 
 /** What the service is put together from. */

@@ -42,7 +42,8 @@ export function permissionsFor(config: Config): NeededPermission[] {
   for (const file of [tlsCert, tlsKey]) if (file) needed.push(read(file));
   if (checksums) needed.push(write(checksums));
   if (state) needed.push(read(state), write(state));
-  for (const file of [config.adminTokenFile, config.webhookSecretFile]) {
+  const files = [config.adminTokenFile, config.webhookSecretFile, config.secretFile, config.logo];
+  for (const file of files) {
     if (file) needed.push(read(file));
   }
   if (webhook) needed.push(netOf(webhook));

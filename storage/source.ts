@@ -104,6 +104,12 @@ export interface FileSource {
    * that met an error rejects.
    */
   list(hash: string, options?: ListOptions): Promise<Listing | null>;
+  /**
+   * Text of the file `.zipferry.json` in the archive's folder, as it is now; null if there is none, or
+   * no such folder. Rejects with `EFBIG` beyond 64 KiB, and with `EPERM` where it is no plain file. A
+   * source without this method knows no labels.
+   */
+  label?(hash: string, options?: TaskOptions): Promise<string | null>;
   /** A new buffer of `length` bytes with these slices of files in it. */
   fill(
     length: number,

@@ -104,6 +104,45 @@ export function testSource(
     assert.notEqual(before.fingerprint, after.fingerprint);
   });
 
+  Deno.test(`${name}: label() is the text of a label as it is now, and no label is listed`, async () => {
+    const text = '{"title":"Ёлка"}';
+    await using setup = await setUp({
+      ...inHash({ "a": "1", ".zipferry.json": text, "b/.zipferry.json": "{}", "b/c": "1" }),
+      [`${OTHER}/a`]: "1",
+    });
+    const { source } = setup;
+    assert.ok(source.label);
+    assert.equal(await source.label(HASH), text);
+    assert.deepEqual((await listed(source)).entries.map(({ name }) => name), ["a", "b/c"]);
+    for (const none of [OTHER, "e07b6a1d4c92583f", "..", "", `${HASH}/b`, HASH.toUpperCase()]) {
+      assert.equal(await source.label(none), null, none);
+    }
+    await setup.change(`${HASH}/.zipferry.json`, "\ufeff{}");
+    assert.equal(await source.label(HASH), "{}");
+    const longest = "x".repeat(64 << 10);
+    await setup.change(`${HASH}/.zipferry.json`, longest);
+    assert.equal(await source.label(HASH), longest);
+    await setup.change(`${HASH}/.zipferry.json`, `${longest}x`);
+    const isRight = (error: unknown) =>
+      error instanceof StorageError && error.code === "EFBIG" && !error.message.includes(HASH);
+    await assert.rejects(source.label(HASH), isRight);
+    await setup.remove(`${HASH}/.zipferry.json`);
+    assert.equal(await source.label(HASH), null);
+    const reason = new Error("left");
+    await assert.rejects(source.label(HASH, { signal: AbortSignal.abort(reason) }), reason);
+  });
+
+  Deno.test(`${name}: a label is no part of the fingerprint, nor of the times`, async () => {
+    await using setup = await setUp(inHash({ "a": "1", ".zipferry.json": "{}" }));
+    const before = await listed(setup.source);
+    await setup.change(`${HASH}/.zipferry.json`, '{"title":"x"}');
+    const after = await listed(setup.source);
+    const tellsOf = ({ fingerprint, lastModified, changed }: Listing) => [
+      ...[fingerprint, lastModified, changed],
+    ];
+    assert.deepEqual(tellsOf(after), tellsOf(before));
+  });
+
   Deno.test(`${name}: fill() puts slices in their places and leaves the gaps alone`, async () => {
     await using setup = await setUp(inHash({ "a": "abcdefghij", "b": "", "c": "0123456789" }));
     const [a, b, c] = (await listed(setup.source)).entries;

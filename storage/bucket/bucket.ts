@@ -12,7 +12,7 @@ import type { SourceStats } from "../../lib/stats.ts";
 import { StorageError } from "../errors.ts";
 import type { Listing } from "../listing.ts";
 import { ListingRoom } from "../listing_room.ts";
-import { isHash, type Selection } from "../names.ts";
+import { isHash, LABEL_FILE, type Selection } from "../names.ts";
 import { SharedListings } from "../shared_listings.ts";
 import type {
   FileSlice,
@@ -30,6 +30,7 @@ import { FactsMemory } from "./facts.ts";
 import { assertListable, listFolderNames, listFolders } from "./folders.ts";
 import type { GatherThreadOptions } from "./gathering.ts";
 import { KeptChecksums } from "./kept.ts";
+import { LabelObjects } from "./label_object.ts";
 import { listArchive, type ObjectTimes } from "./listing.ts";
 import type { OpenBodiesOptions } from "./open_bodies.ts";
 import { Reads } from "./reads.ts";
@@ -99,6 +100,8 @@ export class BucketSource implements FileSource, Disposable {
   readonly #pendingNames = new WantedListings<readonly string[]>();
   readonly #pendingLooks = new WantedListings<void>();
   readonly #pendingFolders = new WantedListings<readonly SourceFolder[]>();
+  readonly #pendingLabels = new WantedListings<string | null>();
+  readonly #labels: LabelObjects;
 
   /** Asks for nothing yet. */
   constructor(options: BucketSourceOptions) {
@@ -112,6 +115,7 @@ export class BucketSource implements FileSource, Disposable {
     this.#lend = options.lend;
     this.#facts = new FactsMemory(factsBytes);
     this.#room = new ListingRoom(memory);
+    this.#labels = new LabelObjects(store);
     this.#reads = new Reads({
       ...options,
       memory,
@@ -186,6 +190,18 @@ export class BucketSource implements FileSource, Disposable {
     } finally {
       this.#waiting--;
     }
+  }
+
+  /**
+   * Text of an archive's label, as it is now; null if it has none. Callers at a time share the look.
+   *
+   * @throws {StorageError} `EFBIG` if it is too long
+   */
+  async label(hash: string, { signal }: TaskOptions = {}): Promise<string | null> {
+    signal?.throwIfAborted();
+    if (!isHash(hash)) return null;
+    const key = `${this.#prefix}${hash}/${LABEL_FILE}`;
+    return await this.#pendingLabels.get(hash, (signal) => this.#labels.read(key, signal), signal);
   }
 
   /**

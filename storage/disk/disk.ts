@@ -103,6 +103,7 @@ export class DiskSource implements FileSource, Disposable {
    */
   readonly #pendingNames = new PendingListings<readonly string[]>();
   readonly #pendingFolders = new PendingListings<readonly SourceFolder[]>();
+  readonly #pendingLabels = new PendingListings<string | null>();
 
   /** Touches nothing yet. */
   constructor(options: DiskOptions) {
@@ -174,6 +175,19 @@ export class DiskSource implements FileSource, Disposable {
     } finally {
       this.#waiting--;
     }
+  }
+
+  /**
+   * Text of an archive's label; null if it has none. Callers that arrive while it is read share the
+   * next look at it.
+   *
+   * @throws {StorageError} `EFBIG` if it is too long, `EPERM` if it is no plain file
+   */
+  async label(hash: string, { signal }: TaskOptions = {}): Promise<string | null> {
+    signal?.throwIfAborted();
+    const request = { root: this.#root, hash };
+    const read = () => this.#pool.run("label", request, { hash });
+    return await unlessAborted(this.#pendingLabels.get(hash, read), signal);
   }
 
   /** Tries again for a while where something is changing. */

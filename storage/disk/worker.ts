@@ -14,6 +14,7 @@ import { codeOf, StorageError } from "../errors.ts";
 import type { FileSlice, FilledBuffer } from "../source.ts";
 import { fillAtRest } from "./at_rest.ts";
 import { type PackedFolders, packFolders } from "./folders.ts";
+import { readLabel } from "./label_file.ts";
 import { assertSame, changed, openPlainFile } from "./same_file.ts";
 import { type PackedSlices, type SliceToRead, unpackSlices } from "./packed_slices.ts";
 import { datedFolders, listDirectories } from "./photos_folder.ts";
@@ -35,6 +36,8 @@ export interface Tasks {
   folders(request: { readonly root: string }): PackedFolders;
   /** The files of one archive. */
   list(request: WalkOptions): Walked;
+  /** Text of an archive's label; null if it has none. */
+  label(request: { readonly root: string; readonly hash: string }): string | null;
   /** Help with the looks at a large folder; true if there may be more to do. */
   look(request: LookRequest): boolean;
   /** A new buffer of `length` bytes with slices read in. */
@@ -86,6 +89,7 @@ const tasks: Implementation = {
   directories: ({ root }) => listDirectories(root),
   folders: async ({ root }) => packFolders(datedFolders(root, await listDirectories(root))),
   list: (request) => walkArchive(request, (help) => self.postMessage({ help } satisfies Answer)),
+  label: ({ root, hash }) => readLabel(root, hash),
   look: helpLook,
   fill: ({ root, length, slices, device }) => {
     const buffer = new Uint8Array(length);
