@@ -6,6 +6,7 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
+import { LRUCache } from "lru-cache";
 import { mapAtMost } from "../../lib/concurrency.ts";
 import { type MemoryBudget, unlimitedMemory } from "../../lib/memory_budget.ts";
 import type { SourceStats } from "../../lib/stats.ts";
@@ -59,6 +60,9 @@ const LARGE_BYTES = 4 << 20;
 const FACTS_SHARE = 1 / 16;
 const MAX_FACTS_BYTES = 32 << 20;
 
+/** For this long a listing is believed that an archive has no label, in milliseconds. */
+const UNLABELLED_MS = 1000;
+
 /** Which folder of which bucket it is, and how it is read. */
 export interface BucketSourceOptions
   extends Selection, OpenBodiesOptions, Pick<GatherThreadOptions, "lend"> {
@@ -102,6 +106,8 @@ export class BucketSource implements FileSource, Disposable {
   readonly #pendingFolders = new WantedListings<readonly SourceFolder[]>();
   readonly #pendingLabels = new WantedListings<string | null>();
   readonly #labels: LabelObjects;
+  /** Archives in whose listing, a moment ago, there was no label: nobody need ask for it. */
+  readonly #unlabelled = new LRUCache<string, true>({ max: MAX_WAITING, ttl: UNLABELLED_MS });
 
   /** Asks for nothing yet. */
   constructor(options: BucketSourceOptions) {
@@ -193,13 +199,14 @@ export class BucketSource implements FileSource, Disposable {
   }
 
   /**
-   * Text of an archive's label, as it is now; null if it has none. Callers at a time share the look.
+   * Text of an archive's label, as it is now; null if it has none, be it in a listing of a moment ago.
+   * Callers at a time share the look.
    *
    * @throws {StorageError} `EFBIG` if it is too long
    */
   async label(hash: string, { signal }: TaskOptions = {}): Promise<string | null> {
     signal?.throwIfAborted();
-    if (!isHash(hash)) return null;
+    if (!isHash(hash) || this.#unlabelled.has(hash)) return null;
     const key = `${this.#prefix}${hash}/${LABEL_FILE}`;
     return await this.#pendingLabels.get(hash, (signal) => this.#labels.read(key, signal), signal);
   }
@@ -281,6 +288,10 @@ export class BucketSource implements FileSource, Disposable {
       times: this.#times,
       facts: this.#facts,
       atOnce,
+      onLabel: (isThere) => {
+        if (isThere) this.#unlabelled.delete(hash);
+        else this.#unlabelled.set(hash, true);
+      },
       lend: this.#lend,
       signal,
     });

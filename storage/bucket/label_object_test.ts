@@ -55,3 +55,19 @@ Deno.test("BucketSource.label(): callers at a time share the look", async () => 
   await Promise.all(Array.from({ length: 500 }, () => source.label(HASH)));
   assert.ok(store.counts.head <= 2, `${store.counts.head}`);
 });
+
+Deno.test("BucketSource.label(): costs nothing where a listing just now had no label", async () => {
+  using setup = setUp();
+  const { store, source } = setup;
+  await source.list(HASH);
+  store.counts.head = 0;
+  assert.equal(await source.label(HASH), '{"title":"x"}');
+  assert.equal(store.counts.head, 1, "it may be another one by now");
+  store.remove(KEY);
+  await source.list(HASH);
+  assert.equal(await source.label(HASH), null);
+  assert.equal(store.counts.head, 1);
+  store.put(KEY, "{}");
+  await source.list(HASH);
+  assert.equal(await source.label(HASH), "{}");
+});
