@@ -151,6 +151,7 @@ export class MemoryObjects implements ObjectStore {
     counts.open++;
     counts.bodies++;
     return {
+      begin: () => {},
       read: async (into) => {
         if (!isOpen) throw new StorageError("EIO", "read object: closed");
         await this.#call("body", object.key, signal);

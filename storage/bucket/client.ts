@@ -96,6 +96,8 @@ export type ObjectVersion = Pick<BucketObject, "key" | "etag" | "size">;
 
 /** An object whose bytes are read piece by piece, from one body as long as that stands. */
 export interface ObjectReader {
+  /** Asks for the bytes, so that they are on their way when they are read. A failure shows then. */
+  begin(): void;
   /** Fills the buffer wholly with the next bytes. */
   read(into: Uint8Array<ArrayBuffer>): Promise<void>;
   /** Closes the socket at once. */

@@ -578,6 +578,45 @@ Deno.test("BucketClient.open(): close() and a signal free the connection at once
   assert.equal(store.requests.length, 3, "it is not taken up again");
 });
 
+Deno.test("BucketClient.open(): begin() asks once, and a failure is one of the first read", async () => {
+  await using store = await scriptStore(inTurn(getReply, refuse(503, "SlowDown"), getReply));
+  using client = clientOf(store);
+  for (const requests of [1, 3]) {
+    const reader = client.open(OBJECT, { offset: 0, length: OBJECT.size });
+    reader.begin();
+    reader.begin();
+    await until(() => store.requests.length > requests / 2, "it is asked for");
+    const into = new Uint8Array(OBJECT.size);
+    await reader.read(into);
+    assert.deepEqual(into, BYTES);
+    reader.close();
+    assert.equal(store.requests.length, requests);
+  }
+  assert.deepEqual([client.stats().active, client.stats().retries], [0, 1]);
+});
+
+Deno.test("BucketClient.open(): what was begun is given up at once, with and without an answer", async () => {
+  await using store = await scriptStore((request) => ({
+    ...getReply(request),
+    ...{ cut: request.number % 2 ? 20_000 : "everything", then: "stall" },
+  }));
+  using client = clientOf(store);
+  for (const number of [1, 2]) {
+    const leaving = new AbortController();
+    const run = { offset: 0, length: OBJECT.size, signal: leaving.signal };
+    const readers = [client.open(OBJECT, run), client.open(OBJECT, run)];
+    for (const reader of readers) reader.begin();
+    await until(() => store.requests.length === 2 * number, "both are asked for");
+    await new Promise((resolve) => setTimeout(resolve, 50)); // for the head of the first answer
+    readers[number - 1].close();
+    leaving.abort(new Error("left"));
+    await until(() => client.stats().active === 0, "no place is taken");
+    await until(() => store.open() === 0, "the store sees the end of both");
+    await assert.rejects(readers[2 - number].read(new Uint8Array(1)), /left/);
+    readers[2 - number].close();
+  }
+});
+
 Deno.test("BucketClient: disposal ends what is under way", async () => {
   await using store = await scriptStore(() => ({ cut: "everything", then: "stall" }));
   const client = clientOf(store, { maxRequests: 1 });

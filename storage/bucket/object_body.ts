@@ -25,6 +25,8 @@ export class ObjectBody implements ObjectReader {
   readonly #signal: AbortSignal | undefined;
   #position: number;
   #answer: Answer | null = null;
+  /** The answer that was asked for before anybody read, and what ends the wait for it. */
+  #begun: { readonly answer: Promise<Answer>; readonly end: AbortController } | null = null;
   #crc32: number | null = null;
   #reading = false;
   #closed = false;
@@ -41,6 +43,16 @@ export class ObjectBody implements ObjectReader {
   /** CRC-32 that the store keeps, if it told one: only with a whole object. */
   get crc32(): number | null {
     return this.#crc32;
+  }
+
+  /** Asks for the bytes; their answer waits for the first read. */
+  begin(): void {
+    if (this.#answer !== null || this.#begun !== null || this.#reading || this.#closed) return;
+    const end = new AbortController();
+    const signals = [end.signal, ...(this.#signal ? [this.#signal] : [])];
+    const answer = this.#open(AbortSignal.any(signals));
+    answer.catch(() => {}); // shows with the first read
+    this.#begun = { answer, end };
   }
 
   /**
@@ -74,7 +86,7 @@ export class ObjectBody implements ObjectReader {
     try {
       while (this.#position < first + into.length) {
         if (this.#closed) throw new StorageError("ECANCELED", "read object: it is closed");
-        this.#answer ??= await this.#open();
+        this.#answer ??= await this.#next();
         const length = await this.#answer.read(into.subarray(this.#position - first));
         if (length === 0) throw cut();
         this.#position += length;
@@ -87,7 +99,16 @@ export class ObjectBody implements ObjectReader {
     }
   }
 
-  async #open() {
+  /** The answer that was asked for already, or a new one. */
+  async #next() {
+    const begun = this.#begun;
+    if (begun === null) return await this.#open(this.#signal);
+    const answer = await begun.answer;
+    this.#begun = null;
+    return answer;
+  }
+
+  async #open(signal: AbortSignal | undefined) {
     const { key, etag, size } = this.#object;
     const run = { start: this.#position, end: this.#end };
     const whole = run.start === 0 && run.end === size;
@@ -101,7 +122,7 @@ export class ObjectBody implements ObjectReader {
           range: `bytes=${run.start}-${run.end - 1}`,
         }),
       },
-    }, this.#signal);
+    }, signal);
     try {
       checkBody(this.#object, run, answer);
       if (whole) this.#crc32 = crc32Of(answer.headers);
@@ -123,6 +144,8 @@ export class ObjectBody implements ObjectReader {
   }
 
   #drop() {
+    this.#begun?.end.abort(new StorageError("ECANCELED", "read object: it is closed"));
+    this.#begun = null;
     this.#answer?.[Symbol.dispose]();
     this.#answer = null;
   }

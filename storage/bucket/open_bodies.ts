@@ -94,6 +94,22 @@ export class OpenBodies implements Disposable {
     }
   }
 
+  /**
+   * Asks for an object that a reader will want next, so that it need not wait for the answer. Nothing
+   * of it is read before; half of all places are left to those who want bytes now.
+   */
+  prepare(object: ObjectVersion, { reader, signal }: Pick<BodyRead, "reader" | "signal">): void {
+    const { key, etag, size } = object;
+    if (this.#closed || this.#ended.has(reader) || this.#open.size >= this.#maxOpen / 2) return;
+    if (this.#find(object, { reader, offset: 0 })) return;
+    this.#watch(reader, signal);
+    const body = this.#store.open(object, { offset: 0, length: size, signal });
+    body.begin();
+    const open = { reader, key, etag, body, position: 0, isBusy: false, used: 0 };
+    this.#open.add(open);
+    this.#keep(open);
+  }
+
   /** Closes all. */
   [Symbol.dispose]() {
     this.#closed = true;
@@ -101,13 +117,26 @@ export class OpenBodies implements Disposable {
     for (const open of this.#open) this.#close(open);
   }
 
-  #take({ key, etag }: ObjectVersion, { reader, offset }: BodyRead): OpenBody | undefined {
-    const open = this.#open.values().find((open) =>
-      open.reader === reader && open.key === key && open.etag === etag &&
-      open.position === offset && !open.isBusy
-    );
+  #take(object: ObjectVersion, read: BodyRead): OpenBody | undefined {
+    const open = this.#find(object, read);
+    if (open?.isBusy) return undefined;
     if (open) open.isBusy = true;
     return open;
+  }
+
+  /** A body of these bytes; one that nobody reads just now if there is one. */
+  #find(
+    { key, etag }: ObjectVersion,
+    { reader, offset }: Pick<BodyRead, "reader" | "offset">,
+  ): OpenBody | undefined {
+    let found: OpenBody | undefined;
+    for (const open of this.#open) {
+      const isIt = open.reader === reader && open.key === key && open.etag === etag &&
+        open.position === offset;
+      if (isIt && !open.isBusy) return open;
+      if (isIt) found = open;
+    }
+    return found;
   }
 
   /** Null if the read reaches the object's end, or there are enough. */

@@ -121,6 +121,36 @@ Deno.test("OpenBodies: a read that fails closes its body", async () => {
   assert.equal(store.counts.bodies, 0);
 });
 
+Deno.test("OpenBodies.prepare(): a body that stands there is read, and closed if it is not", async () => {
+  using setup = await setUp({ idle: 20 });
+  const { store, bodies, read, a, b } = setup;
+  bodies.prepare(a, { reader: bodies });
+  bodies.prepare(a, { reader: bodies });
+  await read(0, 10);
+  await read(10, SIZE - 10);
+  assert.deepEqual([store.counts.open, store.counts.bodies], [1, 0]);
+  bodies.prepare(b, { reader: bodies });
+  assert.equal(store.counts.bodies, 1);
+  await until(() => store.counts.bodies === 0, "it is closed");
+});
+
+Deno.test("OpenBodies.prepare(): half of all places are left to those who want bytes now", async () => {
+  using setup = await setUp({ maxOpen: 4 });
+  const { store, bodies, a, b } = setup;
+  for (const reader of [{}, {}]) for (const object of [a, b]) bodies.prepare(object, { reader });
+  assert.equal(store.counts.open, 2);
+});
+
+Deno.test("OpenBodies.prepare(): nothing for a reader that has left", async () => {
+  using setup = await setUp();
+  const { store, bodies, a, b } = setup;
+  const [reader, left] = [{}, new AbortController()];
+  bodies.prepare(a, { reader, signal: left.signal });
+  left.abort();
+  bodies.prepare(b, { reader, signal: left.signal });
+  assert.deepEqual([store.counts.open, store.counts.bodies], [1, 0]);
+});
+
 Deno.test("OpenBodies: disposal closes all", async () => {
   using setup = await setUp();
   const { store, bodies, read } = setup;

@@ -15,9 +15,9 @@ import { Places } from "./places.ts";
 const MAX_WINDOW_BYTES = 4 << 20;
 
 /**
- * Larger objects are not read ahead: what is read comes into memory first, and is copied from there. For
- * these that costs more than the wait for one answer: a quarter of all CPU time for photos of 3.5 MB.
- * Bytes.
+ * Larger objects are not read ahead: what is read comes into memory first, and is copied from there,
+ * which took a quarter of all CPU time for photos of 3.5 MB. They are asked for, so that nobody waits
+ * for the answer, and their bytes wait in the system's buffers. Bytes.
  */
 const MAX_OBJECT_BYTES = 256 << 10;
 
@@ -44,6 +44,8 @@ export interface ReadAheadOptions {
     slice: FileSlice,
     run: { readonly into: Uint8Array<ArrayBuffer>; readonly signal: AbortSignal },
   ) => Promise<unknown>;
+  /** Asks for an object that its reader will read from its start. */
+  readonly prepare: (slice: FileSlice, reader: Reader) => void;
 }
 
 /** Who reads. */
@@ -68,11 +70,13 @@ export class ReadAhead {
   readonly #recent: RecentObjects;
   readonly #listingOf: ReadAheadOptions["listingOf"];
   readonly #read: ReadAheadOptions["read"];
+  readonly #prepare: ReadAheadOptions["prepare"];
   readonly #progress = new WeakMap<object, Progress>();
   readonly #places = new Places(AT_ONCE);
 
   /** Reads nothing yet. */
-  constructor({ recent, listingOf, read }: ReadAheadOptions) {
+  constructor({ recent, listingOf, read, prepare }: ReadAheadOptions) {
+    this.#prepare = prepare;
     this.#recent = recent;
     this.#listingOf = listingOf;
     this.#read = read;
@@ -86,7 +90,7 @@ export class ReadAhead {
     const progress = this.#progress.get(reader) ?? { window: 0, index: -1, at: -Infinity };
     this.#progress.set(reader, progress);
     progress.window = nextWindow(progress, wanted);
-    if (progress.window > 0) this.#readBehind(last, { progress, signal });
+    if (progress.window > 0) this.#readBehind(last, { progress, reader, signal });
   }
 
   /** Tells that the buffer is full. */
@@ -97,7 +101,7 @@ export class ReadAhead {
 
   #readBehind(
     last: FileSlice,
-    { progress, signal }: { readonly progress: Progress; readonly signal: AbortSignal },
+    { progress, reader, signal }: Required<Reader> & { readonly progress: Progress },
   ) {
     const { entries } = this.#listingOf(last.hash) ?? { entries: [] };
     progress.index = indexOf(last, entries, progress.index);
@@ -105,12 +109,13 @@ export class ReadAhead {
     let left = progress.window - (entries[progress.index].size - last.offset - last.length);
     for (let i = 1; i <= MAX_OBJECTS && progress.index + i < entries.length; i++) {
       const entry = entries[progress.index + i];
-      left -= entry.size;
-      if (left < 0) return;
-      if (entry.size > MAX_OBJECT_BYTES) return;
+      if (left <= 0) return;
       if (entry.name.endsWith("/") || entry.size === 0) continue;
+      left -= entry.size;
       const slice = sliceOf(entry, { offset: 0, length: entry.size, crc32: 0 });
       if (this.#recent.get(slice)) continue;
+      if (entry.size > MAX_OBJECT_BYTES) return this.#prepare(slice, { reader, signal });
+      if (left < 0) return;
       const loaded = this.#recent.load(slice, (into) => this.#readInTurn(slice, { into, signal }));
       if (!loaded) return;
       loaded.catch(() => {}); // whoever wants it then asks for it, and is told

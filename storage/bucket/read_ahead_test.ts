@@ -90,12 +90,32 @@ Deno.test("ReadAhead: what is there ahead of a reader counts as memory, and with
   assert.equal(store.counts.read, 5 + 8);
 });
 
-Deno.test("ReadAhead: large objects are left to their own bodies", async () => {
-  using setup = await setUp({ sizes: [SIZE, SIZE, SIZE, 5 << 20, SIZE] });
-  const { store, entries, read, rest } = setup;
-  for (let i = 0; i < 3; i++) await read(entries[i]);
+Deno.test("ReadAhead: a large object is asked for, once, and no byte of it is kept", async () => {
+  const memory = new MemoryBudget({ limit: 64 << 20 });
+  using setup = await setUp({ memory, sizes: [SIZE, SIZE, SIZE, 1 << 20, SIZE, 1 << 20] });
+  const { store, left, entries, read, rest } = setup;
+  await read(entries[0]);
+  assert.equal(store.counts.bodies, 0, "nobody knows yet how promptly it reads");
+  for (let i = 1; i < 3; i++) await read(entries[i]);
   await rest();
-  assert.equal(store.counts.read, 3);
+  assert.deepEqual([store.counts.read, store.counts.open, memory.used], [3, 1, 0]);
+  await read(entries[3]);
+  assert.equal(store.counts.open, 2, "the one behind it is asked for");
+  await read(entries[4]);
+  await rest();
+  assert.deepEqual([store.counts.open, store.counts.bodies], [2, 1]);
+  left.abort();
+  assert.equal(store.counts.bodies, 0, "its reader has left");
+});
+
+Deno.test("ReadAhead: no large object is asked for while its reader takes its time", async () => {
+  using setup = await setUp({ sizes: [SIZE, SIZE, SIZE, 1 << 20] });
+  const { store, clock, entries, read } = setup;
+  for (let i = 0; i < 3; i++) {
+    await read(entries[i]);
+    clock.time += 300;
+  }
+  assert.equal(store.counts.bodies, 0);
 });
 
 Deno.test("ReadAhead: whoever leaves ends what is read ahead, and others read it themselves", async () => {

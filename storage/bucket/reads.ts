@@ -68,6 +68,7 @@ export class Reads implements Disposable {
       recent: this.#recent,
       listingOf: options.listingOf,
       read: (slice, run) => this.#store.read(this.#objectOf(slice), { offset: 0, ...run }),
+      prepare: (slice, reader) => this.#bodies.prepare(this.#objectOf(slice), reader),
     });
   }
 
