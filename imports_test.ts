@@ -40,7 +40,7 @@ const SIDE_BY_SIDE: Readonly<
   commands: {
     shared: ["commands/archives.ts", "commands/broken_archives.ts", "commands/terminal.ts"],
   },
-  handlers: { over: "handlers/mod.ts" },
+  handlers: { shared: ["handlers/digest.ts"], over: "handlers/mod.ts" },
   engines: { shared: ["engines/engine.ts", "engines/pace.ts"] },
 };
 

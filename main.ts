@@ -85,7 +85,7 @@ const STORE_PATIENCE_MS = 30_000;
 const MAX_CHECKSUMS_BYTES = 32 << 20;
 
 /** What the command line can ask for that is about a photos folder and all in it. */
-type Command = Exclude<Invocation, { action: "print" | "new" | "doctor" }>;
+type Command = Exclude<Invocation, { action: "print" | "new" | "doctor" | "repair" }>;
 
 /** Looks up an environment variable, also in `.env`; empty counts as not set. */
 type Lookup = (name: string) => string | undefined;
@@ -166,7 +166,7 @@ async function runCommand(command: Command & Pick<PhotosParts, "config" | "env">
     case "serve":
       return await serve({ config, photos, descriptors, memory, facts, receipts });
     case "warm":
-      return await warmCommand({ config, source, hashes: command.hashes });
+      return await warmCommand({ ...command, config, source });
     case "verify":
       return await verifyCommand({ config, source, hashes: command.hashes });
   }

@@ -17,8 +17,10 @@ import type { MemoryBudget } from "../lib/memory_budget.ts";
 import type { Download, Observer } from "../observe/observer.ts";
 import { probeOf, type Probes } from "../observe/probes.ts";
 import type { Listing } from "../storage/listing.ts";
+import type { FileSource } from "../storage/source.ts";
 import type { Settling } from "../storage/settling.ts";
 import { watchClient } from "../http/client.ts";
+import { digestOf } from "./digest.ts";
 
 /** Longest chunk while a delay is set, in bytes. */
 const DELAYED_CHUNK_BYTES = 256 << 10;
@@ -44,6 +46,8 @@ export interface ArchiveOptions {
   readonly settling: Settling;
   /** Makes the archives. */
   readonly engine: Engine;
+  /** Keeps digests of whole archives. @default nobody does */
+  readonly source?: Pick<FileSource, "digests">;
   /** Told what each download does. */
   readonly observer: Observer;
   /** Tells clients how much went out to their mark. @default nobody does */
@@ -106,7 +110,8 @@ export async function archive(
   const prepared = options.engine.prepare(listing);
   const validators = validatorsOf(listing, prepared);
   const filename = `photos-${hash.slice(0, 8)}.zip`;
-  const headers = archiveHeaders({ filename, ...validators });
+  const sha256 = await digestOf({ listing, prepared, source: options.source });
+  const headers = archiveHeaders({ filename, sha256, ...validators });
   if (!listing.steady) headers.set("accept-ranges", "none");
   for (const field of Object.entries(options.probes?.fieldsFor(request, hash) ?? {})) {
     headers.set(...field);

@@ -11,8 +11,10 @@ import { jsonResponse, stateResponse } from "../http/headers.ts";
 import { evaluatePreconditions } from "../http/preconditions.ts";
 import { filesOf } from "../storage/listing.ts";
 import type { MemoryBudget } from "../lib/memory_budget.ts";
+import type { FileSource } from "../storage/source.ts";
 import type { Settling } from "../storage/settling.ts";
 import { watchClient } from "../http/client.ts";
+import { digestOf } from "./digest.ts";
 
 /** What manifests are made with. */
 export interface ManifestOptions {
@@ -20,6 +22,8 @@ export interface ManifestOptions {
   readonly settling: Settling;
   /** Says how long an archive is. */
   readonly engine: Engine;
+  /** Keeps digests of whole archives. @default nobody does */
+  readonly source?: Pick<FileSource, "digests">;
   /** What the manifest and its listing count against. */
   readonly memory: MemoryBudget;
 }
@@ -45,6 +49,8 @@ export interface Manifest {
     readonly length: number | null;
     /** Its entity tag as in the ETag header; null with the zip engine. */
     readonly etag: string | null;
+    /** Its SHA-256, 64 hexadecimal digits; only where `warm --digest` has computed it. */
+    readonly sha256?: string;
   };
 }
 
@@ -59,14 +65,20 @@ export async function manifest(
   if (!listing) return null;
   using _listing = options.memory.countShared(listing, listing.memory);
   using _manifest = await options.memory.reserve(listing.memory, client.signal);
-  const { size, version } = options.engine.prepare(listing);
+  const prepared = options.engine.prepare(listing);
+  const { size, version } = prepared;
+  const sha256 = await digestOf({ listing, prepared, source: options.source });
   const files = filesOf(listing)
     .map(({ name, size, mtime }) => ({ name, size, mtime: isoSeconds(mtime) }));
   const data: Manifest = {
     files,
     count: files.length,
     total: files.reduce((sum, { size }) => sum + size, 0),
-    archive: { length: size, etag: entityTag({ version, settled: listing.settled }) },
+    archive: {
+      length: size,
+      etag: entityTag({ version, settled: listing.settled }),
+      ...sha256 !== null && { sha256 },
+    },
   };
   const response = jsonResponse(data);
   // No date: a manifest may change with none of its files, as when another engine is chosen.
