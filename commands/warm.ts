@@ -6,9 +6,10 @@
  */
 
 import { createHash } from "node:crypto";
-import type { Engine } from "../engines/engine.ts";
+import type { Archive, Engine } from "../engines/engine.ts";
 import { createStoreEngine } from "../engines/store.ts";
 import { describeError } from "../lib/log.ts";
+import type { Checksums } from "../storage/checksums.ts";
 import { StorageError } from "../storage/errors.ts";
 import { Settling } from "../storage/settling.ts";
 import type { DigestKeeper, FileSource } from "../storage/source.ts";
@@ -30,10 +31,13 @@ export interface WarmOptions extends Omit<ArchivesOptions, "command"> {
 
 /** Fills the file of `--checksums`. The exit code is 1 if a file or an archive could not be read. */
 export async function warmCommand({ digest, ...options }: WarmOptions): Promise<number> {
-  const { failed, undigested } = await workThrough({ ...options, command: "warm" }, async (work) => {
-    const failed = await warm(work);
-    return { failed, undigested: digest ? await warmDigests(work) : [] };
-  });
+  const { failed, undigested } = await workThrough(
+    { ...options, command: "warm" },
+    async (work) => {
+      const failed = await warm(work);
+      return { failed, undigested: digest ? await warmDigests(work) : [] };
+    },
+  );
   printFiles("cannot be read", failed);
   for (const { hash, why } of undigested) print(`no SHA-256: ${JSON.stringify(hash)}: ${why}`);
   return failed.length + undigested.length > 0 ? 1 : 0;
@@ -46,6 +50,7 @@ interface Undigested {
 
 interface DigestWork {
   readonly source: FileSource;
+  readonly checksums: Checksums;
   readonly digests: DigestKeeper;
   readonly settling: Settling;
   readonly engine: Engine;
@@ -66,7 +71,7 @@ async function warmDigests(options: UpkeepOptions): Promise<readonly Undigested[
   const failed: Undigested[] = [];
   for (const hash of hashes) {
     try {
-      await warmDigest(hash, { source, digests, settling, engine, onBytes });
+      await warmDigest(hash, { source, checksums, digests, settling, engine, onBytes });
     } catch (error) {
       if (error instanceof StorageError && error.code === "EINDEX") throw error;
       failed.push({ hash, why: describeError(error, hash) });
@@ -96,7 +101,7 @@ async function warmDigest(hash: string, work: DigestWork): Promise<void> {
   const { version, size } = archive;
   if (version === null || !listing.settled) throw new Error("its times tell no state from another");
   if (await digests.recall({ hash, version })) return onBytes(size ?? 0);
-  const sha256 = await digestOf(() => archive.open(), onBytes);
+  const sha256 = await digestOf(archive, work);
   const after = await source.list(hash);
   if (!after?.settled || engine.prepare(after).version !== version) {
     throw new Error("changed while it was read");
@@ -105,19 +110,20 @@ async function warmDigest(hash: string, work: DigestWork): Promise<void> {
 }
 
 async function digestOf(
-  open: () => ReturnType<ReturnType<Engine["prepare"]>["open"]>,
-  onBytes: (bytes: number) => void,
+  archive: Archive,
+  { checksums, onBytes }: Pick<DigestWork, "checksums" | "onBytes">,
 ): Promise<string> {
   for (let attempt = 1;; attempt++) {
     const sha256 = createHash("sha256");
     try {
-      for await (const bytes of await open()) {
+      for await (const bytes of await archive.open()) {
         sha256.update(bytes);
         onBytes(bytes.length);
       }
       return sha256.digest("hex");
     } catch (error) {
       if (attempt === ATTEMPTS) throw error;
+      await checksums.flush(); // so that the source forgets what proved wrong
     }
   }
 }

@@ -226,7 +226,9 @@ export function readConfig(sources: Sources): Invocation {
   }
   if (action !== undefined) {
     throw new ConfigError(
-      `${JSON.stringify(action)}: no such command; the commands are warm, verify, new, doctor and repair`,
+      `${
+        JSON.stringify(action)
+      }: no such command; the commands are warm, verify, new, doctor and repair`,
     );
   }
   return { action: command.opts().checkConfig ? "check" : "serve", config };

@@ -43,7 +43,11 @@ export class KeptDigests implements DigestKeeper {
     this.#address = options.address;
     this.#ask = options.ask;
     this.#patience = options.patience ?? PATIENCE_MS;
-    this.#answers = new LRUCache({ max: MAX_REMEMBERED, ttl: options.fresh ?? FRESH_MS });
+    this.#answers = new LRUCache({
+      max: MAX_REMEMBERED,
+      ttl: options.fresh ?? FRESH_MS,
+      ttlResolution: 0, // it would keep a timer
+    });
   }
 
   /** The digest of that version; null if it is not known, or the file does not answer in time. */
