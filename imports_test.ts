@@ -11,6 +11,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   ],
   commands: [
     "commands/doctor",
+    "commands/repair",
     "process",
     "handlers",
     "engines",
@@ -19,6 +20,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "lib",
   ],
   "commands/doctor": ["lib"],
+  "commands/repair": ["lib"],
   process: ["lib"],
   handlers: ["engines", "http", "templates", "observe", "storage", "lib"],
   engines: ["zip", "storage", "lib"],
