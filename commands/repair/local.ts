@@ -116,10 +116,13 @@ export function judge(
   onBytes: (bytes: number) => void = () => {},
 ): Judgement {
   const length = member.data - member.offset;
-  const header = member.header !== null && file.read(member.offset, length).equals(member.header);
+  const bytes = file.read(member.offset, length);
+  const header = member.header?.equals(bytes) ?? false;
   const data = crcOf(file, member.data, member) === member.crc32;
   onBytes(member.end - member.offset);
-  const missing = data || !header ? [] : holesIn(file, member);
+  // With a header of its own that is another one, the data is hardly a part of this entry's.
+  const mayBePart = header || bytes.every((byte) => byte === 0);
+  const missing = data || !mayBePart ? [] : holesIn(file, member);
   return { member, header, data, missing };
 }
 
@@ -183,35 +186,36 @@ export function sha256Of(file: LocalFile, end: number, rest: Uint8Array = ZEROS.
   return sha256.update(rest).digest("hex");
 }
 
-/** Runs of zeros, and what is beyond the end of the file. None if it is not worth it. */
+/**
+ * Runs of zeros, and what is beyond the end of the file. None if it is not worth it. Runs may begin
+ * before the data or end after it: so there is a look at a block more on both sides.
+ */
 function holesIn(file: LocalFile, { data, end }: Member): Range[] {
-  const stop = Math.min(Math.max(file.size, data), end);
-  const holes: Range[] = [{ start: stop, end }];
-  const first = data - data % HOLE_BYTES;
-  for (const { bytes, at } of file.pieces({ start: first, end: stop })) {
+  const holes: Range[] = [{ start: Math.min(Math.max(file.size, data), end), end }];
+  const first = Math.max(0, data - data % HOLE_BYTES - HOLE_BYTES);
+  const last = Math.ceil(end / HOLE_BYTES) * HOLE_BYTES + HOLE_BYTES;
+  for (const { bytes, at } of file.pieces({ start: first, end: last })) {
     for (let i = 0; i < bytes.length; i += HOLE_BYTES) {
       const block = bytes.subarray(i, i + HOLE_BYTES);
       if (!block.equals(ZEROS.subarray(0, block.length))) continue;
       holes.push({ start: at + i, end: at + i + block.length });
     }
   }
-  const runs = joinRanges(holes).map((run) => widen(file, run, { start: data, end }));
+  const widened = joinRanges(holes).map((run) => widen(file, run))
+    .map(({ start, end: stop }) => ({ start: Math.max(start, data), end: Math.min(stop, end) }));
+  const runs = joinRanges(widened);
   const isWorthIt = runs.length <= MAX_HOLES && lengthOf(runs) < end - data;
   return isWorthIt ? runs : [];
 }
 
 /** With the zeros before and after a run that are no whole block. */
-function widen(file: LocalFile, { start, end }: Range, within: Range): Range {
-  const from = Math.max(start - HOLE_BYTES, within.start);
-  const before = from < start ? file.read(from, start - from) : ZEROS.subarray(0, 0);
-  const after = file.read(end, Math.max(0, Math.min(HOLE_BYTES, within.end - end)));
-  let zeros = 0;
-  while (zeros < before.length && before[before.length - 1 - zeros] === 0) zeros++;
+function widen(file: LocalFile, { start, end }: Range): Range {
+  const from = Math.max(start - HOLE_BYTES, 0);
+  const before = file.read(from, start - from);
+  const after = file.read(end, HOLE_BYTES);
+  const last = before.findLastIndex((byte) => byte !== 0);
   const next = after.findIndex((byte) => byte !== 0);
-  return {
-    start: Math.max(start - zeros, within.start),
-    end: Math.min(end + (next < 0 ? after.length : next), within.end),
-  };
+  return { start: from + last + 1, end: end + (next < 0 ? after.length : next) };
 }
 
 function* signaturesIn(file: LocalFile, range: Range): Generator<number> {

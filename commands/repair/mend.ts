@@ -178,22 +178,17 @@ async function openCopy(path: string): Promise<LocalFile> {
 /** Fills the copy, and removes it if nothing more can come of it. Its end is written last of all. */
 async function finish(copy: LocalFile, work: Work): Promise<void> {
   const { target, file, work: path } = work;
-  let remains = false;
   try {
     await fill(copy, work);
     copy.write(target.start, target.end);
     copy.sync();
     const { mode } = await Deno.stat(file);
     if (mode !== null && Deno.build.os !== "windows") await Deno.chmod(path, mode & 0o7777);
-    remains = true;
   } catch (error) {
-    remains = error instanceof RepairError && error.kind === "unreachable";
+    copy[Symbol.dispose]();
+    const isOfUse = error instanceof RepairError && error.kind === "unreachable";
+    if (!isOfUse) await Deno.remove(path).catch(() => {});
     throw error;
-  } finally {
-    if (!remains) {
-      copy[Symbol.dispose]();
-      await Deno.remove(path).catch(() => {});
-    }
   }
 }
 
