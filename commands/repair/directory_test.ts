@@ -11,15 +11,16 @@ import {
 import { END_BYTES, findDirectory, joinRanges, lengthOf, readDirectory } from "./directory.ts";
 import { RepairError } from "./errors.ts";
 
+const scratch = Buffer.alloc(MAX_RECORD_LENGTH);
+
 const DAY = { mtime: 1_714_979_289, mode: 0o644 };
 
 /** The central directory of an archive, and all after it */
 function endOf(entries: readonly Entry[]) {
   const plan = planArchive(entries);
   const records = entries.map((entry, i) => {
-    const record = Buffer.alloc(MAX_RECORD_LENGTH);
     const fields = { crc32: 0xfedc0000 + i, offset: plan.headerOffsets[i] };
-    return record.subarray(0, writeCentralDirectoryHeader(record, entry, fields));
+    return Buffer.from(scratch.subarray(0, writeCentralDirectoryHeader(scratch, entry, fields)));
   });
   const last = Buffer.alloc(MAX_RECORD_LENGTH);
   const end = last.subarray(0, writeEndOfCentralDirectory(last, endFields(plan)));
@@ -55,9 +56,8 @@ Deno.test("readDirectory() finds every record where planArchive() has put it", (
     const { members } = readEnd(bytes, plan.size);
     assert.equal(members.length, entries.length);
     for (const [i, member] of members.entries()) {
-      const header = Buffer.alloc(MAX_RECORD_LENGTH);
-      const length = writeLocalFileHeader(header, entries[i], { crc32: 0xfedc0000 + i });
-      assert.ok(member.header?.equals(header.subarray(0, length)), entries[i].name);
+      const length = writeLocalFileHeader(scratch, entries[i], { crc32: 0xfedc0000 + i });
+      assert.ok(member.header?.equals(scratch.subarray(0, length)), entries[i].name);
       assert.deepEqual(
         [member.offset, member.data, member.end, member.crc32],
         [
