@@ -6,6 +6,7 @@
 
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
+import { startObjectStore, testWithStore } from "./object_store.ts";
 import { type Program, runToEnd, start } from "./process.ts";
 import { makeTree, randomBytes, type Tree } from "./tree.ts";
 
@@ -112,6 +113,36 @@ Deno.test("warm --digest: photos that change under the same size and time", asyn
   const whole = await ask(program);
   assert.equal(whole.digest, fieldOf(whole.bytes), "the CRC-32 that was kept was wrong");
 });
+
+testWithStore(
+  "warm --digest: an archive in a bucket, until one of its objects is another",
+  async () => {
+    await using store = await startObjectStore();
+    await store.createBucket("photos");
+    await store.put("photos", `${HASH}/a.jpg`, randomBytes(5_000_000));
+    await store.put("photos", `${HASH}/b.jpg`, randomBytes(1000, 2));
+    const { accessKeyId, secretAccessKey } = store.rootCredentials;
+    await using tree = await makeTree();
+    const options = {
+      env: {
+        PHOTOS_DIR: "s3://photos",
+        ZIPFERRY_CHECKSUMS: tree.join("index.db"),
+        AWS_ENDPOINT_URL_S3: store.endpoint.href,
+        AWS_ACCESS_KEY_ID: accessKeyId,
+        AWS_SECRET_ACCESS_KEY: secretAccessKey,
+      },
+      task: "start:checksums" as const,
+    };
+    const warmed = await runToEnd(["warm", "--digest"], options);
+    assert.deepEqual([warmed.code, warmed.stdout], [0, ""], warmed.stderr);
+    await using program = await start([], options);
+    const whole = await ask(program);
+    assert.equal(whole.digest, fieldOf(whole.bytes));
+    await store.put("photos", `${HASH}/b.jpg`, randomBytes(1000, 3));
+    const changed = await ask(program);
+    assert.deepEqual([changed.status, changed.digest], [200, null]);
+  },
+);
 
 Deno.test("--digest is refused where it means nothing", async () => {
   const cases: [string[], RegExp][] = [

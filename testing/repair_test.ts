@@ -327,6 +327,19 @@ function serveBytes(whole: Buffer, { headers, breakAfter = Infinity, answer }: B
   };
 }
 
+testWith(["zip"], "repair: a ZIP of stored files that another program has made", async () => {
+  await using tree = await makePhotos();
+  const args = ["-0", "-r", "-q", tree.join("other.zip"), "."];
+  assert.equal((await run("zip", args, { cwd: tree.join("photos") })).code, 0);
+  const whole = Buffer.from(Deno.readFileSync(tree.join("other.zip")));
+  await using server = serveBytes(whole);
+  const at = whole.indexOf("p2.jpg") + 5000;
+  for (const damaged of [flipped(whole, at), flipped(whole, 5), whole.subarray(0, at)]) {
+    const { bytes } = await mendBytes({ tree, url: server.url }, damaged);
+    assert.ok(bytes.equals(whole));
+  }
+});
+
 /** An archive, without a service behind it */
 async function archiveBytes() {
   await using setup = await setUp(await makePhotos());
@@ -408,6 +421,19 @@ Deno.test("repair: servers and archives that are something else", async () => {
     await assert.rejects(mendBytes({ tree, url: server.url }, damaged), message);
     assert.equal(isThere(workPath(tree.join("album.zip"))), false);
   }
+});
+
+Deno.test("repair: a redirect on the same host is followed, with its query", async () => {
+  const { whole, p2 } = await archiveBytes();
+  await using tree = await makeTree();
+  const answer = ({ url }: Request) =>
+    new URL(url).pathname.endsWith("/")
+      ? undefined
+      : new Response(null, { status: 301, headers: { location: `${PATH}?file=a` } });
+  await using server = serveBytes(whole, { answer });
+  const url = new URL(`${PATH.slice(0, -1)}?file=a`, server.url);
+  const { bytes } = await mendBytes({ tree, url }, flipped(whole, p2));
+  assert.ok(bytes.equals(whole));
 });
 
 Deno.test("repair: connections may break again and again", async () => {

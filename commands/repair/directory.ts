@@ -22,6 +22,9 @@ const LOCAL_LENGTH = 30;
 const MAX_32 = 0xffff_ffff;
 const MAX_16 = 0xffff;
 
+/** A longer directory, of more than ten million files, would not fit into memory. Bytes. */
+const MAX_DIRECTORY_BYTES = 1 << 30;
+
 /** Bits of the flags that say that the sizes stand elsewhere, or that the data is encrypted. */
 const UNUSABLE_FLAGS = 0b1001;
 
@@ -69,6 +72,7 @@ export function findDirectory(tail: Uint8Array, length: number): DirectoryPlace 
     ? [bytes.readUInt16LE(at + 10), bytes.readUInt32LE(at + 12), bytes.readUInt32LE(at + 16)]
     : [32, 40, 48].map((field) => Number(bytes.readBigUInt64LE(zip64 + field)));
   const end = start + size;
+  if (size > MAX_DIRECTORY_BYTES) throw foreign("its central directory is too long");
   if (end !== length - (bytes.length - (zip64 ?? at))) throw foreign("its end is another one");
   return { entries, start, end };
 }

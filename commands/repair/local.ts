@@ -169,7 +169,8 @@ export function findMoved(
  */
 export function isOfOtherVersion(file: LocalFile, { member, data }: Judgement): boolean {
   if (data) return false;
-  const bytes = file.read(member.offset, MAX_HEADER_BYTES);
+  const isHeader = file.read(member.offset, LOCAL_SIGNATURE.length).equals(LOCAL_SIGNATURE);
+  const bytes = isHeader ? file.read(member.offset, MAX_HEADER_BYTES) : ZEROS;
   const read = readLocalHeader(bytes);
   if (!read || isHeaderOf(member, bytes)) return false;
   const { size, length } = read;
@@ -180,7 +181,11 @@ export function isOfOtherVersion(file: LocalFile, { member, data }: Judgement): 
 }
 
 /** The SHA-256 of a file up to a byte, followed by other bytes. */
-export function sha256Of(file: LocalFile, end: number, rest: Uint8Array = ZEROS.subarray(0, 0)) {
+export function sha256Of(
+  file: LocalFile,
+  end: number,
+  rest: Uint8Array = ZEROS.subarray(0, 0),
+): string {
   const sha256 = createHash("sha256");
   for (const { bytes } of file.pieces({ start: 0, end })) sha256.update(bytes);
   return sha256.update(rest).digest("hex");
