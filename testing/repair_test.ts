@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
+import fc from "fast-check";
 import { RepairError } from "../commands/repair/errors.ts";
 import { mend, workPath } from "../commands/repair/mend.ts";
 import { freePort } from "./free_port.ts";
@@ -226,6 +227,60 @@ Deno.test("repair: only what is bad is fetched, by the access log of the service
     assert.deepEqual([fetched, requests], [sum, sent.length], what);
   }
 });
+
+Deno.test("repair: any damage on top of any other is repaired, and is no other version", async () => {
+  const { whole } = await archiveBytes();
+  await using tree = await makeTree();
+  await using server = serveBytes(whole);
+  const kinds = fc.constantFrom("flip", "zero", "cut", "insert", "lose", "swap", "noise");
+  const damages = fc.array(
+    fc.record({
+      kind: kinds,
+      at: fc.nat(whole.length - 1),
+      length: fc.oneof(fc.nat(50), fc.nat(whole.length)),
+    }),
+    { maxLength: 5 },
+  );
+  await fc.assert(
+    fc.asyncProperty(damages, async (list) => {
+      const damaged = list.reduce(damage, whole);
+      const { bytes, left } = await mendBytes({ tree, url: server.url }, damaged);
+      assert.ok(bytes.equals(whole));
+      assert.equal(left, false);
+    }),
+    { numRuns: 60 },
+  );
+});
+
+interface Damage {
+  readonly kind: string;
+  readonly at: number;
+  readonly length: number;
+}
+
+function damage(bytes: Buffer, { kind, at, length }: Damage): Buffer {
+  const [before, hit, after] = [
+    bytes.subarray(0, at),
+    bytes.subarray(at, at + length),
+    bytes.subarray(at + length),
+  ];
+  switch (kind) {
+    case "flip":
+      return at < bytes.length ? flipped(bytes, at) : bytes;
+    case "zero":
+      return Buffer.concat([before, Buffer.alloc(hit.length), after]);
+    case "cut":
+      return before;
+    case "insert":
+      return Buffer.concat([before, randomBytes(length, 77), hit, after]);
+    case "lose":
+      return Buffer.concat([before, after]);
+    case "swap":
+      return Buffer.concat([after, hit, before]);
+    default:
+      return Buffer.concat([before, randomBytes(hit.length, 78), after]);
+  }
+}
 
 Deno.test("repair: another version of the archive on the server is an error, and the file stays", async () => {
   await using setup = await setUp(await makePhotos());
