@@ -380,7 +380,7 @@ Deno.test("readConfig() of the command new", () => {
   const of = (...args: string[]) => {
     const { config: _, ...rest } = read("new", ...args) as Exclude<
       ReturnType<typeof read>,
-      { action: "print" | "doctor" }
+      { action: "print" | "doctor" | "repair" }
     >;
     return rest;
   };

@@ -17,6 +17,8 @@ import type { MemoryBudget } from "../lib/memory_budget.ts";
 import type { Download, Observer } from "../observe/observer.ts";
 import { probeOf, type Probes } from "../observe/probes.ts";
 import type { Listing } from "../storage/listing.ts";
+import type { FileSource } from "../storage/source.ts";
+import { digestOf } from "./digest.ts";
 
 /** Longest chunk while a delay is set, in bytes. */
 const DELAYED_CHUNK_BYTES = 256 << 10;
@@ -40,6 +42,8 @@ const NAMED_LEFT_OUT = 5;
 export interface ArchiveOptions {
   /** Makes the archives. */
   readonly engine: Engine;
+  /** Keeps digests of whole archives. @default nobody does */
+  readonly source?: Pick<FileSource, "digests">;
   /** Told what each download does. */
   readonly observer: Observer;
   /** Tells clients how much went out to their mark. @default nobody does */
@@ -119,7 +123,8 @@ export async function archive(
   taken.use(memory.countShared(listing, listing.memory));
   const prepared = options.engine.prepare(listing);
   const validators = validatorsOf(listing, prepared);
-  const headers = archiveHeaders({ filename, name, ...validators });
+  const sha256 = await digestOf({ listing, prepared, source: options.source });
+  const headers = archiveHeaders({ filename, name, sha256, ...validators });
   if (!listing.steady) headers.set("accept-ranges", "none");
   for (const field of Object.entries(options.probes?.fieldsFor(request, hash) ?? {})) {
     headers.set(...field);

@@ -14,11 +14,15 @@ import { type ArchiveQuery, writeSize } from "../http/query.ts";
 import type { Label } from "../storage/label.ts";
 import type { ListedEntry, Listing } from "../storage/listing.ts";
 import type { MemoryBudget } from "../lib/memory_budget.ts";
+import type { FileSource } from "../storage/source.ts";
+import { digestOf } from "./digest.ts";
 
 /** What manifests are made with. */
 export interface ManifestOptions {
   /** Says how long an archive is. */
   readonly engine: Engine;
+  /** Keeps digests of whole archives. @default nobody does */
+  readonly source?: Pick<FileSource, "digests">;
   /** What the manifest and its listing count against. */
   readonly memory: MemoryBudget;
   /** Larger archives are offered in parts of so many bytes. @default none are */
@@ -50,6 +54,8 @@ export interface Manifest {
     readonly length: number | null;
     /** Its entity tag as in the ETag header; null with the zip engine. */
     readonly etag: string | null;
+    /** Its SHA-256, 64 hexadecimal digits; only where `warm --digest` has computed it. */
+    readonly sha256?: string;
   };
   /** What its owner calls it; null without a title. */
   readonly title: string | null;
@@ -94,16 +100,21 @@ export async function manifest(
   const { listing, label, expires } = found;
   using _listing = options.memory.countShared(listing, listing.memory);
   using _manifest = await options.memory.reserve(listing.memory, options.left);
-  const archive = options.engine.prepare(listing);
-  const { size, version } = archive;
-  const members = await archive.members?.() ?? [];
+  const prepared = options.engine.prepare(listing);
+  const { size, version } = prepared;
+  const sha256 = await digestOf({ listing, prepared, source: options.source });
+  const members = await prepared.members?.() ?? [];
   const files = listing.entries.map((entry, i) => fileOf(entry, members[i]))
     .filter(({ name }) => !name.endsWith("/"));
   const data: Manifest = {
     files,
     count: files.length,
     total: files.reduce((sum, { size }) => sum + size, 0),
-    archive: { length: size, etag: entityTag({ version, settled: listing.settled }) },
+    archive: {
+      length: size,
+      etag: entityTag({ version, settled: listing.settled }),
+      ...sha256 !== null && { sha256 },
+    },
     title: label.title ?? null,
     expires: expires === null ? null : isoSeconds(Math.floor(expires / 1000)),
     parts: partsIn(found, size, options),

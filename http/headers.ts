@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { encodeExtended } from "content-disposition";
 import { encodeQuery, type Target } from "./target.ts";
@@ -27,7 +28,12 @@ const PIECE_BYTES = 16 << 10;
 const TAG_DIGITS = 32;
 
 /** Header fields that an answer without the content does not have. */
-const DESCRIBES_CONTENT = ["content-type", "content-disposition", "content-length"] as const;
+const DESCRIBES_CONTENT = [
+  "content-type",
+  "content-disposition",
+  "content-length",
+  "repr-digest",
+] as const;
 
 /** What the header fields of a download are made from. */
 export interface ArchiveFields {
@@ -39,11 +45,13 @@ export interface ArchiveFields {
   readonly lastModified: number | null;
   /** Entity tag with its quotes; null if the bytes differ each time, which rules out ranges. */
   readonly etag: string | null;
+  /** SHA-256 of the whole archive, 64 hexadecimal digits; null if it is not known. @default null */
+  readonly sha256?: string | null;
 }
 
 /**
  * Header fields of a download, without its length (RFC 9110 sections 8.8 and 14.3, RFC 6266,
- * RFC 9111).
+ * RFC 9111, RFC 9530).
  *
  * @throws {TypeError} if the file name has a character that is not allowed
  */
@@ -61,6 +69,7 @@ export function archiveHeaders(fields: ArchiveFields): Headers {
     "x-accel-buffering": "no",
   });
   if (fields.etag !== null) headers.set("etag", fields.etag);
+  if (fields.sha256) headers.set("repr-digest", reprDigest(fields.sha256));
   if (fields.lastModified !== null) {
     headers.set("last-modified", new Date(fields.lastModified * 1000).toUTCString());
   }
@@ -236,6 +245,11 @@ function inPieces(bytes: Uint8Array<ArrayBuffer>): BodyInit {
       if (at >= bytes.length) controller.close();
     },
   }, { highWaterMark: 0 });
+}
+
+/** Of the whole, whatever range of it is sent (RFC 9530 section 3; section 2 for the form). */
+function reprDigest(sha256: string) {
+  return `sha-256=:${Buffer.from(sha256, "hex").toString("base64")}:`;
 }
 
 /** Both forms of the name (RFC 6266 section 4.3), since some clients know only one. */

@@ -139,6 +139,8 @@ export interface Maintenance {
   readonly action: "warm" | "verify";
   /** Hashes of the archives; empty for all of them. */
   readonly hashes: readonly string[];
+  /** Work out the SHA-256 of whole archives as well; only for warm. @default false */
+  readonly digest?: boolean;
 }
 
 /** A folder that is to get a link. */
@@ -167,6 +169,18 @@ export interface LinkToSign {
   readonly baseUrl?: string;
 }
 
+/** A damaged archive on this machine. */
+export interface Repair {
+  /** Make it whole. */
+  readonly action: "repair";
+  /** Path of the file. */
+  readonly file: string;
+  /** Public address of the archive, `http:` or `https:`. */
+  readonly url: URL;
+  /** Print JSON instead of lines for people. */
+  readonly json: boolean;
+}
+
 /** An archive that is to be looked at from outside. */
 export interface Checkup {
   /** Look at it. */
@@ -184,6 +198,7 @@ export type Invocation =
   | NewArchive & { readonly config: Config }
   | LinkToSign & { readonly config: Config }
   | Checkup
+  | Repair
   | { readonly action: "print"; readonly text: string };
 
 /** Where options come from. */
@@ -230,7 +245,10 @@ export function readConfig(sources: Sources): Invocation {
   }
   const [action, hashes] = command.processedArgs;
   if (action === "doctor") return readCheckup(hashes, command.opts());
-  if (command.opts().json) throw new ConfigError("--json: only for the command doctor");
+  if (action === "repair") return readRepair(hashes, command.opts());
+  if (command.opts().json) throw new ConfigError("--json: only for the commands doctor and repair");
+  const { digest } = command.opts();
+  if (digest && action !== "warm") throw new ConfigError("--digest: only for the command warm");
   const config = toConfig(readValues(command.opts(), sources));
   assertFlagsOf(action, command.opts());
   if (action === "new") {
@@ -239,14 +257,17 @@ export function readConfig(sources: Sources): Invocation {
   }
   if (action === "sign") return { ...readLinkToSign(hashes, command.opts()), config };
   if (action === "warm" || action === "verify") {
-    if (config.checksums) return { action, config, hashes };
+    if (digest && config.engine === "zip") {
+      throw new ConfigError("--digest: not with --engine zip, whose archives differ each time");
+    }
+    if (config.checksums) return { action, config, hashes, ...digest && { digest } };
     throw new ConfigError(`${action}: needs --checksums <file>, the file that stores the values`);
   }
   if (action !== undefined) {
     throw new ConfigError(
       `${
         JSON.stringify(action)
-      }: no such command; the commands are warm, verify, new, sign and doctor`,
+      }: no such command; the commands are warm, verify, new, sign, doctor and repair`,
     );
   }
   return { action: command.opts().checkConfig ? "check" : "serve", config };
@@ -368,14 +389,31 @@ function readCheckup(urls: readonly string[], flags: Record<string, unknown>): C
     const given = urls.length === 0 ? "none is given" : `${urls.length} are given`;
     throw new ConfigError(`doctor: needs the address of one archive, ${given}`);
   }
-  const url = URL.canParse(urls[0]) ? new URL(urls[0]) : null;
+  return { action: "doctor", url: readArchiveUrl("doctor", urls[0]), json: json === true };
+}
+
+/** Needs no settings either. */
+function readRepair(words: readonly string[], flags: Record<string, unknown>): Repair {
+  const { json = false, ...others } = flags;
+  const [other] = Object.keys(others);
+  if (other !== undefined) throw new ConfigError("repair: takes no option but --json");
+  const [file, url] = words;
+  if (words.length !== 2 || file === "") {
+    throw new ConfigError("repair: needs the damaged file and the address of its archive");
+  }
+  return { action: "repair", file, url: readArchiveUrl("repair", url), json: json === true };
+}
+
+function readArchiveUrl(command: string, text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : null;
   const isPlain = url !== null && url.username === "" && url.password === "";
   if (isPlain && /^https?:$/.test(url.protocol) && /^\/.*[^/]/.test(url.pathname)) {
     url.hash = "";
-    return { action: "doctor", url, json: json === true };
+    return url;
   }
   throw new ConfigError(
-    "doctor: not the address of an archive; use one such as https://photos.example.org/archive/…/",
+    `${command}: not the address of an archive; ` +
+      "use one such as https://photos.example.org/archive/…/",
   );
 }
 
@@ -404,12 +442,14 @@ function buildCommand(version: string) {
       "warm: compute and store CRC-32 values; verify: compute them again and compare; " +
         "new: give a folder a random name in the photos folder, and print its link; " +
         "sign: print a signed link; " +
-        "doctor: look at an archive from outside, and say what a proxy does to it",
+        "doctor: look at an archive from outside, and say what a proxy does to it; " +
+        "repair: fetch what is damaged or missing in a downloaded archive",
     )
     .argument(
       "[hashes...]",
       "archives to work on, all of them if none is given; for new: the folder, " +
-        "by its path or by its name in the photos folder; for doctor: the link of an archive",
+        "by its path or by its name in the photos folder; for doctor: the link of an archive; " +
+        "for repair: the damaged file and the link of its archive",
     )
     .exitOverride()
     .configureOutput({
@@ -454,7 +494,12 @@ function buildCommand(version: string) {
   }
   command.addOption(
     new Option("--json", "print what was found as JSON").helpGroup(
-      "Options of the command doctor:",
+      "Options of the commands doctor and repair:",
+    ),
+  );
+  command.addOption(
+    new Option("--digest", "compute the SHA-256 of each archive too, for Repr-Digest").helpGroup(
+      "Options of the command warm:",
     ),
   );
   command.addHelpText("after", `\nOptions of the command sign:\n${flagsOfSign()}`);

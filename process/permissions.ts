@@ -75,6 +75,11 @@ export async function keepOnlyNet(): Promise<void> {
   for (const name of ["read", "write", "run"] as const) await Deno.permissions.revoke({ name });
 }
 
+/** Gives back programs: who repairs a file needs it and a connection. */
+export async function keepFiles(): Promise<void> {
+  await Deno.permissions.revoke({ name: "run" });
+}
+
 function net(hostname: string, port: number): NeededPermission {
   const host = `${bracketed(hostname)}:${port}`;
   return { descriptor: { name: "net", host }, flag: `--allow-net=${host}` };

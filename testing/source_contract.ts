@@ -212,6 +212,24 @@ export function testSource(
     const changed = (await listed(source)).entries[1];
     assert.deepEqual(await source.recall([changed]), [null]);
   });
+
+  Deno.test(`${name}: digests are kept by archive and version, until a CRC-32 proves wrong`, async () => {
+    await using setup = await setUp({ [`${HASH}/a`]: "1", [`${OTHER}/b`]: "2" });
+    const { digests } = setup.source;
+    if (!digests) return; // it has no file to keep them in
+    const [one, two] = ["1-aa", "1-bb"].map((version) => ({ hash: HASH, version }));
+    const other = { ...one, hash: OTHER };
+    const [first, second] = ["0a".repeat(32), "ff".repeat(32)];
+    assert.equal(await digests.recall(one), null);
+    await digests.remember({ ...one, sha256: first });
+    await digests.remember({ ...other, sha256: second });
+    assert.deepEqual([await digests.recall(one), await digests.recall(two)], [first, null]);
+    const [a] = (await listed(setup.source)).entries;
+    await setup.source.remember([{ file: a, crc32: 1 }]);
+    assert.equal(await digests.recall(one), first);
+    await setup.source.remember([{ file: a, crc32: null }]);
+    assert.deepEqual([await digests.recall(one), await digests.recall(other)], [null, second]);
+  });
 }
 
 async function listed(source: FileSource): Promise<Listing> {

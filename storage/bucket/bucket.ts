@@ -11,6 +11,7 @@ import { mapAtMost } from "../../lib/concurrency.ts";
 import { type MemoryBudget, unlimitedMemory } from "../../lib/memory_budget.ts";
 import type { SourceStats } from "../../lib/stats.ts";
 import { StorageError } from "../errors.ts";
+import { archivesToForget, KeptDigests } from "../kept_digests.ts";
 import type { Listing } from "../listing.ts";
 import { ListingRoom } from "../listing_room.ts";
 import { isHash, LABEL_FILE, type Selection } from "../names.ts";
@@ -86,6 +87,8 @@ export interface BucketSourceOptions
 export class BucketSource implements FileSource, Disposable {
   /** The store keeps some of them. */
   readonly keepsChecksums = true;
+  /** Of whole archives, in the file of `--checksums`; undefined if there is none. */
+  readonly digests: KeptDigests | undefined;
   readonly #store: ObjectStore;
   readonly #prefix: string;
   readonly #selection: Selection;
@@ -127,14 +130,18 @@ export class BucketSource implements FileSource, Disposable {
       memory,
       listingOf: (hash) => this.#listings.get(hash),
     });
+    const address = `s3://${bucket}/${prefix}`;
     this.#kept = new KeptChecksums({
-      address: `s3://${bucket}/${prefix}`,
+      address,
       maxBytes: factsBytes,
       index: options.index,
       onIndexFailure: options.onIndexFailure,
       stored: ({ location, identity }) =>
         this.#facts.of(prefix + location, identity)?.crc32 ?? null,
     });
+    this.digests = options.index === undefined
+      ? undefined
+      : new KeptDigests({ address, ask: (call) => this.#kept.digests(call) });
   }
 
   /** What the source has done, and is at now. */
@@ -248,8 +255,9 @@ export class BucketSource implements FileSource, Disposable {
   }
 
   /** Keeps CRC-32 values, and does not believe again what turned out to be wrong. */
-  remember(values: readonly KeptChecksum[]): Promise<void> {
-    return this.#kept.remember(values);
+  async remember(values: readonly KeptChecksum[]): Promise<void> {
+    await this.digests?.forget(archivesToForget(values)).catch(() => {}); // without a file all goes on
+    await this.#kept.remember(values);
   }
 
   /** Ends what is open. */

@@ -12,6 +12,7 @@ import { type MemoryBudget, unlimitedMemory } from "../../lib/memory_budget.ts";
 import type { SourceStats } from "../../lib/stats.ts";
 import type { IndexKey } from "../checksum_index.ts";
 import { StorageError } from "../errors.ts";
+import { archivesToForget, KeptDigests } from "../kept_digests.ts";
 import type { Listing } from "../listing.ts";
 import { ListingRoom } from "../listing_room.ts";
 import { PendingListings, SharedListings } from "../shared_listings.ts";
@@ -74,6 +75,8 @@ export interface DiskOptions extends DiskSelection, PoolOptions {
  */
 export class DiskSource implements FileSource, Disposable {
   readonly #root: string;
+  /** Of whole archives, in the index; undefined if there is none. */
+  readonly digests: KeptDigests | undefined;
   readonly #index: string | undefined;
   readonly #selection: DiskSelection;
   readonly #strict: boolean;
@@ -116,6 +119,7 @@ export class DiskSource implements FileSource, Disposable {
     this.#room = new ListingRoom(options.memory ?? unlimitedMemory());
     this.#heldUpAfter = options.heldUpAfter ?? HELD_UP_MS;
     this.#pool = new Pool(options);
+    this.digests = options.index === undefined ? undefined : this.#digestsIn(options.index);
     this.#files = new LocalFiles(options.root, { openFiles: options.descriptors?.openFiles });
   }
 
@@ -312,6 +316,7 @@ export class DiskSource implements FileSource, Disposable {
   async remember(values: readonly KeptChecksum[]): Promise<void> {
     if (this.#index === undefined) return;
     const rows = values.map(({ file, crc32 }) => ({ ...this.#keyOf(file), crc32 }));
+    await this.digests?.forget(archivesToForget(values));
     await this.#pool.run("remember", { index: this.#index, rows });
   }
 
@@ -330,6 +335,13 @@ export class DiskSource implements FileSource, Disposable {
       if (isSet && hash !== undefined) this.#timeless.set(hash, true);
       throw error;
     }
+  }
+
+  #digestsIn(index: string) {
+    return new KeptDigests({
+      address: `${this.#root}/`,
+      ask: (call) => this.#pool.run("digests", { index, call }),
+    });
   }
 
   #keyOf({ location, identity }: ListedFile): IndexKey {

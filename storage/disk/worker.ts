@@ -9,7 +9,7 @@
 /// <reference lib="deno.worker" />
 
 import { crc32 } from "node:zlib";
-import { ChecksumIndex, type IndexKey, type IndexRow } from "../checksum_index.ts";
+import { ChecksumIndex, type DigestCall, type IndexKey, type IndexRow } from "../checksum_index.ts";
 import { codeOf, StorageError } from "../errors.ts";
 import type { FileSlice, FilledBuffer } from "../source.ts";
 import { fillAtRest } from "./at_rest.ts";
@@ -57,6 +57,8 @@ export interface Tasks {
   }): (number | null)[];
   /** Puts CRC-32 values into an index file, or takes them out. */
   remember(request: { readonly index: string; readonly rows: readonly IndexRow[] }): null;
+  /** Keeps, forgets and finds digests in an index file. */
+  digests(request: { readonly index: string; readonly call: DigestCall }): string | null;
 }
 
 /** A task on its way to the worker. */
@@ -107,6 +109,7 @@ const tasks: Implementation = {
       open.remember(rows);
       return null;
     }),
+  digests: ({ index, call }) => withIndex(index, (open) => open.digests(call)),
 };
 
 let scanBuffer: Uint8Array | undefined;
