@@ -11,6 +11,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   ],
   commands: [
     "commands/doctor",
+    "commands/repair",
     "process",
     "handlers",
     "engines",
@@ -19,11 +20,13 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "lib",
   ],
   "commands/doctor": ["lib"],
+  "commands/repair": ["lib"],
   process: ["lib"],
   handlers: ["engines", "http", "templates", "observe", "storage", "lib"],
   engines: ["zip", "storage", "lib"],
   observe: ["lib"],
-  templates: ["lib"],
+  templates: ["templates/languages", "lib"],
+  "templates/languages": ["templates"],
   "storage/bucket": ["storage/bucket/credentials", "storage", "lib"],
   "storage/bucket/credentials": ["storage", "lib"],
   "storage/disk": ["storage", "lib"],
@@ -40,7 +43,7 @@ const SIDE_BY_SIDE: Readonly<
   commands: {
     shared: ["commands/archives.ts", "commands/broken_archives.ts", "commands/terminal.ts"],
   },
-  handlers: { over: "handlers/mod.ts" },
+  handlers: { shared: ["handlers/digest.ts"], over: "handlers/mod.ts" },
   engines: { shared: ["engines/engine.ts", "engines/pace.ts"] },
 };
 

@@ -12,7 +12,9 @@ import { delimiter, isAbsolute, join, resolve } from "node:path";
 import { checkConfigCommand } from "./commands/check_config.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { newCommand } from "./commands/new.ts";
+import { findDamaged, repairCommand, repairPaths } from "./commands/repair.ts";
 import { serveCommand } from "./commands/serve.ts";
+import { signCommand } from "./commands/sign.ts";
 import { print } from "./commands/terminal.ts";
 import { verifyCommand } from "./commands/verify.ts";
 import { warmCommand } from "./commands/warm.ts";
@@ -26,6 +28,7 @@ import {
   ConfigError,
   type Invocation,
   readConfig,
+  type Repair,
   variableLookup,
 } from "./lib/config.ts";
 import { configureLog, describeError, flushLog, log, redact, shortenLinks } from "./lib/log.ts";
@@ -47,14 +50,16 @@ import {
 } from "./process/memory.ts";
 import {
   dropPermissions,
+  keepFiles,
   keepOnlyNet,
   type NeededPermission,
   netTo,
   permissionsFor,
   read,
   requirePermissions,
+  write,
 } from "./process/permissions.ts";
-import { readSecret } from "./process/secrets.ts";
+import { readSecret, readSecretPair } from "./process/secrets.ts";
 import { muteLegacyAbortWarning } from "./process/warnings.ts";
 import { openBucket } from "./storage/bucket/open.ts";
 import {
@@ -85,7 +90,7 @@ const STORE_PATIENCE_MS = 30_000;
 const MAX_CHECKSUMS_BYTES = 32 << 20;
 
 /** What the command line can ask for that is about a photos folder and all in it. */
-type Command = Exclude<Invocation, { action: "print" | "new" | "doctor" }>;
+type Command = Exclude<Invocation, { action: "print" | "new" | "sign" | "doctor" | "repair" }>;
 
 /** Looks up an environment variable, also in `.env`; empty counts as not set. */
 type Lookup = (name: string) => string | undefined;
@@ -121,11 +126,17 @@ async function main(): Promise<number> {
     await keepOnlyNet();
     return await doctorCommand(invocation);
   }
+  if (invocation.action === "repair") return await repair(invocation);
   if (invocation.action === "new") {
     const { folder } = invocation.config;
     await requirePermissions([read(folder)]);
     const photos = await openRoot(folder);
     return await newCommand({ ...invocation, selection: invocation.config, photos });
+  }
+  if (invocation.action === "sign") {
+    const { secretFile } = invocation.config;
+    if (secretFile !== undefined) await requirePermissions([read(secretFile)]);
+    return signCommand({ ...invocation, secrets: await readLinkSecrets(invocation.config) });
   }
   await assertPermitted(invocation.config);
   await dropPermissions(invocation.config);
@@ -136,6 +147,17 @@ async function main(): Promise<number> {
   for (const text of [...warnings, ...await misspeltVariables()]) log.warn("{text}", { text });
   const config = { ...invocation.config, ...secrets, ...where };
   return await runCommand({ ...invocation, config, env });
+}
+
+/** May connect to the server, and read and write the file and the copy that takes its place. */
+async function repair({ file, ...options }: Repair): Promise<number> {
+  const needed = (path: string) => repairPaths(path).flatMap((path) => [read(path), write(path)]);
+  const net = netTo(options.url);
+  await requirePermissions([net, ...needed(resolve(file))]);
+  const found = await findDamaged(resolve(file));
+  await requirePermissions(needed(found));
+  await keepFiles();
+  return await repairCommand({ ...options, file: found });
 }
 
 async function runCommand(command: Command & Pick<PhotosParts, "config" | "env">) {
@@ -166,7 +188,7 @@ async function runCommand(command: Command & Pick<PhotosParts, "config" | "env">
     case "serve":
       return await serve({ config, photos, descriptors, memory, facts, receipts });
     case "warm":
-      return await warmCommand({ config, source, hashes: command.hashes });
+      return await warmCommand({ ...command, config, source });
     case "verify":
       return await verifyCommand({ config, source, hashes: command.hashes });
   }
@@ -238,7 +260,22 @@ async function readSecrets(config: Config) {
   if (config.webhook !== undefined && webhookSecret === undefined) {
     throw new ConfigError("--webhook: needs ZIPFERRY_WEBHOOK_SECRET or --webhook-secret-file");
   }
-  return { adminToken, webhookSecret };
+  const secrets = await readLinkSecrets(config);
+  const { links = secrets.length > 0 ? "both" : "open" } = config;
+  if (links !== "open" && secrets.length === 0) {
+    throw new ConfigError(`--links ${links}: needs ZIPFERRY_SECRET or --secret-file`);
+  }
+  return { adminToken, webhookSecret, links, secret: secrets.join() || undefined };
+}
+
+/** The secrets that sign links, the one for new links first. */
+function readLinkSecrets({ secret, secretFile }: Config): Promise<string[]> {
+  return readSecretPair({
+    variable: "ZIPFERRY_SECRET",
+    value: secret,
+    flag: "--secret-file",
+    file: secretFile,
+  });
 }
 
 /** What the service is put together from. */

@@ -6,6 +6,7 @@
 
 import { crc32 } from "node:zlib";
 import { parseRange } from "../http/range.ts";
+import { archivePage } from "../templates/mod.ts";
 import { safeName, UniqueNames, utf8Order } from "../storage/names.ts";
 import { dataOffset, partAt, planArchive } from "../zip/plan.ts";
 import {
@@ -78,4 +79,16 @@ Deno.bench("10,000 names made unique", { group: "names" }, () => {
 
 Deno.bench("10,000 names sorted", { group: "names" }, () => {
   names.toSorted(utf8Order(names));
+});
+
+const page = { language: "en", path: "/archive/x/", size: 35e9, newest: new Date(0) } as const;
+
+Deno.bench("page of 10,000 files: its first piece", { group: "page" }, () => {
+  archivePage({ ...page, entries: photos }).pieces[Symbol.iterator]().next();
+});
+
+Deno.bench("page of 10,000 files: all of it", { group: "page" }, () => {
+  let length = 0;
+  for (const piece of archivePage({ ...page, entries: photos }).pieces) length += piece.length;
+  if (length === 0) throw new Error("no page");
 });

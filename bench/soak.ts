@@ -3,7 +3,10 @@
  * is not there. Every download that ends whole is compared. Samples of the server's memory and open
  * files become a chart: what grows with time is a leak.
  *
- *     deno task soak [--minutes 20] [--clients 40] [--scratch FOLDER]
+ *     deno task soak [--minutes 20] [--cuts 0] [--clients 40] [--size 1000000] [--scratch FOLDER]
+ *
+ * It ends when the minutes are over and so many downloads were cut. `--size` is that of each of the
+ * 20 files, in bytes: small ones make many downloads.
  *
  * @module
  */
@@ -22,8 +25,8 @@ import { type Series, timeChart } from "./time_chart.ts";
 
 const CHART = join(import.meta.dirname!, "../docs/soak.svg");
 
-/** 20 files of 1 MB: large enough to be cut anywhere, small enough for many to end whole. */
-const WORKLOAD = { title: "20 files of 1 MB", files: 20, size: 1_000_000 };
+/** Of 1 MB each they are large enough to be cut anywhere, and small enough for many to end whole. */
+const FILES = 20;
 const NAME = "S";
 
 /** The chart of a shorter run is not worth keeping. */
@@ -68,22 +71,27 @@ async function main() {
   const { values } = parseArgs({
     options: {
       minutes: { type: "string", default: "20" },
+      cuts: { type: "string", default: "0" },
       clients: { type: "string", default: "40" },
+      size: { type: "string", default: "1000000" },
       scratch: { type: "string", default: "/tmp/zipferry-bench" },
     },
   });
-  const [minutes, clients] = [Number(values.minutes), Number(values.clients)];
+  const [minutes, clients, cuts] = [values.minutes, values.clients, values.cuts].map(Number);
+  const size = Number(values.size);
   const now = await environment();
   console.log(describeEnvironment(now));
   const port = freePort();
-  const root = await makePhotos(values.scratch, NAME, WORKLOAD);
+  const workload = { title: `${FILES} files of ${size} B`, files: FILES, size };
+  const root = await makePhotos(join(values.scratch, `soak-${size}`), NAME, workload);
   await using server = await startServer(zipferry({ port, root }), port);
   await untilAtRest(server);
   const task = await firstDownload(`http://127.0.0.1:${port}/archive/${hashOf(NAME)}/`);
   const { tally } = task;
   const samples: Sample[] = [];
   const started = performance.now();
-  const isOver = () => performance.now() - started > minutes * 60_000;
+  const isOver = () =>
+    performance.now() - started > minutes * 60_000 && tally.cut + tally.resumed >= cuts;
   const sampling = (async () => {
     for (; !isOver(); await sleep(SAMPLE_MS)) samples.push(sampleOf(server, started, tally));
   })();
@@ -93,7 +101,7 @@ async function main() {
   await sampling;
   await sleep(SAMPLE_MS);
   samples.push(sampleOf(server, started, tally));
-  const summary = { environment: now, minutes, clients, tally, samples };
+  const summary = { environment: now, minutes, clients, size, tally, samples };
   const chart = timeChart("Memory and open files over time", seriesOf(samples));
   await Deno.mkdir(TRIALS, { recursive: true });
   await Deno.writeTextFile(join(TRIALS, "soak.json"), `${JSON.stringify(summary)}\n`);

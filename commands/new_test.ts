@@ -380,7 +380,7 @@ Deno.test("readConfig() of the command new", () => {
   const of = (...args: string[]) => {
     const { config: _, ...rest } = read("new", ...args) as Exclude<
       ReturnType<typeof read>,
-      { action: "print" | "doctor" }
+      { action: "print" | "doctor" | "repair" }
     >;
     return rest;
   };
@@ -403,7 +403,7 @@ Deno.test("readConfig() of the command new", () => {
     [["--move"], /^--move: only for the command new$/],
     [
       ["warm", "--checksums", "x", "--base-url", "https://x"],
-      /^--base-url: only for the command new$/,
+      /^--base-url: only for the commands new and sign$/,
     ],
     ...[
       "",

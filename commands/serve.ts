@@ -25,6 +25,7 @@ import { type LostEvents, Webhook } from "../observe/webhook.ts";
 import { type Certificate, certificateWarnings, readCertificate } from "../process/certificate.ts";
 import type { DescriptorReserve } from "../process/descriptors.ts";
 import { catchStrayErrors } from "../process/last_net.ts";
+import { readLogo } from "../process/logo.ts";
 import { listen, type Listening } from "../process/listen.ts";
 import { watchCertificate } from "../process/renewal.ts";
 import { ignoreLogSignals, onStopSignal } from "../process/signals.ts";
@@ -44,6 +45,9 @@ const MAX_DOWNLOADS_A_CORE = 4;
 
 /** Descriptors that a download holds: its connection, and the three pipes of the program zip. */
 const DESCRIPTORS = { store: 1, zip: 4 } as const;
+
+/** After so many milliseconds a long list is shown with what is known of it. */
+const LIST_FILL_MS = 200;
 
 /** How long events that wait may go out when the service stops, in milliseconds. */
 const WEBHOOK_GRACE_MS = 5000;
@@ -81,6 +85,9 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
   const handler = createHandler({
     ...config,
     maxDownloads,
+    signing: signingOf(config),
+    logo: config.logo === undefined ? undefined : await readLogo(config.logo),
+    fillMs: LIST_FILL_MS,
     draining: draining.signal,
     receipts,
     source,
@@ -130,6 +137,11 @@ export async function serveCommand(options: ServeOptions): Promise<number> {
   if (!config.bucket) warnOfBrokenArchives({ source, signal: search.signal });
   if (tls) watchRenewal(tls, { listening, signal: search.signal });
   return await ended;
+}
+
+/** Which links are good: undefined for all of them. */
+function signingOf({ links = "open", secret }: Config) {
+  return links === "open" || !secret ? undefined : { mode: links, secrets: secret.split(",") };
 }
 
 /** The address of its own at which programs watch the service, if there is to be one. */

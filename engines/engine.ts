@@ -17,6 +17,14 @@ export interface ArchiveRange {
   readonly end: number;
 }
 
+/** One entry in the bytes of an archive. */
+export interface ArchiveMember {
+  /** First byte of its data, which stands there as it is in the file. */
+  readonly offset: number;
+  /** CRC-32 of its data; null if nobody has read it yet. */
+  readonly crc32: number | null;
+}
+
 /** One folder as an archive, before any file was opened. */
 export interface Archive {
   /** Exact length in bytes; null if only the end will tell. */
@@ -28,6 +36,11 @@ export interface Archive {
   readonly version: string | null;
   /** Bytes of memory that a download of it takes besides the listing: an estimate on the safe side. */
   readonly memory: number;
+  /**
+   * Where the data of each entry stands in the archive, without a look at a file. An engine without
+   * this method cannot tell.
+   */
+  members?(): Promise<readonly ArchiveMember[]>;
   /**
    * Begins to make the archive, or a part of it where `version` is not null. The stream fails where a
    * file is not what it was when it was listed, and stops all work when it is cancelled.

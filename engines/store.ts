@@ -9,7 +9,7 @@ import type { Checksums } from "../storage/checksums.ts";
 import type { ListedEntry, Listing } from "../storage/listing.ts";
 import { type FileSource, sliceOf } from "../storage/source.ts";
 import { EntryChecksums } from "../zip/entry_checksums.ts";
-import { type Plan, planArchive } from "../zip/plan.ts";
+import { dataOffset, type Plan, planArchive } from "../zip/plan.ts";
 import { ArchiveStream, MAX_SLICES, type Source } from "../zip/stream.ts";
 import {
   type Archive,
@@ -50,6 +50,13 @@ export function createStoreEngine(options: StoreOptions): Engine {
         size: shared.plan.size,
         version: versionOf(listing),
         memory: DOWNLOAD_BYTES + SLICE_BYTES * Math.min(listing.entries.length, MAX_SLICES),
+        members: async () => {
+          await options.checksums.recall(listing.entries);
+          return listing.entries.map((entry, i) => ({
+            offset: dataOffset(shared.plan, i),
+            crc32: entry.size === 0 ? 0 : options.checksums.get(entry) ?? null,
+          }));
+        },
         open: async (range) => {
           await options.checksums.recall(listing.entries);
           const pace = new Pace(fast, options.maxBuffer, options.sharedBuffers);

@@ -17,8 +17,8 @@ import type { MemoryBudget } from "../lib/memory_budget.ts";
 import type { Download, Observer } from "../observe/observer.ts";
 import { probeOf, type Probes } from "../observe/probes.ts";
 import type { Listing } from "../storage/listing.ts";
-import type { Settling } from "../storage/settling.ts";
-import { watchClient } from "../http/client.ts";
+import type { FileSource } from "../storage/source.ts";
+import { digestOf } from "./digest.ts";
 
 /** Longest chunk while a delay is set, in bytes. */
 const DELAYED_CHUNK_BYTES = 256 << 10;
@@ -40,10 +40,10 @@ const NAMED_LEFT_OUT = 5;
 
 /** What downloads are made with. */
 export interface ArchiveOptions {
-  /** Lists the folders once they have settled. */
-  readonly settling: Settling;
   /** Makes the archives. */
   readonly engine: Engine;
+  /** Keeps digests of whole archives. @default nobody does */
+  readonly source?: Pick<FileSource, "digests">;
   /** Told what each download does. */
   readonly observer: Observer;
   /** Tells clients how much went out to their mark. @default nobody does */
@@ -90,23 +90,41 @@ export function longestBuffer(options: PaceOptions): number | undefined {
 /** Takes the place of a download; it throws if there is none. */
 export type TakeDownload = (hash: string, options: { readonly part: boolean }) => Release;
 
-/** The archive of a hash; null if there is none, whatever the reason. */
+/** An archive that was found, or what was chosen of it. */
+export interface FoundArchive {
+  /** The archive. */
+  readonly hash: string;
+  /** What goes in. */
+  readonly listing: Listing;
+  /** Name under which a client saves it. */
+  readonly name: string;
+  /** The same in characters that every client can write. */
+  readonly filename: string;
+}
+
+/** What one request for an archive is answered with. */
+export interface DownloadOptions extends ArchiveOptions {
+  /** Takes the place of the download. */
+  readonly takeDownload: TakeDownload;
+  /** When it was asked for, as `performance.now()` tells it. */
+  readonly asked: number;
+  /** Aborts when the client has left before it is answered. */
+  readonly left: AbortSignal;
+}
+
+/** The archive that was found, or what was chosen of it. */
 export async function archive(
   request: Request,
-  hash: string,
-  options: ArchiveOptions & { readonly takeDownload: TakeDownload },
-): Promise<Response | null> {
-  const asked = performance.now();
-  using client = watchClient(request);
-  const listing = await options.settling.list(hash, client.signal);
-  if (!listing) return null;
-  const { memory } = options;
+  { hash, listing, name, filename }: FoundArchive,
+  options: DownloadOptions,
+): Promise<Response> {
+  const { memory, left, asked } = options;
   using taken = new DisposableStack();
   taken.use(memory.countShared(listing, listing.memory));
   const prepared = options.engine.prepare(listing);
   const validators = validatorsOf(listing, prepared);
-  const filename = `photos-${hash.slice(0, 8)}.zip`;
-  const headers = archiveHeaders({ filename, ...validators });
+  const sha256 = await digestOf({ listing, prepared, source: options.source });
+  const headers = archiveHeaders({ filename, name, sha256, ...validators });
   if (!listing.steady) headers.set("accept-ranges", "none");
   for (const field of Object.entries(options.probes?.fieldsFor(request, hash) ?? {})) {
     headers.set(...field);
@@ -127,10 +145,10 @@ export async function archive(
   }
 
   options.signal?.throwIfAborted();
-  client.signal.throwIfAborted();
+  left.throwIfAborted();
   taken.defer(options.takeDownload(hash, { part: range !== null }));
   warnOfLeftOut(hash, listing);
-  taken.use(await memory.reserve(prepared.memory, client.signal));
+  taken.use(await memory.reserve(prepared.memory, left));
   const stream = await prepared.open(range ?? undefined);
   const { etag } = validators;
   const { start = 0 } = range ?? {};

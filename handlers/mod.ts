@@ -5,12 +5,17 @@
  * @module
  */
 
-import { ClientLeftError } from "../http/client.ts";
+import { Attempts } from "../http/attempts.ts";
+import { ClientLeftError, watchClient } from "../http/client.ts";
 import { EngineUnavailableError } from "../engines/engine.ts";
+import { partsOf } from "../engines/parts.ts";
 import { ExcessError } from "../http/limits.ts";
+import { FormBodyError, sendsForm } from "../http/form_body.ts";
 import { pageResponse, redirectResponse, tooManyResponse, withoutBody } from "../http/headers.ts";
+import { type ArchiveQuery, parseArchiveQuery, QueryError, writeSize } from "../http/query.ts";
 import { RateLimit } from "../http/rate.ts";
 import { hasParameter, rawTarget, type Target } from "../http/target.ts";
+import { isPreviewBot } from "../http/visitors.ts";
 import { setTransportSecurity } from "../http/transport_security.ts";
 import { unlessAborted } from "../lib/abort.ts";
 import { describeError, log, redact } from "../lib/log.ts";
@@ -19,30 +24,59 @@ import { type Answer, type Refusal, tellAll } from "../observe/observer.ts";
 import { Probes } from "../observe/probes.ts";
 import { isLasting, isPassing, StorageError } from "../storage/errors.ts";
 import { isHash } from "../storage/names.ts";
+import { MissingFilesError } from "../storage/selection.ts";
+import { StaleSelectionError } from "../storage/selection_token.ts";
 import { Settling, UNSETTLED } from "../storage/settling.ts";
 import type { FileSource } from "../storage/source.ts";
+import { Subsets } from "../storage/subset.ts";
 import {
   chooseLanguage,
-  contentSecurityPolicy,
+  closedPage,
   errorPage,
   fullPage,
+  missingPage,
+  missingPartPage,
+  pagePolicy,
+  queryPage,
+  staleChoicePage,
   unsettledPage,
 } from "../templates/mod.ts";
 import { type Admission, limitConnections, Limits, type LimitsOptions } from "./admission.ts";
 import { archive, type ArchiveOptions, downloadOf } from "./archive.ts";
 import { health, ready } from "./health.ts";
 import { createHome, type Home, type HomeOptions } from "./home.ts";
-import { manifest } from "./manifest.ts";
+import { type BrandOptions, createBrand, logoAt, type LogoFile } from "./logo.ts";
+import { manifest, type ManifestOptions } from "./manifest.ts";
 import { localMetrics, type MetricsSource } from "./metrics.ts";
+import { landsOnPage, page, type PageOptions } from "./page.ts";
+import {
+  LongSelectionError,
+  readSelectionForm,
+  reserveForm,
+  selectionResponse,
+} from "./selection.ts";
+import { signedLinkQuery } from "./signed_link.ts";
 import { status, type StatusOptions } from "./status.ts";
+import {
+  ClosedError,
+  Labels,
+  MissingPartError,
+  type Visit,
+  visit,
+  type VisitOptions,
+} from "./visit.ts";
 
 /** What all routes together need. */
 export interface HandlerOptions
   extends
-    Omit<ArchiveOptions, "settling" | "memory" | "totalRate">,
-    HomeOptions,
+    Omit<ArchiveOptions, "memory" | "totalRate">,
+    Omit<VisitOptions, "settling" | "memory" | "labels" | "subsets">,
+    Omit<HomeOptions, "labels" | "attempts" | "brand">,
+    Omit<PageOptions, "memory" | "brand">,
+    Omit<ManifestOptions, "memory">,
+    BrandOptions,
     LimitsOptions,
-    Omit<StatusOptions, "memory"> {
+    Omit<StatusOptions, "memory" | "attempts"> {
   /** Where the archives come from. */
   readonly source: FileSource;
   /** Seconds for which browsers are told to come back by HTTPS only. @default they are not told */
@@ -66,9 +100,10 @@ export interface HandlerOptions
 }
 
 /** The same, with what is made of them once for all requests. */
-interface Site extends ArchiveOptions, StatusOptions {
+interface Site extends ArchiveOptions, VisitOptions, PageOptions, ManifestOptions, StatusOptions {
   readonly source: FileSource;
   readonly home: Home;
+  readonly logo?: LogoFile;
   readonly metrics?: MetricsSource;
   readonly limits: Limits;
   readonly draining?: AbortSignal;
@@ -98,6 +133,9 @@ const ROUTE_NAMES: Readonly<Record<string, Answer["route"]>> = {
   "/metrics": "metrics",
 };
 
+/** How long a signed link on the list is good. */
+const LISTED_LINK_SECONDS = 86_400;
+
 /** Nobody sees this status: nginx logs the same one for a client that has left. */
 const CLIENT_LEFT = 499;
 
@@ -125,21 +163,31 @@ const EXTRA_HEADERS: Readonly<Record<number, Readonly<Record<string, string>>>> 
 export function createHandler(options: HandlerOptions): Handler {
   const { source, settle = 0, limitRateTotal } = options;
   const probes = new Probes();
+  const labels = new Labels(source);
+  const attempts = new Attempts();
+  const brand = createBrand(options);
   const site: Site = {
     ...options,
     memory: options.memory ?? unlimitedMemory(),
     observer: tellAll([options.observer, probes]),
     probes,
     settling: new Settling(source, { quiet: settle }),
+    labels,
+    subsets: new Subsets(),
+    offerParts: offerParts(options),
     totalRate: limitRateTotal ? new RateLimit(limitRateTotal) : undefined,
-    home: createHome(options),
+    attempts,
+    brand,
+    home: createHome({ ...options, labels, attempts, brand, queryFor: listedQuery(options) }),
     limits: new Limits(options),
     refusals: new WeakMap(),
   };
   const isWithinLimit = limitConnections();
   const respond = async (request: Request, info: Deno.ServeHandlerInfo, origin: Origin) => {
     if (!isWithinLimit(info)) return refused(tooManyResponse(), "connection", site);
-    if (!isAdmitted(request, info, options)) return refused(refusal(request), "descriptors", site);
+    if (!isAdmitted(request, info, options)) {
+      return refused(refusal(request, site), "descriptors", site);
+    }
     return await answer(request, origin, site);
   };
   return async (request, info) => {
@@ -160,18 +208,47 @@ export function createHandler(options: HandlerOptions): Handler {
   };
 }
 
+/** Where bare links do not work, the list has signed ones, which are good for a day. */
+function listedQuery({ signing, now }: HandlerOptions): HomeOptions["queryFor"] {
+  const [secret] = signing?.secrets ?? [];
+  if (signing?.mode !== "signed" || secret === undefined) return undefined;
+  return (hash) => signedLinkQuery({ hash, ttl: LISTED_LINK_SECONDS, files: [], secret, now });
+}
+
+/** At most this many parts are on a page. */
+const MAX_OFFERED_PARTS = 1000;
+
+/** Larger archives are offered in parts on their page, where a size is set. */
+function offerParts({ partSize }: HandlerOptions): PageOptions["offerParts"] {
+  if (partSize === undefined) return undefined;
+  return (listing) => {
+    const parts = partsOf(listing, partSize);
+    if (parts.length < 2 || parts.length > MAX_OFFERED_PARTS) return null;
+    return { size: writeSize(partSize), bytes: parts.map(({ length }) => length) };
+  };
+}
+
 async function answer(request: Request, origin: Origin, site: Site) {
   const target = rawTarget(request.url, request.headers.get("host"));
-  if (target === null) return errorResponse(request, 400);
-  if (request.method !== "GET" && request.method !== "HEAD") return errorResponse(request, 405);
+  if (target === null) return errorResponse(request, 400, site);
+  const isRead = request.method === "GET" || request.method === "HEAD";
+  if (!isRead && !(sendsForm(request) && isArchive(target.path))) {
+    return errorResponse(request, 405, site);
+  }
   try {
     const response = Promise.resolve(route(request, { ...target, ...origin }, site));
-    return await unlessAborted(response, site.signal) ?? errorResponse(request, 404);
+    return await unlessAborted(response, site.signal) ?? errorResponse(request, 404, site);
   } catch (error) {
     if (error instanceof ClientLeftError) return new Response(null, { status: CLIENT_LEFT });
     if (error instanceof ExcessError) return excessResponse(request, error, site);
-    if (isStopping(error, site)) return errorResponse(request, 503);
-    if (isUnsettled(error)) return unsettledResponse(request);
+    if (isStopping(error, site)) return errorResponse(request, 503, site);
+    if (isUnsettled(error)) return unsettledResponse(request, site);
+    if (error instanceof QueryError) return queryResponse(request, error, site);
+    if (error instanceof ClosedError) return closedResponse(request, error, site);
+    if (error instanceof LongSelectionError) return errorResponse(request, 413, site);
+    if (error instanceof FormBodyError) return formResponse(request, error, site);
+    const missing = missingResponse(request, error, site);
+    if (missing) return missing;
     const status = statusOf(error);
     const [, hash] = ARCHIVE.exec(target.path) ?? [];
     const archive = hash && redact(hash);
@@ -180,7 +257,7 @@ async function answer(request: Request, origin: Origin, site: Site) {
       ...(archive && { archive }),
       why: describeError(error, hash),
     });
-    const response = errorResponse(request, status, isLasting(error));
+    const response = errorResponse(request, status, site, isLasting(error));
     return error instanceof MemoryBudgetError ? refused(response, "memory", site) : response;
   }
 }
@@ -193,21 +270,74 @@ function route(
 ): Response | null | Promise<Response | null> {
   const admission = site.limits.of(origin.client);
   const question = (work: () => Promise<Response | null>) => asQuestion(work, admission, origin);
-  if (path === "/") return question(() => site.home(request, { query, peer: origin.peer }));
+  if (path === "/") return question(() => site.home(request, { query, ...origin }));
   if (path === "/healthz") return health();
+  if (path.startsWith("/logo-")) return logoAt(path, site.logo);
   if (path === "/metrics") return localMetrics(request, origin.peer, site.metrics);
   if (path === "/readyz") return ready({ ...site, isFull: () => site.limits.full });
   const [, hash = "", slash] = ARCHIVE.exec(path) ?? [];
   if (!isHash(hash)) return null;
   // Without a look at the disk: otherwise the redirect would tell which folders there are.
   if (!slash) return redirectResponse({ path: `/archive/${hash}/`, query });
-  if (hasParameter(query, "status")) {
-    return question(() => status(request, hash, { ...site, peer: origin.peer }));
+  if (request.method === "POST") return question(() => choice(request, { hash, query }, site));
+  const wanted = parseArchiveQuery(query);
+  const asked = performance.now();
+  const preview = isPreviewBot(request);
+  const pageOptions = { ...site, given: query, preview, signed: site.signing !== undefined };
+  const found: Finder = (answer) => answerFound(request, { hash, query: wanted }, { site, answer });
+  switch (wanted.view) {
+    case "status":
+      return question(() => status(request, hash, { ...site, ...origin }));
+    case "manifest":
+      return question(() => found((visit, left) => manifest(request, visit, { ...site, left })));
+    case "page":
+      return question(() => found((visit) => page(request, visit, pageOptions)));
+    case "archive": {
+      if (pageOptions.preview) {
+        return question(() => found((visit) => page(request, visit, pageOptions)));
+      }
+      const { download: takeDownload } = admission;
+      const work = () =>
+        found((visit, left) =>
+          landsOnPage(request, visit, site)
+            ? page(request, visit, pageOptions)
+            : archive(request, visit, { ...site, takeDownload, asked, left })
+        );
+      return request.method === "HEAD" ? question(work) : asDownload(request, work, admission);
+    }
   }
-  if (hasParameter(query, "manifest")) return question(() => manifest(request, hash, site));
-  const { download } = admission;
-  const work = () => archive(request, hash, { ...site, takeDownload: download });
-  return request.method === "HEAD" ? question(work) : asDownload(request, work, admission);
+}
+
+/** Makes the answer about an archive that was found; `left` aborts when the client has left. */
+type Answerer = (visit: Visit, left: AbortSignal) => Response | Promise<Response>;
+
+/** Looks for the archive; null if there is none. */
+type Finder = (answer: Answerer) => Promise<Response | null>;
+
+/** The answer about an archive; null if there is none, whatever the reason. */
+async function answerFound(
+  request: Request,
+  { hash, query }: { readonly hash: string; readonly query: ArchiveQuery },
+  { site, answer }: { readonly site: Site; readonly answer: Answerer },
+): Promise<Response | null> {
+  using client = watchClient(request);
+  using found = await visit(hash, query, { ...site, signal: client.signal });
+  return found && await answer(found, client.signal);
+}
+
+/** A form with the names of files: the answer leads to the link of that choice. */
+async function choice(
+  request: Request,
+  { hash, query }: { readonly hash: string; readonly query: string },
+  site: Site,
+): Promise<Response | null> {
+  using client = watchClient(request);
+  // Before the form is read: only whoever has a good link may send much.
+  const options = { ...site, signal: client.signal };
+  using found = await visit(hash, parseArchiveQuery(query), options);
+  if (!found) return null;
+  using _form = await reserveForm(request, site.memory, client.signal);
+  return selectionResponse(hash, await readSelectionForm(request, query), found.whole);
 }
 
 /** A request that never becomes a download has a place until its answer is out. */
@@ -244,14 +374,19 @@ function excessResponse(request: Request, { excess, what }: ExcessError, site: S
   const status = excess === "server" ? 503 : 429;
   const reason = excess === "server" ? what : `client-${what}` as const;
   if (what === "requests") {
-    const response = errorResponse(request, status);
+    const response = errorResponse(request, status, site);
     response.headers.set("retry-after", EXTRA_HEADERS[503]["retry-after"]);
     return refused(response, reason, site);
   }
-  const language = chooseLanguage(request.headers.get("accept-language"));
-  const html = fullPage({ language, limit: excess, reloadAfter: FULL_RETRY_SECONDS });
+  const language = chooseLanguage(request.headers.get("accept-language"), site.brand);
+  const html = fullPage({
+    language,
+    brand: site.brand,
+    limit: excess,
+    reloadAfter: FULL_RETRY_SECONDS,
+  });
   const headers = { "retry-after": String(FULL_RETRY_SECONDS) };
-  const response = pageResponse(html, { status, language, csp: contentSecurityPolicy, headers });
+  const response = pageResponse(html, { status, language, csp: pagePolicy(site), headers });
   return refused(response, reason, site);
 }
 
@@ -266,24 +401,63 @@ function isStopping(error: unknown, { signal }: Site) {
   return signal?.aborted === true && error === signal.reason;
 }
 
+/** Names what is wrong with the link. */
+function queryResponse(request: Request, { problem }: QueryError, { brand }: Site) {
+  const language = chooseLanguage(request.headers.get("accept-language"), brand);
+  const html = queryPage({ language, brand, problem });
+  return pageResponse(html, { status: 400, language, csp: pagePolicy({ brand }) });
+}
+
+/** Names what was chosen and is not there; null for any other error. */
+function missingResponse(request: Request, error: unknown, { brand }: Site) {
+  const language = chooseLanguage(request.headers.get("accept-language"), brand);
+  const look = { language, brand };
+  const html = error instanceof MissingFilesError
+    ? missingPage({ ...look, names: error.names })
+    : error instanceof MissingPartError
+    ? missingPartPage({ ...look, ...error.part })
+    : error instanceof StaleSelectionError
+    ? staleChoicePage(look)
+    : null;
+  return html && pageResponse(html, { status: 404, language, csp: pagePolicy({ brand }) });
+}
+
+/** A form that is too long, or takes too long; its connection is of no more use. */
+function formResponse(request: Request, { status }: FormBodyError, site: Site) {
+  const response = status === 413
+    ? errorResponse(request, status, site)
+    : new Response(null, { status });
+  response.headers.set("connection", "close");
+  return response;
+}
+
+/** An archive whose time is over is gone (RFC 9110 section 15.5.11); before it there is none yet. */
+function closedResponse(request: Request, { when }: ClosedError, { brand }: Site) {
+  const language = chooseLanguage(request.headers.get("accept-language"), brand);
+  const status = when === "over" ? 410 : 404;
+  const html = closedPage({ language, brand, when });
+  return pageResponse(html, { status, language, csp: pagePolicy({ brand }) });
+}
+
 function isUnsettled(error: unknown) {
   return error instanceof StorageError && error.code === UNSETTLED;
 }
 
 /** The page reloads itself: whoever waits for the photos need do nothing. */
-function unsettledResponse(request: Request) {
-  const language = chooseLanguage(request.headers.get("accept-language"));
-  const html = unsettledPage({ language, reloadAfter: UNSETTLED_RETRY_SECONDS });
+function unsettledResponse(request: Request, { brand }: Site) {
+  const language = chooseLanguage(request.headers.get("accept-language"), brand);
+  const html = unsettledPage({ language, brand, reloadAfter: UNSETTLED_RETRY_SECONDS });
   const headers = { "retry-after": String(UNSETTLED_RETRY_SECONDS) };
-  return pageResponse(html, { status: 503, language, csp: contentSecurityPolicy, headers });
+  return pageResponse(html, { status: 503, language, csp: pagePolicy({ brand }), headers });
 }
 
 /** What an observer may know of a request and its answer: neither path nor query. */
-function summaryOf({ method, url, headers }: Request, { status }: Response): Answer {
+function summaryOf({ method, url, headers }: Request, response: Response): Answer {
+  const { status } = response;
   const { path, query } = rawTarget(url, headers.get("host")) ?? { path: "", query: "" };
   const [, hash] = ARCHIVE.exec(path) ?? [];
   if (hash !== undefined && isHash(hash)) {
-    return { route: archiveRoute(query), method, status, hash };
+    return { route: archiveRoute(query, response), method, status, hash };
   }
   return { route: Object.hasOwn(ROUTE_NAMES, path) ? ROUTE_NAMES[path] : "other", method, status };
 }
@@ -305,9 +479,16 @@ function extent({ method }: Request, response: Response): Partial<Answer> {
   return { length, range: status === 206 ? range : undefined, download: downloadOf(response) };
 }
 
-function archiveRoute(query: string): Answer["route"] {
+function archiveRoute(query: string, { status, headers }: Response): Answer["route"] {
   if (hasParameter(query, "status")) return "status";
-  return hasParameter(query, "manifest") ? "manifest" : "archive";
+  if (hasParameter(query, "manifest")) return "manifest";
+  const isPage = status === 200 && headers.get("content-type")?.startsWith("text/html");
+  return isPage || hasParameter(query, "page") ? "page" : "archive";
+}
+
+function isArchive(path: string) {
+  const [, hash = "", slash] = ARCHIVE.exec(path) ?? [];
+  return slash === "/" && isHash(hash);
 }
 
 /** A look at the health is always let in: it costs nothing, and someone might restart the service. */
@@ -322,8 +503,8 @@ function isProbe(path: string) {
 }
 
 /** The answer to a client for whom there is no room: its connection makes room for another one. */
-function refusal(request: Request) {
-  const response = errorResponse(request, 503);
+function refusal(request: Request, site: Site) {
+  const response = errorResponse(request, 503, site);
   response.headers.set("connection", "close");
   return response;
 }
@@ -333,9 +514,9 @@ function statusOf(error: unknown) {
   return isFull || isPassing(error) ? 503 : 500;
 }
 
-function errorResponse(request: Request, status: number, lasting = false) {
-  const language = chooseLanguage(request.headers.get("accept-language"));
-  const html = errorPage({ language, status, lasting });
+function errorResponse(request: Request, status: number, { brand }: Site, lasting = false) {
+  const language = chooseLanguage(request.headers.get("accept-language"), brand);
+  const html = errorPage({ language, brand, status, lasting });
   const headers = EXTRA_HEADERS[status];
-  return pageResponse(html, { status, language, csp: contentSecurityPolicy, headers });
+  return pageResponse(html, { status, language, csp: pagePolicy({ brand }), headers });
 }

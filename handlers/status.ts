@@ -6,9 +6,10 @@
 
 import type { Engine } from "../engines/engine.ts";
 import { hasToken } from "../http/admin.ts";
+import type { Attempts } from "../http/attempts.ts";
 import { watchClient } from "../http/client.ts";
 import { entityTag } from "../http/entity_tag.ts";
-import { jsonResponse, unauthorizedResponse } from "../http/headers.ts";
+import { jsonResponse, tooManyResponse, unauthorizedResponse } from "../http/headers.ts";
 import { isLocalRequest } from "../http/local_request.ts";
 import type { MemoryBudget } from "../lib/memory_budget.ts";
 import type { Receipt } from "../lib/receipts.ts";
@@ -26,6 +27,8 @@ export interface StatusOptions {
   readonly receipts?: { find(hash: string): Promise<Receipt[]> };
   /** Whoever has it may ask from anywhere. @default only this machine may ask */
   readonly adminToken?: string;
+  /** Who guessed the token wrong. */
+  readonly attempts: Attempts;
 }
 
 /** What stands in the answer. Its form does not change but by new fields. Times are ISO 8601. */
@@ -68,11 +71,15 @@ export interface Status {
 export async function status(
   request: Request,
   hash: string,
-  options: StatusOptions & { readonly peer: string },
+  options: StatusOptions & { readonly peer: string; readonly client: string },
 ): Promise<Response | null> {
-  const { peer, adminToken } = options;
-  const isAdmin = adminToken !== undefined &&
-    hasToken(request.headers.get("authorization"), adminToken);
+  const { peer, client: address, adminToken, attempts } = options;
+  const given = request.headers.get("authorization");
+  if (adminToken !== undefined && given !== null && !attempts.allows(address)) {
+    return tooManyResponse();
+  }
+  const isAdmin = adminToken !== undefined && hasToken(given, adminToken);
+  if (adminToken !== undefined && given !== null && !isAdmin) attempts.failed(address);
   if (!isAdmin && !isLocalRequest(request, peer)) {
     return adminToken === undefined ? null : unauthorizedResponse();
   }

@@ -4,6 +4,7 @@
  * @module
  */
 
+import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
 import { encodeExtended } from "content-disposition";
 import { encodeQuery, type Target } from "./target.ts";
@@ -27,21 +28,30 @@ const PIECE_BYTES = 16 << 10;
 const TAG_DIGITS = 32;
 
 /** Header fields that an answer without the content does not have. */
-const DESCRIBES_CONTENT = ["content-type", "content-disposition", "content-length"] as const;
+const DESCRIBES_CONTENT = [
+  "content-type",
+  "content-disposition",
+  "content-length",
+  "repr-digest",
+] as const;
 
 /** What the header fields of a download are made from. */
 export interface ArchiveFields {
   /** Name under which the client saves it. Letters, digits, `-`, `_` and `.` only. */
   readonly filename: string;
+  /** A better name, for clients that can write it: any text without a `/`. @default the same */
+  readonly name?: string;
   /** Newest modification time, in whole seconds since 1970; null if it is not known. */
   readonly lastModified: number | null;
   /** Entity tag with its quotes; null if the bytes differ each time, which rules out ranges. */
   readonly etag: string | null;
+  /** SHA-256 of the whole archive, 64 hexadecimal digits; null if it is not known. @default null */
+  readonly sha256?: string | null;
 }
 
 /**
  * Header fields of a download, without its length (RFC 9110 sections 8.8 and 14.3, RFC 6266,
- * RFC 9111).
+ * RFC 9111, RFC 9530).
  *
  * @throws {TypeError} if the file name has a character that is not allowed
  */
@@ -49,7 +59,7 @@ export function archiveHeaders(fields: ArchiveFields): Headers {
   const headers = new Headers({
     ...DISCREET,
     "content-type": "application/zip",
-    "content-disposition": contentDisposition(fields.filename),
+    "content-disposition": contentDisposition(fields),
     "cache-control": "private, no-cache, no-transform",
     "accept-ranges": fields.etag === null ? "none" : "bytes",
     // nginx would keep up to 1 GiB of the response in a temporary file, and is reported to have cut
@@ -59,6 +69,7 @@ export function archiveHeaders(fields: ArchiveFields): Headers {
     "x-accel-buffering": "no",
   });
   if (fields.etag !== null) headers.set("etag", fields.etag);
+  if (fields.sha256) headers.set("repr-digest", reprDigest(fields.sha256));
   if (fields.lastModified !== null) {
     headers.set("last-modified", new Date(fields.lastModified * 1000).toUTCString());
   }
@@ -80,17 +91,45 @@ export interface PageFields {
 /** A page as a response. `Vary`, since its language depends on the visitor. */
 export function pageResponse(html: string, fields: PageFields): Response {
   const body = new TextEncoder().encode(html);
-  const headers = {
+  const headers = { ...pageHeaders(fields), "content-length": String(body.length) };
+  return new Response(inPieces(body), {
+    status: fields.status ?? 200,
+    headers: { ...headers, ...fields.headers },
+  });
+}
+
+/** A page that is written while it is sent: its length is not known. Null for an answer to HEAD. */
+export function streamedPageResponse(
+  body: ReadableStream<Uint8Array<ArrayBuffer>> | null,
+  fields: PageFields,
+): Response {
+  const headers = { ...pageHeaders(fields), ...fields.headers };
+  return new Response(body ?? emptyBody(), { status: fields.status ?? 200, headers });
+}
+
+function pageHeaders({ language, csp }: PageFields) {
+  return {
     ...DISCREET,
     "content-type": "text/html; charset=utf-8",
-    "content-length": String(body.length),
-    "content-language": fields.language,
-    "content-security-policy": fields.csp,
+    "content-language": language,
+    "content-security-policy": csp,
     "cache-control": "private, no-store",
     "vary": "accept-language",
-    ...fields.headers,
   };
-  return new Response(inPieces(body), { status: fields.status ?? 200, headers });
+}
+
+/**
+ * A file that pages need, as a response. Its address changes with it. Opened alone, it may do nothing.
+ */
+export function assetResponse(bytes: Uint8Array<ArrayBuffer>, type: string): Response {
+  const headers = {
+    ...DISCREET,
+    "content-type": type,
+    "content-length": String(bytes.length),
+    "content-security-policy": "default-src 'none'; sandbox",
+    "cache-control": "public, max-age=31536000, immutable",
+  };
+  return new Response(inPieces(bytes), { headers });
 }
 
 /** A short text for programs as a response. */
@@ -163,6 +202,16 @@ export function redirectResponse({ path, query }: Target): Response {
   return new Response(null, { status: 301, headers: { ...DISCREET, location } });
 }
 
+/** Leads to what a form asks for (RFC 9110 section 15.4.4): it is got by GET, and may be again. */
+export function seeOtherResponse({ path, query }: Target): Response {
+  const headers = {
+    ...DISCREET,
+    "location": `${path}?${encodeQuery(query)}`,
+    "cache-control": "private, no-store",
+  };
+  return new Response(null, { status: 303, headers });
+}
+
 /**
  * The same response as an answer to HEAD (RFC 9110 section 9.3.2). The runtime would send no body
  * either, but Deno 2.9.6 starts to read one that is a stream.
@@ -198,10 +247,25 @@ function inPieces(bytes: Uint8Array<ArrayBuffer>): BodyInit {
   }, { highWaterMark: 0 });
 }
 
+/** Of the whole, whatever range of it is sent (RFC 9530 section 3; section 2 for the form). */
+function reprDigest(sha256: string) {
+  return `sha-256=:${Buffer.from(sha256, "hex").toString("base64")}:`;
+}
+
 /** Both forms of the name (RFC 6266 section 4.3), since some clients know only one. */
-function contentDisposition(filename: string) {
+function contentDisposition({ filename, name = filename }: ArchiveFields) {
   if (!/^[A-Za-z0-9_.-]+$/.test(filename)) {
     throw new TypeError(`write Content-Disposition: file name not allowed: ${filename}`);
   }
-  return `attachment; filename="${filename}"; filename*=${encodeExtended(filename)}`;
+  const plain = plainForm(name) ?? filename;
+  return `attachment; filename="${plain}"; filename*=${encodeExtended(name)}`;
+}
+
+/**
+ * The name in ASCII, without accents; null where letters would be lost, or where some client would
+ * read it otherwise: quotes, backslashes and `%` (RFC 6266 appendix D).
+ */
+function plainForm(name: string): string | null {
+  const plain = name.normalize("NFKD").replace(/\p{M}+/gu, "");
+  return /^[\x20-\x7e]+$/.test(plain) && !/["\\%/]/.test(plain) ? plain : null;
 }

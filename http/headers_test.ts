@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { Buffer } from "node:buffer";
+import { parse } from "content-disposition";
 import fc from "fast-check";
 import {
   archiveHeaders,
@@ -80,6 +81,36 @@ Deno.test("archiveHeaders() refuses file names that it cannot write, and writes 
     );
   });
   fc.assert(property, { numRuns: 2000 });
+});
+
+Deno.test("archiveHeaders() writes a better name beside one that every client can write", () => {
+  const filename = "photos-1.zip";
+  const of = (name: string) => {
+    const value = archiveHeaders({ ...FIELDS, filename, name }).get("content-disposition")!;
+    return { value, ...parse(value) };
+  };
+  const cases: [string, string][] = [
+    ["Anna & Petr.zip", "Anna & Petr.zip"],
+    ["Café.zip", "Cafe.zip"],
+    ["Ёлка.zip", filename],
+    ["a'b;c,d.zip", "a'b;c,d.zip"],
+    ['a"b.zip', filename],
+    ["a\\b.zip", filename],
+    ["50%20.zip", filename],
+    ["😀.zip", filename],
+  ];
+  for (const [name, plain] of cases) {
+    const { value, parameters } = of(name);
+    assert.ok(value.startsWith(`attachment; filename="${plain}"; filename*=UTF-8''`), value);
+    assert.equal(parameters.filename, name, "as a client reads it");
+  }
+  const property = fc.property(fc.string({ unit: "grapheme", minLength: 1 }), (text) => {
+    const name = text.toWellFormed();
+    const { value, parameters } = of(name);
+    assert.match(value, /^attachment; filename="[\x20-\x7e]+"; filename\*=UTF-8''[\x21-\x7e]+$/);
+    assert.equal(parameters.filename, name);
+  });
+  fc.assert(property, { numRuns: 1000 });
 });
 
 Deno.test("pageResponse() has every field that a page needs, and its own ones win", async () => {

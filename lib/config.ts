@@ -25,12 +25,16 @@ import {
   type OptionSpec,
   type Values,
 } from "./options.ts";
+import { parseSpan } from "./values.ts";
 
 /** Which program makes the archives. */
 export type EngineName = "store" | "zip";
 
 /** Who sees the list of archives at `/`. */
 export type ListingMode = "auto" | "on" | "off";
+
+/** Which links work: open ones, signed ones, or both. */
+export type LinksMode = "open" | "signed" | "both";
 
 /** The form of the access log. */
 export type LogFormat = "text" | "json" | "combined";
@@ -75,6 +79,24 @@ export interface Config {
   readonly level: number;
   /** Who sees the list of archives. */
   readonly listing: ListingMode;
+  /** Which links work; undefined for both where there is a secret, else open ones. */
+  readonly links?: LinksMode;
+  /** Signs links; a secret, or two with a comma between them. */
+  readonly secret?: string;
+  /** File that holds it. */
+  readonly secretFile?: string;
+  /** Whether browsers see the page of an archive first; undefined for no. */
+  readonly landing?: boolean;
+  /** Larger archives are offered in parts of so many bytes; undefined for none. */
+  readonly partSize?: number;
+  /** What the site is called, on its pages; undefined for nothing. */
+  readonly siteName?: string;
+  /** File with its logo; undefined for none. */
+  readonly logo?: string;
+  /** Colour of its pages, as in `#7a1f3d`; undefined for ours. */
+  readonly accent?: string;
+  /** Languages of its pages, the default first; undefined for English and Russian. */
+  readonly languages?: readonly string[];
   /** Whether names with a leading dot are included. */
   readonly hidden: boolean;
   /** Whether what systems and network disks leave in folders is included. */
@@ -117,6 +139,8 @@ export interface Maintenance {
   readonly action: "warm" | "verify";
   /** Hashes of the archives; empty for all of them. */
   readonly hashes: readonly string[];
+  /** Work out the SHA-256 of whole archives as well; only for warm. @default false */
+  readonly digest?: boolean;
 }
 
 /** A folder that is to get a link. */
@@ -129,6 +153,32 @@ export interface NewArchive {
   readonly method: "copy" | "move" | "link";
   /** What stands before the path of the link, without a slash at its end. @default nothing */
   readonly baseUrl?: string;
+}
+
+/** A link that is to be signed. */
+export interface LinkToSign {
+  /** Sign it. */
+  readonly action: "sign";
+  /** The archive; nobody looks whether it is there. */
+  readonly hash: string;
+  /** Seconds for which the link is good. */
+  readonly ttl: number;
+  /** Names of files and folders that it is for; empty for all. */
+  readonly files: readonly string[];
+  /** What stands before the path of the link, without a slash at its end. @default nothing */
+  readonly baseUrl?: string;
+}
+
+/** A damaged archive on this machine. */
+export interface Repair {
+  /** Make it whole. */
+  readonly action: "repair";
+  /** Path of the file. */
+  readonly file: string;
+  /** Public address of the archive, `http:` or `https:`. */
+  readonly url: URL;
+  /** Print JSON instead of lines for people. */
+  readonly json: boolean;
 }
 
 /** An archive that is to be looked at from outside. */
@@ -146,7 +196,9 @@ export type Invocation =
   | { readonly action: "serve" | "check"; readonly config: Config }
   | Maintenance & { readonly config: Config }
   | NewArchive & { readonly config: Config }
+  | LinkToSign & { readonly config: Config }
   | Checkup
+  | Repair
   | { readonly action: "print"; readonly text: string };
 
 /** Where options come from. */
@@ -187,25 +239,35 @@ export function readConfig(sources: Sources): Invocation {
     throw new ConfigError(`${oneLine(error.message)}; ${suggestFlag(error)}`);
   }
   for (const [flag, times] of given) {
-    if (times > 1) throw new ConfigError(`${flag}: given ${times} times, only once is allowed`);
+    if (times > 1 && flag !== "--file") {
+      throw new ConfigError(`${flag}: given ${times} times, only once is allowed`);
+    }
   }
   const [action, hashes] = command.processedArgs;
   if (action === "doctor") return readCheckup(hashes, command.opts());
-  if (command.opts().json) throw new ConfigError("--json: only for the command doctor");
+  if (action === "repair") return readRepair(hashes, command.opts());
+  if (command.opts().json) throw new ConfigError("--json: only for the commands doctor and repair");
+  const { digest } = command.opts();
+  if (digest && action !== "warm") throw new ConfigError("--digest: only for the command warm");
   const config = toConfig(readValues(command.opts(), sources));
+  assertFlagsOf(action, command.opts());
   if (action === "new") {
     assertNewOnDisk(config);
     return { ...readNewArchive(hashes, command.opts()), config };
   }
-  const misplaced = NEW_FLAGS.find(({ name }) => command.opts()[name] !== undefined);
-  if (misplaced) throw new ConfigError(`--${misplaced.flag}: only for the command new`);
+  if (action === "sign") return { ...readLinkToSign(hashes, command.opts()), config };
   if (action === "warm" || action === "verify") {
-    if (config.checksums) return { action, config, hashes };
+    if (digest && config.engine === "zip") {
+      throw new ConfigError("--digest: not with --engine zip, whose archives differ each time");
+    }
+    if (config.checksums) return { action, config, hashes, ...digest && { digest } };
     throw new ConfigError(`${action}: needs --checksums <file>, the file that stores the values`);
   }
   if (action !== undefined) {
     throw new ConfigError(
-      `${JSON.stringify(action)}: no such command; the commands are warm, verify, new and doctor`,
+      `${
+        JSON.stringify(action)
+      }: no such command; the commands are warm, verify, new, sign, doctor and repair`,
     );
   }
   return { action: command.opts().checkConfig ? "check" : "serve", config };
@@ -220,8 +282,70 @@ const NEW_FLAGS = [
     text: "rename the folder; it must be on the disk of the photos folder",
   },
   { name: "link", flag: "link", text: "make hard links to its files, which take no space" },
-  { name: "baseUrl", flag: "base-url", value: " <url>", text: "print the link with this in front" },
+  {
+    name: "baseUrl",
+    flag: "base-url",
+    value: " <url>",
+    text: "print the link with this in front; for the command sign too",
+  },
 ] as const;
+
+/** Flags of the command sign, besides `--base-url`. */
+const SIGN_FLAGS = [
+  {
+    name: "ttl",
+    flag: "ttl",
+    value: " <time>",
+    text: "how long the link is good: 30m, 12h, 7d, 2w, … (default: 7d)",
+  },
+  {
+    name: "file",
+    flag: "file",
+    value: " <name>",
+    text: "sign a link to this file or folder/ only; may be given again",
+  },
+] as const;
+
+/** Seven days. */
+const DEFAULT_TTL = "7d";
+
+/** Flags of one command mean nothing for another. */
+function assertFlagsOf(action: string | undefined, flags: Record<string, unknown>) {
+  const isGiven = ({ name }: { readonly name: string }) => flags[name] !== undefined;
+  const ofSign = SIGN_FLAGS.find(isGiven);
+  if (ofSign && action !== "sign") {
+    throw new ConfigError(`--${ofSign.flag}: only for the command sign`);
+  }
+  const ofNew = NEW_FLAGS.find(isGiven);
+  if (!ofNew || action === "new" || action === "sign" && ofNew.name === "baseUrl") return;
+  const commands = ofNew.name === "baseUrl" ? "commands new and sign" : "command new";
+  throw new ConfigError(`--${ofNew.flag}: only for the ${commands}`);
+}
+
+function readLinkToSign(hashes: readonly string[], flags: Record<string, unknown>): LinkToSign {
+  if (hashes.length !== 1) {
+    const given = hashes.length === 0 ? "none is given" : `${hashes.length} are given`;
+    throw new ConfigError(`sign: needs the hash of one archive, ${given}`);
+  }
+  const [hash] = hashes;
+  if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/.test(hash)) {
+    throw new ConfigError("sign: not a hash; use the part of the link between /archive/ and the /");
+  }
+  const text = String(flags.ttl ?? DEFAULT_TTL);
+  const ttl = parseSpan(text);
+  if (ttl === undefined) {
+    const allowed = "a time such as 30m, 12h, 7d or 2w";
+    throw new ConfigError(`--ttl: ${JSON.stringify(text)} is not allowed; use ${allowed}`);
+  }
+  const files = (flags.file ?? []) as string[];
+  const wrong = files.find((name) => name === "" || /[\r\n\0\ufffd]/.test(name));
+  if (wrong !== undefined) {
+    throw new ConfigError(
+      `--file: ${JSON.stringify(wrong)} is not allowed; use a name in the archive`,
+    );
+  }
+  return { action: "sign", hash, ttl, files, baseUrl: readBaseUrl(flags.baseUrl) };
+}
 
 function assertNewOnDisk({ folder, bucket }: Config) {
   if (!bucket) return;
@@ -265,14 +389,31 @@ function readCheckup(urls: readonly string[], flags: Record<string, unknown>): C
     const given = urls.length === 0 ? "none is given" : `${urls.length} are given`;
     throw new ConfigError(`doctor: needs the address of one archive, ${given}`);
   }
-  const url = URL.canParse(urls[0]) ? new URL(urls[0]) : null;
+  return { action: "doctor", url: readArchiveUrl("doctor", urls[0]), json: json === true };
+}
+
+/** Needs no settings either. */
+function readRepair(words: readonly string[], flags: Record<string, unknown>): Repair {
+  const { json = false, ...others } = flags;
+  const [other] = Object.keys(others);
+  if (other !== undefined) throw new ConfigError("repair: takes no option but --json");
+  const [file, url] = words;
+  if (words.length !== 2 || file === "") {
+    throw new ConfigError("repair: needs the damaged file and the address of its archive");
+  }
+  return { action: "repair", file, url: readArchiveUrl("repair", url), json: json === true };
+}
+
+function readArchiveUrl(command: string, text: string): URL {
+  const url = URL.canParse(text) ? new URL(text) : null;
   const isPlain = url !== null && url.username === "" && url.password === "";
   if (isPlain && /^https?:$/.test(url.protocol) && /^\/.*[^/]/.test(url.pathname)) {
     url.hash = "";
-    return { action: "doctor", url, json: json === true };
+    return url;
   }
   throw new ConfigError(
-    "doctor: not the address of an archive; use one such as https://photos.example.org/archive/…/",
+    `${command}: not the address of an archive; ` +
+      "use one such as https://photos.example.org/archive/…/",
   );
 }
 
@@ -300,12 +441,15 @@ function buildCommand(version: string) {
       "[command]",
       "warm: compute and store CRC-32 values; verify: compute them again and compare; " +
         "new: give a folder a random name in the photos folder, and print its link; " +
-        "doctor: look at an archive from outside, and say what a proxy does to it",
+        "sign: print a signed link; " +
+        "doctor: look at an archive from outside, and say what a proxy does to it; " +
+        "repair: fetch what is damaged or missing in a downloaded archive",
     )
     .argument(
       "[hashes...]",
       "archives to work on, all of them if none is given; for new: the folder, " +
-        "by its path or by its name in the photos folder; for doctor: the link of an archive",
+        "by its path or by its name in the photos folder; for doctor: the link of an archive; " +
+        "for repair: the damaged file and the link of its archive",
     )
     .exitOverride()
     .configureOutput({
@@ -339,14 +483,35 @@ function buildCommand(version: string) {
     option.attributeName = () => name;
     command.addOption(option.helpGroup("Options of the command new:"));
   }
+  for (const { name, flag, value } of SIGN_FLAGS) {
+    // Hidden, or `--file` would be what a misspelt `--folder` is taken for: the help is written below.
+    const option = new Option(`--${flag}${value}`).hideHelp();
+    option.attributeName = () => name;
+    if (name === "file") {
+      option.argParser((value: string, before: readonly string[] = []) => [...before, value]);
+    }
+    command.addOption(option);
+  }
   command.addOption(
     new Option("--json", "print what was found as JSON").helpGroup(
-      "Options of the command doctor:",
+      "Options of the commands doctor and repair:",
     ),
   );
+  command.addOption(
+    new Option("--digest", "compute the SHA-256 of each archive too, for Repr-Digest").helpGroup(
+      "Options of the command warm:",
+    ),
+  );
+  command.addHelpText("after", `\nOptions of the command sign:\n${flagsOfSign()}`);
   command.addHelpText("after", `\nVariables without a flag:\n${variablesWithoutFlag()}`);
   command.addHelpText("after", `\nCredentials of a bucket:\n${credentialVariables()}`);
   return command;
+}
+
+function flagsOfSign() {
+  return SIGN_FLAGS
+    .map(({ flag, value, text }) => `  ${`--${flag}${value}`.padEnd(33)} ${text}`)
+    .join("\n");
 }
 
 function variablesWithoutFlag() {

@@ -32,6 +32,15 @@ const DEFAULTS: Config = {
   engine: "store",
   level: 6,
   listing: "auto",
+  landing: undefined,
+  partSize: undefined,
+  siteName: undefined,
+  logo: undefined,
+  accent: undefined,
+  languages: undefined,
+  links: undefined,
+  secret: undefined,
+  secretFile: undefined,
   hidden: false,
   includeJunk: false,
   followSymlinks: false,
@@ -111,6 +120,33 @@ Deno.test("readConfig(): a flag wins over a variable, a variable over .env, .env
     ["engine", "--engine", "ZIPFERRY_ENGINE", [["zip", "zip"], ["store", "store"], ["zip", "zip"]]],
     ["level", "--level", "ZIPFERRY_LEVEL", [["0", 0], ["9", 9], ["1", 1]]],
     ["listing", "--listing", "ZIPFERRY_LISTING", [["on", "on"], ["off", "off"], ["auto", "auto"]]],
+    ["links", "--links", "ZIPFERRY_LINKS", [["both", "both"], ["open", "open"], [
+      "signed",
+      "signed",
+    ]]],
+    ["secretFile", "--secret-file", "ZIPFERRY_SECRET_FILE", [["a", "a"], ["b", "b"], ["c", "c"]]],
+    ["landing", "--landing", "ZIPFERRY_LANDING", [["1", true], ["0", false], ["yes", true]]],
+    ["partSize", "--part-size", "ZIPFERRY_PART_SIZE", [["2G", 2 ** 31], ["700M", 700 << 20], [
+      "1048576",
+      1 << 20,
+    ]]],
+    ["siteName", "--site-name", "ZIPFERRY_SITE_NAME", [["A", "A"], [" Б & В ", "Б & В"], [
+      "C",
+      "C",
+    ]]],
+    ["logo", "--logo", "ZIPFERRY_LOGO", [["a.png", "a.png"], ["/b", "/b"], ["c", "c"]]],
+    [
+      "accent",
+      "--accent",
+      "ZIPFERRY_ACCENT",
+      [["#7a1f3d", "#7a1f3d"], ["ABCDEF", "#abcdef"], ["000000", "#000000"]],
+    ],
+    [
+      "languages",
+      "--languages",
+      "ZIPFERRY_LANGUAGES",
+      [["de", ["de"]], ["de, en", ["de", "en"]], ["en,ru,de", ["en", "ru", "de"]]],
+    ],
     ["hidden", "--hidden", "ZIPFERRY_HIDDEN", [["1", true], ["0", false], ["yes", true]]],
     [
       "includeJunk",
@@ -210,7 +246,7 @@ Deno.test("readConfig(): a flag wins over a variable, a variable over .env, .env
       [["0", 0], ["2.5", 2.5], ["3600", 3600]],
     ],
   ];
-  const withoutFlag = ["adminToken", "webhookSecret"];
+  const withoutFlag = ["adminToken", "webhookSecret", "secret"];
   assert.deepEqual(
     cases.map(([key]) => key).sort(),
     Object.keys(DEFAULTS).filter((key) => ![...TOGETHER, ...withoutFlag].includes(key)).sort(),
@@ -523,6 +559,7 @@ Deno.test("readConfig(): a value that is not allowed is named, with its option a
     ["--include-junk", "ZIPFERRY_INCLUDE_JUNK", ["2", "all"], boolean],
     ["--follow-symlinks", "ZIPFERRY_FOLLOW_SYMLINKS", ["2", "inside"], boolean],
     ["--engine", "ZIPFERRY_ENGINE", ["tar", "ZIP", "store,zip"], "store or zip"],
+    ["--links", "ZIPFERRY_LINKS", ["yes", "SIGNED", "all"], "open, signed or both"],
     ["--listing", "ZIPFERRY_LISTING", ["yes", "ON", "true"], "auto, on or off"],
     [
       "--hostname",
@@ -580,13 +617,17 @@ Deno.test("readConfig(): a command line that cannot be used is refused in one li
 });
 
 Deno.test("withoutSecrets() and error messages show no secret", () => {
-  const env = { ZIPFERRY_ADMIN_TOKEN: "token-1", ZIPFERRY_WEBHOOK_SECRET: "token-2" };
+  const env = {
+    ...{ ZIPFERRY_ADMIN_TOKEN: "token-1", ZIPFERRY_WEBHOOK_SECRET: "token-2" },
+    ZIPFERRY_SECRET: "token-5",
+  };
   const config = configOf("--webhook https://hooks.example/token-3", env);
   assert.deepEqual([config.adminToken, config.webhookSecret], ["token-1", "token-2"]);
   const shown = withoutSecrets(config);
   assert.doesNotMatch(JSON.stringify(shown), /token-/);
   const secret = "(secret)";
-  const expected = { ...DEFAULTS, adminToken: secret, webhookSecret: secret, webhook: secret };
+  const secrets = { adminToken: secret, webhookSecret: secret, webhook: secret, secret };
+  const expected = { ...DEFAULTS, ...secrets };
   assert.deepEqual(shown, expected);
   assert.deepEqual(withoutSecrets(DEFAULTS), DEFAULTS);
   for (const url of ["token-4", "ftp://token-4/", "http://token-4@h/", "http://a:token-4@h/"]) {
@@ -663,4 +704,35 @@ Deno.test("readConfig(): limits that are none are refused", () => {
   for (const flag of ["--max-per-client", "--drain-delay"]) {
     assert.match(complaint(`${flag}=off`), new RegExp(`^${flag}: "off" is not allowed; use a `));
   }
+});
+
+Deno.test("readConfig(): sign takes a hash, a time, files and an address", () => {
+  const hash = "5b0d81c3f2a94e67a0c8d15e3b7f2694";
+  assert.deepEqual(read(`sign ${hash}`), {
+    ...{ action: "sign", hash, ttl: 604_800, files: [], baseUrl: undefined },
+    config: DEFAULTS,
+  });
+  const line = `sign ${hash} --ttl 12h --file a.jpg --file b/ --base-url https://x.example/p/`;
+  assert.deepEqual(read(line), {
+    ...{ action: "sign", hash, ttl: 43_200, files: ["a.jpg", "b/"] },
+    baseUrl: "https://x.example/p",
+    config: DEFAULTS,
+  });
+  const cases: [string, RegExp][] = [
+    ["sign", /^sign: needs the hash of one archive, none is given$/],
+    ["sign a b", /^sign: needs the hash of one archive, 2 are given$/],
+    ["sign a/b", /^sign: not a hash; use the part of the link between/],
+    ...["7", "0d", "-1d", "1y", "1.5d", "9999999d"].map((ttl): [string, RegExp] => [
+      `sign ${hash} --ttl=${ttl}`,
+      /^--ttl: "[^"]+" is not allowed; use a time such as 30m, 12h, 7d or 2w$/,
+    ]),
+    [`sign ${hash} --file=`, /^--file: "" is not allowed; use a name in the archive$/],
+    [`sign ${hash} --base-url ftp://x`, /^--base-url: /],
+    [`sign ${hash} --copy`, /^--copy: only for the command new$/],
+    [`sign ${hash} --ttl 1d --ttl 2d`, /^--ttl: given 2 times, only once is allowed$/],
+    ["--ttl 7d", /^--ttl: only for the command sign$/],
+    ["warm --file a --checksums c", /^--file: only for the command sign$/],
+    ["--base-url https://x.example", /^--base-url: only for the commands new and sign$/],
+  ];
+  for (const [line, expected] of cases) assert.match(complaint(line), expected, line);
 });

@@ -132,7 +132,12 @@ function describe(error: unknown): string {
   return error.cause === undefined ? error.message : `${error.message}: ${describe(error.cause)}`;
 }
 
-/** Shortens the hashes of links in a text. */
+/** Takes the ends of signed links out of a text, with the choice of files that they are for. */
+export function hideSignatures(text: string): string {
+  return text.replaceAll(/\b(signature|expires|selection)=[^\s&"'<>]*/g, "$1=…");
+}
+
+/** Shortens the hashes of links in a text, and takes their signatures out. */
 export const shortenLinks: (text: string) => string = shortenBelow(undefined);
 
 /** Shortens the names that follow a folder's path in a text, and those in links. */
@@ -142,7 +147,7 @@ function shortenBelow(folder: string | undefined): (text: string) => string {
   const path = folder?.split(/[\\/]/).map((part) => RegExp.escape(part)).join(separator);
   const starts = [path && path + separator, "/archive/"].filter(Boolean);
   const below = new RegExp(`(${starts.join("|")})([\\w-]{5,})`, "g");
-  return (text) => text.replaceAll(below, (_, start, name) => start + redact(name));
+  return (text) => hideSignatures(text.replaceAll(below, (_, start, name) => start + redact(name)));
 }
 
 function withShortened(record: LogRecord, shorten: (text: string) => string): LogRecord {

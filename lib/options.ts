@@ -282,6 +282,74 @@ export const OPTIONS = {
     allowed: "auto, on or off",
     parse: oneOf("auto", "on", "off"),
   },
+  links: {
+    flags: "--links <open|signed|both>",
+    variable: "ZIPFERRY_LINKS",
+    description:
+      "which links work: open ones, signed ones, or both; if not given, both where there " +
+      "is a secret, else open",
+    allowed: "open, signed or both",
+    parse: oneOf("open", "signed", "both"),
+  },
+  secret: {
+    variable: "ZIPFERRY_SECRET",
+    description: "secret that signs links; or two, with a comma between",
+    ...SECRET,
+  },
+  secretFile: {
+    flags: "--secret-file <file>",
+    variable: "ZIPFERRY_SECRET_FILE",
+    description: "read that secret from this file, one or two lines",
+    ...PATH,
+  },
+  landing: {
+    flags: "--landing [true|false]",
+    variable: "ZIPFERRY_LANDING",
+    description:
+      "show browsers that follow a link the page of the archive first; a label can say otherwise",
+    ...BOOLEAN,
+  },
+  partSize: {
+    flags: "--part-size <size>",
+    variable: "ZIPFERRY_PART_SIZE",
+    description: "offer larger archives in parts of at most this size too, such as 2G",
+    allowed: "a size from 1M to 1024G, such as 700M or 2G",
+    parse: (text: string) => parseSize(text, { min: 1 << 20, max: 2 ** 40 }),
+  },
+  siteName: {
+    flags: "--site-name <text>",
+    variable: "ZIPFERRY_SITE_NAME",
+    description: "name of your site at the top of every page",
+    allowed: "a text of at most 100 characters",
+    parse: (text: string) => text.trim() !== "" && text.length <= 100 ? text.trim() : undefined,
+  },
+  logo: {
+    flags: "--logo <file>",
+    variable: "ZIPFERRY_LOGO",
+    description: "your logo beside it: a PNG or SVG file of at most 256 KiB",
+    ...PATH,
+  },
+  accent: {
+    flags: "--accent <colour>",
+    variable: "ZIPFERRY_ACCENT",
+    // Without the #, which begins a comment in .env.
+    description: "colour of buttons and links, such as 7a1f3d",
+    allowed: "a colour of six hexadecimal digits, such as 7a1f3d",
+    parse: (text: string) =>
+      /^#?[0-9a-f]{6}$/i.test(text) ? `#${text.toLowerCase().replace("#", "")}` : undefined,
+  },
+  languages: {
+    flags: "--languages <list>",
+    variable: "ZIPFERRY_LANGUAGES",
+    description:
+      "languages of the pages, as in de,en; the first for visitors who prefer none of them; en,ru " +
+      "if not given",
+    allowed: "tags of languages with commas between them, such as de,en",
+    parse: (text: string) =>
+      /^[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*(?: *, *[a-z]{2,3}(?:-[A-Za-z0-9]{2,8})*)*$/.test(text)
+        ? text.split(/ *, */)
+        : undefined,
+  },
   hidden: {
     flags: "--hidden [true|false]",
     variable: "ZIPFERRY_HIDDEN",
@@ -359,7 +427,7 @@ export const OPTIONS = {
   },
   adminToken: {
     variable: "ZIPFERRY_ADMIN_TOKEN",
-    description: "secret that shows receipts (?status) on any machine",
+    description: "secret that shows receipts (?status) and / on any machine",
     ...SECRET,
   },
   adminTokenFile: {
@@ -425,6 +493,15 @@ export type Optional =
   | "log"
   | "logFormat"
   | "logLevel"
+  | "landing"
+  | "partSize"
+  | "siteName"
+  | "logo"
+  | "accent"
+  | "languages"
+  | "links"
+  | "secret"
+  | "secretFile"
   | "memory"
   | "checksums"
   | "maxDownloads"

@@ -57,6 +57,20 @@ export function parseNetworks(text: string): readonly string[] | undefined {
   return networks.length > 0 && networks.every(isNetwork) ? networks : undefined;
 }
 
+/** Seconds of a span of time, as in 90s, 30m, 12h, 7d or 2w. */
+export function parseSpan(text: string): number | undefined {
+  const [, number, unit] = /^([1-9]\d{0,5})([smhdw])$/.exec(text) ?? [];
+  return number === undefined ? undefined : Number(number) * SPAN_UNITS[unit];
+}
+
+const SPAN_UNITS: Readonly<Record<string, number>> = {
+  s: 1,
+  m: 60,
+  h: 3600,
+  d: 86_400,
+  w: 604_800,
+};
+
 /** Makes what reads a whole number from 0 on. */
 export function wholeNumber(max: number): (text: string) => number | undefined {
   return (text: string) => /^\d{1,5}$/.test(text) && Number(text) <= max ? Number(text) : undefined;

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { redact } from "../lib/log.ts";
+import { hideSignatures, redact } from "../lib/log.ts";
 import { onceOver } from "./answers.ts";
 import { knownMethod } from "./log.ts";
 import type { Answer, DownloadEnd, Observer } from "./observer.ts";
@@ -91,10 +91,11 @@ function outcomeOf(status: number): Access["outcome"] {
   return status >= 500 ? "failed" : "complete";
 }
 
-/** Without the hash: a client may well call itself by the address that it fetches. */
+/** Without the hash and a signature: a client may well call itself by the address that it fetches. */
 function shortAgent({ userAgent, hash }: Answer): string | null {
   if (userAgent === undefined) return null;
-  const discreet = hash ? userAgent.replaceAll(hash, redact(hash)) : userAgent;
+  const unsigned = hideSignatures(userAgent);
+  const discreet = hash ? unsigned.replaceAll(hash, redact(hash)) : unsigned;
   return discreet.length > MAX_AGENT ? `${discreet.slice(0, MAX_AGENT)}…` : discreet;
 }
 
@@ -125,6 +126,7 @@ export function combinedLine(access: Access): string {
 function pathOf({ route, archive }: Access) {
   if (route === "archive") return `/archive/${archive ?? ""}/`;
   if (route === "manifest") return `/archive/${archive ?? ""}/?manifest`;
+  if (route === "page") return `/archive/${archive ?? ""}/?page`;
   if (route === "status") return `/archive/${archive ?? ""}/?status`;
   if (route === "list") return "/";
   return route === "health" ? "/healthz" : `/${route}`;

@@ -40,6 +40,7 @@ export interface DownloadEnd {
 export const ROUTES = [
   "archive",
   "manifest",
+  "page",
   "status",
   "list",
   "health",

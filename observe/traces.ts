@@ -51,6 +51,7 @@ function nameRequest({ route, method, hash }: Answer) {
 function templateOf(route: Answer["route"]) {
   if (route === "archive") return "/archive/{hash}/";
   if (route === "manifest") return "/archive/{hash}/?manifest";
+  if (route === "page") return "/archive/{hash}/?page";
   if (route === "status") return "/archive/{hash}/?status";
   if (route === "list") return "/";
   if (route === "other") return undefined;

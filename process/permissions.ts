@@ -42,7 +42,8 @@ export function permissionsFor(config: Config): NeededPermission[] {
   for (const file of [tlsCert, tlsKey]) if (file) needed.push(read(file));
   if (checksums) needed.push(write(checksums));
   if (state) needed.push(read(state), write(state));
-  for (const file of [config.adminTokenFile, config.webhookSecretFile]) {
+  const files = [config.adminTokenFile, config.webhookSecretFile, config.secretFile, config.logo];
+  for (const file of files) {
     if (file) needed.push(read(file));
   }
   if (webhook) needed.push(netOf(webhook));
@@ -72,6 +73,11 @@ export async function dropPermissions({ checksums, state, unix }: Config): Promi
 /** Gives back everything but connections: who looks at a service from outside needs no file. */
 export async function keepOnlyNet(): Promise<void> {
   for (const name of ["read", "write", "run"] as const) await Deno.permissions.revoke({ name });
+}
+
+/** Gives back programs: who repairs a file needs it and a connection. */
+export async function keepFiles(): Promise<void> {
+  await Deno.permissions.revoke({ name: "run" });
 }
 
 function net(hostname: string, port: number): NeededPermission {

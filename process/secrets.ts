@@ -9,6 +9,9 @@ import { ConfigError } from "../lib/config.ts";
 /** A shorter one could be guessed. */
 const MIN_LENGTH = 16;
 
+/** One that is in use, and one that takes its place or that it takes the place of. */
+const MAX_SECRETS = 2;
+
 /** Where a secret may come from. Neither it nor a part of it is ever in a message. */
 export interface SecretSources {
   /** The variable that may hold it. */
@@ -28,12 +31,32 @@ export interface SecretSources {
  * not made of visible ASCII characters
  */
 export async function readSecret(sources: SecretSources): Promise<string | undefined> {
-  const { variable, value, flag, file } = sources;
+  const given = await readGiven(sources);
+  return given && checkSecret(given.text, given.where);
+}
+
+/**
+ * Secrets of which each is good, in their order: while one takes the place of another, both are
+ * there, with a comma, a space or a line break between them. Empty if there is none.
+ *
+ * @throws {ConfigError} as {@link readSecret}, and if there are more than two or none in what is given
+ */
+export async function readSecretPair(sources: SecretSources): Promise<string[]> {
+  const given = await readGiven(sources);
+  if (!given) return [];
+  const secrets = given.text.split(/[\s,]+/).filter((text) => text !== "");
+  if (secrets.length > MAX_SECRETS) {
+    throw new ConfigError(`${given.where}: ${secrets.length} secrets, at most two are allowed`);
+  }
+  return (secrets.length > 0 ? secrets : [""]).map((text) => checkSecret(text, given.where));
+}
+
+async function readGiven({ variable, value, flag, file }: SecretSources) {
   if (value !== undefined && file !== undefined) {
     throw new ConfigError(`${variable} and ${flag}: only one of them is allowed`);
   }
-  if (value !== undefined) return checkSecret(value, variable);
-  return file === undefined ? undefined : checkSecret(await readText(file, flag), flag);
+  if (value !== undefined) return { text: value, where: variable };
+  return file === undefined ? undefined : { text: await readText(file, flag), where: flag };
 }
 
 function checkSecret(text: string, where: string) {

@@ -5,14 +5,16 @@
  * @module
  */
 
-import type { IndexKey, IndexRow } from "./checksum_index.ts";
+import type { DigestCall, IndexKey, IndexRow } from "./checksum_index.ts";
 import type { ChecksumAnswer, ChecksumCall } from "./checksum_worker.ts";
 import { StorageError } from "./errors.ts";
 
 /** How long a task may take, in milliseconds: longer than another process keeps the file locked. */
 const PATIENCE_MS = 10_000;
 
-/** CRC-32 values in an SQLite file that other processes may use as well. */
+type Known = Exclude<ChecksumAnswer, { readonly message: string }>;
+
+/** Checksums in an SQLite file that other processes may use as well. */
 export class ChecksumThread implements Disposable {
   readonly #path: string;
   #worker: Worker | undefined;
@@ -30,7 +32,7 @@ export class ChecksumThread implements Disposable {
    * @throws {StorageError} `EINDEX` if the file cannot be used
    */
   recall(keys: readonly IndexKey[]): Promise<readonly (number | null)[]> {
-    return this.#ask({ path: this.#path, keys });
+    return this.#askValues({ keys });
   }
 
   /**
@@ -39,7 +41,17 @@ export class ChecksumThread implements Disposable {
    * @throws {StorageError} `EINDEX` if the file cannot be used
    */
   async remember(rows: readonly IndexRow[]): Promise<void> {
-    await this.#ask({ path: this.#path, rows });
+    await this.#askValues({ rows });
+  }
+
+  /**
+   * Keeps, forgets and finds digests: see {@link ChecksumIndex.digests}.
+   *
+   * @throws {StorageError} `EINDEX` if the file cannot be used
+   */
+  async digests(call: DigestCall): Promise<string | null> {
+    const answer = await this.#ask({ path: this.#path, digests: call });
+    return "digest" in answer ? answer.digest : null;
   }
 
   /** Ends the thread. */
@@ -47,24 +59,29 @@ export class ChecksumThread implements Disposable {
     this.#end(new StorageError("EINDEX", "the file of --checksums: closed"));
   }
 
+  async #askValues(call: Omit<ChecksumCall, "path">): Promise<readonly (number | null)[]> {
+    const answer = await this.#ask({ path: this.#path, ...call });
+    return "values" in answer ? answer.values : [];
+  }
+
   /** One task at a time. */
-  async #ask(call: ChecksumCall): Promise<readonly (number | null)[]> {
+  async #ask(call: ChecksumCall): Promise<Known> {
     const turn = this.#last.then(() => this.#post(call));
     this.#last = turn.catch(() => {});
     return await turn;
   }
 
-  async #post(call: ChecksumCall): Promise<readonly (number | null)[]> {
+  async #post(call: ChecksumCall): Promise<Known> {
     const worker = this.#worker ??= new Worker(import.meta.resolve("./checksum_worker.ts"), {
       type: "module",
     });
-    const { promise, resolve, reject } = Promise.withResolvers<readonly (number | null)[]>();
+    const { promise, resolve, reject } = Promise.withResolvers<Known>();
     this.#fail = reject;
     const hangs = () => this.#end(new StorageError("EINDEX", "the file of --checksums: it hangs"));
     const timer = setTimeout(hangs, PATIENCE_MS);
     worker.onmessage = ({ data }: MessageEvent<ChecksumAnswer>) => {
-      if ("values" in data) resolve(data.values);
-      else reject(new StorageError("EINDEX", data.message));
+      if ("message" in data) reject(new StorageError("EINDEX", data.message));
+      else resolve(data);
     };
     worker.onerror = (event) => {
       event.preventDefault();

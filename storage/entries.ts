@@ -5,8 +5,8 @@
  * @module
  */
 
-import { createHash, type Hash } from "node:crypto";
 import { StorageError } from "./errors.ts";
+import { Fingerprint } from "./fingerprint.ts";
 import {
   EntryColumns,
   type EntryPlace,
@@ -21,9 +21,6 @@ const RECENT_MS = 2000;
 
 /** More entries are no folder of photos, but a tangle of symlinks. */
 const MAX_ENTRIES = 1_000_000;
-
-/** So many entries go into the fingerprint in one call. */
-const HASHED_AT_ONCE = 256;
 
 /** Whoever unpacks a file or folder can open it, whoever may do so on the server. */
 const OWNER_MAY = { file: 0o600, folder: 0o700 };
@@ -148,11 +145,7 @@ function locationOf({ folder, child }: Named) {
 class Gathered {
   readonly #hash: string;
   readonly #entries = new EntryColumns();
-  readonly #fingerprint = createHash("sha256");
-  readonly #revision = createHash("sha256");
-  #isTagged = false;
-  /** What is to be hashed: a call for each entry would take longer than the hash. */
-  readonly #text: string[] = [];
+  readonly #fingerprint = new Fingerprint();
   readonly #leftOut: string[] = [];
   readonly #started = Date.now();
   /** In seconds. */
@@ -183,28 +176,13 @@ class Gathered {
   }
 
   #add(name: string, state: EntryState, place: EntryPlace) {
-    const { size, mtimeMs } = state;
     const mode = state.mode | (name.endsWith("/") ? OWNER_MAY.folder : OWNER_MAY.file);
     const isTold = place.path === name && place.location === `${this.#hash}/${name}`;
-    this.#entries.push(name, { ...state, mode }, isTold ? undefined : place);
-    // Each entry ends in a byte that no name can hold. Entries from before 1970 once had a field more:
-    // the mark keeps a download that began then from going on in another layout.
-    const mark = mtimeMs < 0 ? " undated" : "";
-    this.#text.push(`${name}\0${size} ${mtimeMs} ${mode}${mark}\0`);
-    if (this.#text.length === HASHED_AT_ONCE) this.#hashText();
-    if (state.etag !== undefined) this.#addTag(state.etag);
+    const entry = { ...state, mode };
+    this.#entries.push(name, entry, isTold ? undefined : place);
+    this.#fingerprint.add(name, entry);
     this.#see(state);
     if (Math.abs(this.#started - changeOf(state)) < RECENT_MS) this.#settled = false;
-  }
-
-  #addTag(etag: string) {
-    this.#isTagged = true;
-    this.#revision.update(`${etag}\0`);
-  }
-
-  #hashText() {
-    this.#fingerprint.update(this.#text.join(""));
-    this.#text.length = 0;
   }
 
   #see(state: EntryState) {
@@ -217,12 +195,10 @@ class Gathered {
 
   finish(): PackedListing | null {
     if (this.#entries.length === 0) return null;
-    this.#hashText();
     return {
       ...this.#entries.pack(),
       hash: this.#hash,
-      fingerprint: shortDigest(this.#fingerprint),
-      ...this.#isTagged && { revision: shortDigest(this.#revision) },
+      ...this.#fingerprint.finish(),
       lastModified: this.#newest === -Infinity ? 0 : this.#newest,
       settled: this.#settled,
       changed: this.#changed,
@@ -234,9 +210,4 @@ class Gathered {
 
 function changeOf({ mtimeMs, changedMs = mtimeMs }: EntryState) {
   return changedMs;
-}
-
-/** SHA-256, cut to 128 bits. */
-function shortDigest(hash: Hash) {
-  return hash.digest("hex").slice(0, 32);
 }

@@ -73,6 +73,8 @@ export interface ListedEntry extends ListedFile {
   readonly mode: number;
   /** Size and time: equal as long as the content is the same, as far as the two can tell. */
   readonly version: string;
+  /** What the source said of it, without when it was changed. */
+  readonly state: EntryState;
 }
 
 /** An entry as a row of a packed listing. */
@@ -121,6 +123,12 @@ class PackedEntry implements ListedEntry, EntryState {
 
   get location(): string {
     return this.#listing.places.get(this.#row)?.location ?? `${this.hash}/${this.name}`;
+  }
+
+  get state(): EntryState {
+    const { size, mtimeMs, mode, dev, ino } = this;
+    const etag = this.#listing.etags?.[this.#row];
+    return { size, mtimeMs, mode, dev, ino, ...etag !== undefined && { etag } };
   }
 
   get version(): string {

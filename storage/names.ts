@@ -29,6 +29,9 @@ const PLAIN = /^[A-Za-z0-9_](?:[A-Za-z0-9_ .()-]*[A-Za-z0-9_()-])?$/;
 /** Linux, macOS and their readers of archives can create no longer name, in UTF-8. */
 const MAX_NAME_BYTES = 255;
 
+/** The file in which the owner of an archive says what it is called, and how long it is there. */
+export const LABEL_FILE = ".zipferry.json";
+
 /** Fewer characters than this can be guessed. */
 const SHORTEST_SAFE_HASH = 16;
 
@@ -58,12 +61,17 @@ export function isHidden(name: string): boolean {
   return name.startsWith(".");
 }
 
-/** True if a file or folder of this name goes in. What is still being written never does. */
+/** True for the name of a label, in any case: some disks take no account of it. */
+export function isLabel(name: string): boolean {
+  return name.length === LABEL_FILE.length && name.toLowerCase() === LABEL_FILE;
+}
+
+/** True if a file or folder of this name goes in. What is still being written never does, nor a label. */
 export function isSelected(
   name: string,
   { hidden = false, includeJunk = false }: Selection,
 ): boolean {
-  if (!hidden && isHidden(name)) return false;
+  if (isHidden(name) && (!hidden || isLabel(name))) return false;
   return !isUnfinished(name) && (includeJunk || !isJunk(name));
 }
 
@@ -158,14 +166,14 @@ function fit(name: string, addition = "") {
   const stem = dot > 0 ? name.slice(0, dot) : name;
   const tail = addition + name.slice(stem.length);
   if (3 * (stem.length + tail.length) <= MAX_NAME_BYTES) return stem + tail;
-  const short = cut(stem, MAX_NAME_BYTES - Buffer.byteLength(tail));
+  const short = shorten(stem, MAX_NAME_BYTES - Buffer.byteLength(tail));
   if (short !== "") return trim(short + tail);
   // What follows the last dot is no extension: it takes up the whole name.
-  return trim(cut(name, MAX_NAME_BYTES - Buffer.byteLength(addition)) + addition);
+  return trim(shorten(name, MAX_NAME_BYTES - Buffer.byteLength(addition)) + addition);
 }
 
-/** The longest beginning of a text that has at most this many bytes of UTF-8. */
-function cut(text: string, bytes: number) {
+/** The longest beginning of a text that has at most this many bytes of UTF-8, in whole characters. */
+export function shorten(text: string, bytes: number): string {
   if (Buffer.byteLength(text) <= bytes) return text;
   const characters = [...graphemes.segment(text)].map(({ segment }) => segment);
   // One character may be longer than a name, by hundreds of accents.

@@ -53,6 +53,28 @@ export interface KeptChecksum {
   readonly crc32: number | null;
 }
 
+/** An archive in one state. */
+export interface ArchiveVersion {
+  /** The archive. */
+  readonly hash: string;
+  /** What its entity tag is made of: equal as long as its bytes are. */
+  readonly version: string;
+}
+
+/** The digest of an archive in one state. */
+export interface ArchiveDigest extends ArchiveVersion {
+  /** SHA-256 of its bytes, 64 hexadecimal digits. */
+  readonly sha256: string;
+}
+
+/** Keeps digests of whole archives. */
+export interface DigestKeeper {
+  /** The digest of that version as 64 hexadecimal digits; null if it is not known. */
+  recall(archive: ArchiveVersion): Promise<string | null>;
+  /** Keeps a digest in place of what is kept of the archive. */
+  remember(digest: ArchiveDigest): Promise<void>;
+}
+
 /** How a task is done. */
 export interface TaskOptions {
   /** Ends the wait for the task: its promise rejects with the reason. */
@@ -104,6 +126,12 @@ export interface FileSource {
    * that met an error rejects.
    */
   list(hash: string, options?: ListOptions): Promise<Listing | null>;
+  /**
+   * Text of the file `.zipferry.json` in the archive's folder, as it is now; null if there is none, or
+   * no such folder. Rejects with `EFBIG` beyond 64 KiB, and with `EPERM` where it is no plain file. A
+   * source without this method knows no labels.
+   */
+  label?(hash: string, options?: TaskOptions): Promise<string | null>;
   /** A new buffer of `length` bytes with these slices of files in it. */
   fill(
     length: number,
@@ -118,6 +146,11 @@ export interface FileSource {
   recall(files: readonly ListedFile[]): Promise<readonly (number | null)[]>;
   /** Tells the source CRC-32 values to keep, or to forget. */
   remember(values: readonly KeptChecksum[]): Promise<void>;
+  /**
+   * Keeps digests of whole archives; one is forgotten with any CRC-32 of its archive. For a source
+   * that has a file for them.
+   */
+  readonly digests?: DigestKeeper;
 }
 
 /** The order of {@link FileSource.folders}. */

@@ -5,7 +5,7 @@
  * @module
  */
 
-import { type Language, messages } from "./messages.ts";
+import { type Language, messages, type PluralForms } from "./messages.ts";
 
 /** Goes between a number and its unit, so that no line breaks there. */
 const NO_BREAK_SPACE = "\u00a0";
@@ -15,7 +15,16 @@ interface Formats {
   readonly number: Intl.NumberFormat;
   readonly day: Intl.DateTimeFormat;
   readonly plural: Intl.PluralRules;
+  /** One for each unit of size, each a thousand times the previous one. */
+  readonly units: readonly Intl.NumberFormat[];
 }
+
+/**
+ * Units of size as CLDR knows them.
+ *
+ * @see {@link https://tc39.es/ecma402/#table-sanctioned-single-unit-identifiers}
+ */
+const BYTE_UNITS = ["byte", "kilobyte", "megabyte", "gigabyte", "terabyte"];
 
 const made = new Map<Language, Formats>();
 
@@ -25,7 +34,15 @@ const made = new Map<Language, Formats>();
  * Plural categories are those of CLDR, through `Intl.PluralRules`.
  */
 export function formatFileCount(count: number, language: Language): string {
-  const forms = messages[language].files;
+  return formatCount(count, messages[language].files, language);
+}
+
+/** A size to the byte: `153,353 bytes`. */
+export function formatExactBytes(bytes: number, language: Language): string {
+  return formatCount(bytes, messages[language].bytes, language);
+}
+
+function formatCount(count: number, forms: PluralForms, language: Language) {
   const { plural, number } = formatsOf(language);
   const noun = forms[plural.select(count)] ?? forms.other;
   return number.format(count) + NO_BREAK_SPACE + noun;
@@ -45,7 +62,7 @@ export function formatNumbers(
  * A size in bytes, rounded to three digits, in decimal units (1 kB = 1000 B): `999 B`, `1.5 MB`.
  */
 export function formatBytes(bytes: number, language: Language): string {
-  const units = messages[language].byteUnits;
+  const { units } = formatsOf(language);
   // Round before choosing the unit: 999,999 bytes are 1 MB, not 1,000 kB.
   let value = Number(bytes.toPrecision(3));
   let unit = 0;
@@ -53,7 +70,14 @@ export function formatBytes(bytes: number, language: Language): string {
     value /= 1000;
     unit++;
   }
-  return formatsOf(language).number.format(value) + NO_BREAK_SPACE + units[unit];
+  const parts = units[unit].formatToParts(value);
+  const isUnit = ({ type }: Intl.NumberFormatPart) => type === "unit";
+  const number = parts.filter((part) => !isUnit(part) && part.type !== "literal");
+  // Some languages write no space here, and some one that lines break at.
+  const words = [number, parts.filter(isUnit)].map((part) =>
+    part.map(({ value }) => value).join("")
+  );
+  return words.join(NO_BREAK_SPACE);
 }
 
 /** The day of a date in UTC: `November 21, 2025`, `21 ноября 2025 г.` */
@@ -68,6 +92,10 @@ function formatsOf(language: Language): Formats {
     number: new Intl.NumberFormat(language),
     day: new Intl.DateTimeFormat(language, { dateStyle: "long", timeZone: "UTC" }),
     plural: new Intl.PluralRules(language),
+    units: BYTE_UNITS.map((unit) =>
+      // The narrow form: the short one of English is "byte", a word.
+      new Intl.NumberFormat(language, { style: "unit", unit, unitDisplay: "narrow" })
+    ),
   };
   made.set(language, formats);
   return formats;

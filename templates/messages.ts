@@ -1,11 +1,14 @@
 /**
- * The words of the pages, in each language. Plain text: `mod.ts` turns it into HTML.
+ * What the pages say, whatever the language. The words themselves stand in `languages/`, one file
+ * for each. Plain text: `mod.ts` turns it into HTML.
  *
  * @module
  */
 
-/** Language of a page. */
-export type Language = "en" | "ru";
+import { languages } from "./languages.ts";
+
+/** Language of a page: the name of its file in `languages/`. */
+export type Language = keyof typeof languages;
 
 /** Heading and sentences of a page. */
 export interface PageText {
@@ -54,6 +57,91 @@ export interface PagingText {
   readonly range: string;
 }
 
+/** What is wrong with the query of a link: see `QueryProblem` in `http/query.ts`. */
+export interface QueryMistake {
+  /** Which sentence tells it. */
+  readonly kind: "name" | "value" | "needs" | "excludes";
+  /** The parameter as it was given. */
+  readonly parameter: string;
+  /** Its value, where that is what is wrong. */
+  readonly value?: string;
+  /** The parameter that is meant, has such values, is needed or is in the way. */
+  readonly known: string;
+}
+
+/** Words for a link whose query cannot be meant so: `{parameter}`, `{value}` and `{known}`. */
+export interface QueryText extends Readonly<Record<QueryMistake["kind"], string>> {
+  /** Heading of the page. */
+  readonly title: string;
+  /** What the visitor can do. */
+  readonly hint: string;
+  /** Which values a parameter may have; follows the sentence for `value`. */
+  readonly allowed: Readonly<Record<string, string>>;
+}
+
+/** Words of the page of an archive. */
+export interface ArchiveText {
+  /** Heading of an archive without a title. */
+  readonly untitled: string;
+  /** The button for the whole archive. */
+  readonly download: string;
+  /** Until when it can be downloaded: `{date}`. */
+  readonly until: string;
+  /** What stands under the size: it is exact, so that a download can be checked against it. */
+  readonly exact: string;
+  /** What opens the list of files. */
+  readonly contents: string;
+  /** How to choose. */
+  readonly chooseHint: string;
+  /** What a checkbox in front of a folder stands for: `{name}`. */
+  readonly wholeFolder: string;
+  /** The button for the chosen files. */
+  readonly downloadChosen: string;
+  /** The button that chooses all files. */
+  readonly chooseAll: string;
+  /** The button that takes the choice back. */
+  readonly chooseNone: string;
+  /** Heading of the parts. */
+  readonly parts: string;
+  /** What parts are good for. */
+  readonly partsLead: string;
+  /** The link to one of them: `{number}`. */
+  readonly part: string;
+}
+
+/** Words of the list for its owner. */
+export interface ToolsText {
+  /** The field to search in, and its button. */
+  readonly search: string;
+  /** The choice of an order. */
+  readonly sort: string;
+  /** Its values. */
+  readonly orders: Readonly<Record<Order, string>>;
+  /** Nothing was found for `{words}`. */
+  readonly nothing: string;
+  /** The button that copies a link, and what it says when it has. */
+  readonly copy: string;
+  /** See there. */
+  readonly copied: string;
+  /** The link to the page of an archive. */
+  readonly page: string;
+  /** Until when: `{date}`. */
+  readonly until: string;
+  /** Since when no longer: `{date}`. */
+  readonly ended: string;
+  /** From when on: `{date}`. */
+  readonly from: string;
+  /** The last delivery: `{date}`. */
+  readonly delivered: string;
+  /** In the place of counts that are still to come. */
+  readonly counting: string;
+  /** The link for whoever has the token. */
+  readonly signIn: string;
+}
+
+/** Orders of the list. */
+export type Order = "newest" | "title" | "size" | "expires";
+
 /** Why a folder in the list has no link. */
 export type Problem = "empty" | "names" | "changing" | "slow" | "other";
 
@@ -69,6 +157,12 @@ export interface Messages {
   readonly unsettled: PageText;
   /** For a download beyond what there may be at a time: of the service, or of one client. */
   readonly full: Readonly<Record<"server" | "client", PageText>>;
+  /** For a link whose query cannot be meant so. */
+  readonly query: QueryText;
+  /** For an archive whose time is over. */
+  readonly over: PageText;
+  /** For an archive whose time is yet to come. */
+  readonly notYet: PageText;
   /** For an archive that cannot be made until the owner of the photos puts something right. */
   readonly ownerMustAct: PageText;
   /** `/` when the only folders are such that no link reaches. */
@@ -78,7 +172,9 @@ export interface Messages {
   /** Folders that no link reaches. */
   readonly unreachable: UnreachableText;
   /** In the place of an archive's size. */
-  readonly problems: Readonly<Record<Problem, string>>;
+  readonly problems: Readonly<Record<Problem | "label", string>>;
+  /** What the owner finds beside the list. */
+  readonly tools: ToolsText;
   /** The list's other pages. */
   readonly paging: PagingText;
   /** Pages of errors, by status. */
@@ -87,251 +183,20 @@ export interface Messages {
   readonly files: PluralForms;
   /** The word before the date of an archive's newest file. */
   readonly updated: string;
-  /** Units of size, each a thousand times the previous one. */
-  readonly byteUnits: readonly string[];
+  /** "byte" after a number, for sizes that are exact. */
+  readonly bytes: PluralForms;
+  /** The page of an archive. */
+  readonly archive: ArchiveText;
+  /** Around the names of files that a link asks for in vain. */
+  readonly missing: PageText;
+  /** For a part that the archive does not have: `{number}` of `{count}`. */
+  readonly missingPart: PageText;
+  /** For a choice of files that was made when the archive held others. */
+  readonly staleChoice: PageText;
 }
 
 /** Statuses that have a page of their own. */
-export type ErrorStatus = 400 | 404 | 405 | 429 | 500 | 502 | 503 | 504;
+export type ErrorStatus = 400 | 404 | 405 | 413 | 416 | 429 | 500 | 502 | 503 | 504;
 
 /** The words in every language. */
-export const messages: Readonly<Record<Language, Messages>> = {
-  en: {
-    list: {
-      title: "Photo archives",
-      lead: "Every link downloads one folder as a ZIP file.",
-    },
-    emptyList: {
-      title: "No archives yet",
-      lead: "The service is running, but there is nothing to download yet.",
-      hint: "Put a folder of photos into the photos folder and reload this page: " +
-        "if its name consists of Latin letters, digits, - and _, it becomes part of the link.",
-    },
-    hiddenList: {
-      title: "Photo downloads",
-      lead: "This service sends folders of photos as ZIP files.",
-      hint: "To download yours, open the complete link that you were given.",
-    },
-    unsettled: {
-      title: "Photos are still being added",
-      lead: "The download will be ready once all photos have arrived.",
-      hint: "This page reloads by itself.",
-    },
-    full: {
-      server: {
-        title: "Many downloads at the moment",
-        lead: "The server is sending as many archives as it can.",
-        hint: "Your download starts here as soon as there is room: leave this page open.",
-      },
-      client: {
-        title: "Too many downloads at once",
-        lead: "Your network address has as many downloads under way as it may have.",
-        hint: "This one starts here when another has finished: leave this page open.",
-      },
-    },
-    ownerMustAct: {
-      title: "These photos need their owner",
-      lead: "A name or a permission in this folder keeps the server from sending it.",
-      hint: "Trying again will not help. Please tell the person who gave you the link: " +
-        "the log of the server says what has to be changed.",
-    },
-    onlyUnreachable: {
-      title: "No archives yet",
-      lead: "The service is running, but no folder has a link yet.",
-    },
-    owner: {
-      question: "Is this your service?",
-      answer: "The list of archives is shown only to a browser on the machine that runs the " +
-        "service. If it runs in a container or on a server without a browser, start it with " +
-        "`--listing on`, but only where no stranger can open this page.",
-    },
-    unreachable: {
-      title: "Folders without a link",
-      lead: "A link can contain only Latin letters, digits, - and _, " +
-        "so these folders cannot be downloaded:",
-      how: "To give one a link, run this command on the server, with the same `--folder` as the " +
-        "service. It renames the folder: 32 random letters and digits become its name.",
-      more: "and {count} more",
-    },
-    problems: {
-      empty: "Nothing to download: the folder is empty, or the service is not allowed to read it.",
-      names: "Cannot be downloaded: the names of some files are not UTF-8. The log names them.",
-      changing: "Files are being added right now. Reload the page in a moment.",
-      slow: "Could not be listed in time. Reload the page in a moment.",
-      other: "Cannot be listed. The log says why.",
-    },
-    paging: {
-      label: "Pages",
-      previous: "Previous",
-      next: "Next",
-      range: "{first}–{last} of {total}",
-    },
-    errors: {
-      400: {
-        title: "Request not understood",
-        lead: "The server could not make sense of this request.",
-        hint: "Check the link for missing or extra characters and open it again.",
-      },
-      404: {
-        title: "No such archive",
-        lead: "There is no archive at this address.",
-        hint: "The link may be mistyped, or it may have been withdrawn. " +
-          "Check it, or ask the person who gave it to you for a new one.",
-      },
-      405: {
-        title: "Downloads only",
-        lead: "You can download archives from this address, but you cannot send anything to it.",
-        hint: "Open the link in a browser.",
-      },
-      429: {
-        title: "Too many at once",
-        lead: "There are too many downloads or requests from your address.",
-        hint: "Wait until one of your downloads has finished, or try again in a minute.",
-      },
-      500: {
-        title: "Something went wrong",
-        lead: "The server could not prepare an answer.",
-        hint: "Try again later. If it keeps failing, tell the person who gave you the link.",
-      },
-      502: {
-        title: "Not available right now",
-        lead: "The service that sends the photos does not answer.",
-        hint:
-          "It may be restarting. Try again in a minute. An interrupted download can continue then.",
-      },
-      503: {
-        title: "Busy at the moment",
-        lead: "The service cannot handle your request right now.",
-        hint: "Try again in a minute.",
-      },
-      504: {
-        title: "This takes too long",
-        lead: "The photos could not be read in time.",
-        hint: "Try again in a minute. If it keeps failing, tell the person who gave you the link.",
-      },
-    },
-    files: { one: "file", other: "files" },
-    updated: "updated",
-    byteUnits: ["B", "kB", "MB", "GB", "TB"],
-  },
-  ru: {
-    list: {
-      title: "Архивы фотографий",
-      lead: "По каждой ссылке папка скачивается одним ZIP-файлом.",
-    },
-    emptyList: {
-      title: "Архивов пока нет",
-      lead: "Сервис работает, но скачивать пока нечего.",
-      hint: "Положите папку со снимками в папку с фотографиями и обновите страницу: " +
-        "если её имя состоит из латинских букв, цифр, - и _, оно станет частью ссылки.",
-    },
-    hiddenList: {
-      title: "Скачивание фотографий",
-      lead: "Этот сервис отдаёт папки с фотографиями в виде ZIP-файлов.",
-      hint: "Чтобы скачать свою, откройте полученную ссылку целиком.",
-    },
-    unsettled: {
-      title: "Фотографии ещё загружаются",
-      lead: "Скачать архив можно будет, когда загрузятся все фотографии.",
-      hint: "Страница обновится сама.",
-    },
-    full: {
-      server: {
-        title: "Сейчас много скачиваний",
-        lead: "Сервер отдаёт столько архивов, сколько может.",
-        hint: "Не закрывайте страницу: скачивание начнётся, как только освободится место.",
-      },
-      client: {
-        title: "Слишком много скачиваний сразу",
-        lead: "С вашего сетевого адреса уже идёт столько скачиваний, сколько разрешено.",
-        hint: "Не закрывайте страницу: это скачивание начнётся, когда закончится одно из них.",
-      },
-    },
-    ownerMustAct: {
-      title: "Нужна помощь владельца",
-      lead: "Имя файла или права доступа в этой папке не дают серверу её отправить.",
-      hint: "Повторять попытку бесполезно. Сообщите тому, кто дал вам ссылку: " +
-        "в журнале сервера сказано, что нужно исправить.",
-    },
-    onlyUnreachable: {
-      title: "Архивов пока нет",
-      lead: "Сервис работает, но ни у одной папки ещё нет ссылки.",
-    },
-    owner: {
-      question: "Это ваш сервис?",
-      answer: "Список архивов виден только в браузере на той машине, где работает сервис. " +
-        "Если он работает в контейнере или на сервере без браузера, запустите его с " +
-        "`--listing on`, но только там, где эту страницу не откроют посторонние.",
-    },
-    unreachable: {
-      title: "Папки без ссылки",
-      lead: "В ссылке могут быть только латинские буквы, цифры, - и _, " +
-        "поэтому скачать эти папки нельзя:",
-      how:
-        "Чтобы папка получила ссылку, выполните на сервере эту команду с тем же `--folder`, что " +
-        "и у сервиса. Папка будет переименована: её именем станут 32 случайные буквы и цифры.",
-      more: "и ещё {count}",
-    },
-    problems: {
-      empty: "Скачивать нечего: папка пуста, или сервису не разрешено её читать.",
-      names: "Скачать нельзя: имена некоторых файлов не в UTF-8. Они названы в журнале.",
-      changing: "В папку как раз добавляют файлы. Обновите страницу чуть позже.",
-      slow: "Не удалось вовремя получить список файлов. Обновите страницу чуть позже.",
-      other: "Не удалось получить список файлов. Причина указана в журнале.",
-    },
-    paging: {
-      label: "Страницы",
-      previous: "Назад",
-      next: "Вперёд",
-      range: "{first}–{last} из {total}",
-    },
-    errors: {
-      400: {
-        title: "Непонятный запрос",
-        lead: "Сервер не смог разобрать этот запрос.",
-        hint: "Проверьте, нет ли в ссылке лишних или пропущенных символов, и откройте её снова.",
-      },
-      404: {
-        title: "Архив не найден",
-        lead: "По этому адресу архива нет.",
-        hint: "Возможно, в ссылке опечатка или её отозвали. " +
-          "Проверьте адрес или попросите новую ссылку у того, кто её дал.",
-      },
-      405: {
-        title: "Только скачивание",
-        lead: "По этому адресу архивы можно только скачать, отправить сюда ничего нельзя.",
-        hint: "Откройте ссылку в браузере.",
-      },
-      429: {
-        title: "Слишком много сразу",
-        lead: "С вашего адреса идёт слишком много скачиваний или запросов.",
-        hint: "Дождитесь, пока одно из скачиваний закончится, или попробуйте ещё раз через минуту.",
-      },
-      500: {
-        title: "Что-то пошло не так",
-        lead: "Серверу не удалось подготовить ответ.",
-        hint: "Попробуйте позже. Если не поможет, сообщите тому, кто дал вам ссылку.",
-      },
-      502: {
-        title: "Временно недоступно",
-        lead: "Сервис, который отдаёт фотографии, не отвечает.",
-        hint: "Возможно, он перезапускается. Попробуйте ещё раз через минуту. " +
-          "Прерванное скачивание можно будет продолжить.",
-      },
-      503: {
-        title: "Сервис занят",
-        lead: "Сейчас сервис не может обработать ваш запрос.",
-        hint: "Попробуйте ещё раз через минуту.",
-      },
-      504: {
-        title: "Слишком долго",
-        lead: "Не удалось вовремя прочитать фотографии.",
-        hint: "Попробуйте ещё раз через минуту. " +
-          "Если не поможет, сообщите тому, кто дал вам ссылку.",
-      },
-    },
-    files: { one: "файл", few: "файла", many: "файлов", other: "файла" },
-    updated: "обновлён",
-    byteUnits: ["Б", "кБ", "МБ", "ГБ", "ТБ"],
-  },
-};
+export const messages: Readonly<Record<Language, Messages>> = languages;

@@ -1,17 +1,13 @@
 /**
- * Chromium, driven by Playwright. As a program it makes the picture of the page for the
- * documentation: `deno run --config deno.dev.json --allow-all testing/browser.ts docs/page.png`.
+ * Chromium, driven by Playwright. `tools/screenshots.ts` makes the pictures of the documentation
+ * with it.
  *
  * @module
  */
 
-import { fileURLToPath } from "node:url";
 import { type Browser, type BrowserContext, chromium } from "playwright-core";
-import { start } from "./process.ts";
 import { tool } from "./tools.ts";
 import { makeTree } from "./tree.ts";
-
-const TEST_PHOTOS = fileURLToPath(new URL("../test_photos", import.meta.url));
 
 /** Nothing but what a test asks for: no first steps, no look for updates, no other protocols */
 const FLAGS = [
@@ -45,19 +41,3 @@ export async function openProfile(folder: string): Promise<BrowserContext & Asyn
     },
   });
 }
-
-/** Makes a picture of the list of `test_photos`, as a visitor on this machine sees it */
-async function takePicture(path: string): Promise<void> {
-  await using program = await start(["--folder", TEST_PHOTOS]);
-  await using browser = await openBrowser();
-  const page = await browser.newPage({
-    viewport: { width: 720, height: 490 },
-    deviceScaleFactor: 1.75,
-    locale: "en-GB",
-    colorScheme: "light",
-  });
-  await page.goto(program.url);
-  await page.screenshot({ path });
-}
-
-if (import.meta.main) await takePicture(Deno.args[0]);

@@ -33,6 +33,8 @@ const ISSUE_TEMPLATES = ".github/ISSUE_TEMPLATE";
 /** Blocks that are not run, by the start of their text, and why not */
 const NOT_RUN: Readonly<Record<string, string>> = {
   "<?php // download.php": "needs a web server: testing/cms_test.ts has one",
+  "<?php // wordpress_label.php": "needs WordPress: testing/label_test.ts stands in for it",
+  "<?php // bitrix_label.php": "needs Bitrix: testing/label_test.ts stands in for it",
   "hash=$(openssl rand -hex 16)\nlftp": "needs an FTP server: testing/cms_test.ts has one",
   "mount --bind": "changes the machine: testing/nosymfollow_test.ts does it in a namespace",
   "docker compose": "needs Docker: the container's own tests run compose",

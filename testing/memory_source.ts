@@ -8,7 +8,8 @@ import { crc32 } from "node:zlib";
 import { type Child, type Folder, gatherEntries } from "../storage/entries.ts";
 import { StorageError } from "../storage/errors.ts";
 import { type EntryState, identityOf, type Listing, unpackListing } from "../storage/listing.ts";
-import { isHash, isSelected } from "../storage/names.ts";
+import { decodeLabel, MAX_LABEL_BYTES } from "../storage/label.ts";
+import { isHash, isSelected, LABEL_FILE } from "../storage/names.ts";
 import type {
   FileSlice,
   FileSource,
@@ -85,6 +86,17 @@ export class MemorySource implements FileSource {
     if (!isHash(hash)) return null;
     const packed = await gatherEntries({ hash, read: (folder) => this.#read(folder) });
     return packed && unpackListing(packed);
+  }
+
+  async label(hash: string, { signal }: TaskOptions = {}): Promise<string | null> {
+    await turn(signal);
+    const stored = isHash(hash) ? this.#files.get(`${hash}/${LABEL_FILE}`) : undefined;
+    if (!stored) return null;
+    if (stored.directory) throw new StorageError("EPERM", "read label: EPERM: no plain file");
+    if (stored.bytes.length > MAX_LABEL_BYTES) {
+      throw new StorageError("EFBIG", `read label: EFBIG: more than ${MAX_LABEL_BYTES} bytes`);
+    }
+    return decodeLabel(Uint8Array.from(stored.bytes));
   }
 
   async fill(
@@ -176,6 +188,8 @@ export function countTasks(source: FileSource, instead: Partial<FileSource> = {}
   const archives = (options?: ListOptions) => source.archives(options);
   const folders = (options?: ListOptions) => source.folders(options);
   const list = (hash: string, options?: ListOptions) => source.list(hash, options);
+  const label: NonNullable<FileSource["label"]> = async (...args) =>
+    await source.label?.(...args) ?? null;
   const fill: FileSource["fill"] = (...args) => source.fill(...args);
   const checksum: FileSource["checksum"] = (...args) => source.checksum(...args);
   return {
@@ -183,6 +197,7 @@ export function countTasks(source: FileSource, instead: Partial<FileSource> = {}
     archives: (...args) => count("archives", () => (instead.archives ?? archives)(...args)),
     folders: (...args) => count("folders", () => (instead.folders ?? folders)(...args)),
     list: (...args) => count("list", () => (instead.list ?? list)(...args)),
+    label: (...args) => (instead.label ?? label)(...args),
     fill: (...args) => count("fill", () => (instead.fill ?? fill)(...args)),
     checksum: (...args) => count("checksum", () => (instead.checksum ?? checksum)(...args)),
     keepsChecksums: source.keepsChecksums,

@@ -104,6 +104,45 @@ export function testSource(
     assert.notEqual(before.fingerprint, after.fingerprint);
   });
 
+  Deno.test(`${name}: label() is the text of a label as it is now, and no label is listed`, async () => {
+    const text = '{"title":"Ёлка"}';
+    await using setup = await setUp({
+      ...inHash({ "a": "1", ".zipferry.json": text, "b/.zipferry.json": "{}", "b/c": "1" }),
+      [`${OTHER}/a`]: "1",
+    });
+    const { source } = setup;
+    assert.ok(source.label);
+    assert.equal(await source.label(HASH), text);
+    assert.deepEqual((await listed(source)).entries.map(({ name }) => name), ["a", "b/c"]);
+    for (const none of [OTHER, "e07b6a1d4c92583f", "..", "", `${HASH}/b`, HASH.toUpperCase()]) {
+      assert.equal(await source.label(none), null, none);
+    }
+    await setup.change(`${HASH}/.zipferry.json`, "\ufeff{}");
+    assert.equal(await source.label(HASH), "{}");
+    const longest = "x".repeat(64 << 10);
+    await setup.change(`${HASH}/.zipferry.json`, longest);
+    assert.equal(await source.label(HASH), longest);
+    await setup.change(`${HASH}/.zipferry.json`, `${longest}x`);
+    const isRight = (error: unknown) =>
+      error instanceof StorageError && error.code === "EFBIG" && !error.message.includes(HASH);
+    await assert.rejects(source.label(HASH), isRight);
+    await setup.remove(`${HASH}/.zipferry.json`);
+    assert.equal(await source.label(HASH), null);
+    const reason = new Error("left");
+    await assert.rejects(source.label(HASH, { signal: AbortSignal.abort(reason) }), reason);
+  });
+
+  Deno.test(`${name}: a label is no part of the fingerprint, nor of the times`, async () => {
+    await using setup = await setUp(inHash({ "a": "1", ".zipferry.json": "{}" }));
+    const before = await listed(setup.source);
+    await setup.change(`${HASH}/.zipferry.json`, '{"title":"x"}');
+    const after = await listed(setup.source);
+    const tellsOf = ({ fingerprint, lastModified, changed }: Listing) => [
+      ...[fingerprint, lastModified, changed],
+    ];
+    assert.deepEqual(tellsOf(after), tellsOf(before));
+  });
+
   Deno.test(`${name}: fill() puts slices in their places and leaves the gaps alone`, async () => {
     await using setup = await setUp(inHash({ "a": "abcdefghij", "b": "", "c": "0123456789" }));
     const [a, b, c] = (await listed(setup.source)).entries;
@@ -172,6 +211,24 @@ export function testSource(
     await setup.change(`${HASH}/b`, "345");
     const changed = (await listed(source)).entries[1];
     assert.deepEqual(await source.recall([changed]), [null]);
+  });
+
+  Deno.test(`${name}: digests are kept by archive and version, until a CRC-32 proves wrong`, async () => {
+    await using setup = await setUp({ [`${HASH}/a`]: "1", [`${OTHER}/b`]: "2" });
+    const { digests } = setup.source;
+    if (!digests) return; // it has no file to keep them in
+    const [one, two] = ["1-aa", "1-bb"].map((version) => ({ hash: HASH, version }));
+    const other = { ...one, hash: OTHER };
+    const [first, second] = ["0a".repeat(32), "ff".repeat(32)];
+    assert.equal(await digests.recall(one), null);
+    await digests.remember({ ...one, sha256: first });
+    await digests.remember({ ...other, sha256: second });
+    assert.deepEqual([await digests.recall(one), await digests.recall(two)], [first, null]);
+    const [a] = (await listed(setup.source)).entries;
+    await setup.source.remember([{ file: a, crc32: 1 }]);
+    assert.equal(await digests.recall(one), first);
+    await setup.source.remember([{ file: a, crc32: null }]);
+    assert.deepEqual([await digests.recall(one), await digests.recall(other)], [null, second]);
   });
 }
 

@@ -15,5 +15,11 @@ export interface ZipFile {
 /** Opens an archive by its file descriptor, which stays the caller's. */
 export function fromFdPromise(fd: number, options: { lazyEntries: true }): Promise<ZipFile>;
 
+/** Opens an archive that is in memory. */
+export function fromBufferPromise(
+  buffer: Uint8Array,
+  options: { lazyEntries: true },
+): Promise<ZipFile>;
+
 /** Opens an archive by its path; it is closed when all entries were seen. */
 export function openPromise(path: string, options: { lazyEntries: true }): Promise<ZipFile>;

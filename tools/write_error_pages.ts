@@ -12,7 +12,12 @@
  * @module
  */
 
-import { contentSecurityPolicy, type ErrorStatus, proxyErrorPage } from "../templates/mod.ts";
+import {
+  contentSecurityPolicy,
+  type ErrorStatus,
+  pageLanguages,
+  proxyErrorPage,
+} from "../templates/mod.ts";
 
 const ROOT = new URL("../", import.meta.url);
 
@@ -51,7 +56,7 @@ function httpMessage(status: ErrorStatus & keyof typeof ERRORS): string {
     `HTTP/1.1 ${status} ${reason}`,
     "Content-Type: text/html; charset=utf-8",
     `Content-Length: ${new TextEncoder().encode(page).length}`,
-    "Content-Language: en, ru",
+    `Content-Language: ${pageLanguages.join(", ")}`,
     `Content-Security-Policy: ${contentSecurityPolicy}`,
     "Cache-Control: no-store",
     "Referrer-Policy: no-referrer",

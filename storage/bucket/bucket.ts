@@ -6,13 +6,15 @@
  */
 
 import { setTimeout as sleep } from "node:timers/promises";
+import { LRUCache } from "lru-cache";
 import { mapAtMost } from "../../lib/concurrency.ts";
 import { type MemoryBudget, unlimitedMemory } from "../../lib/memory_budget.ts";
 import type { SourceStats } from "../../lib/stats.ts";
 import { StorageError } from "../errors.ts";
+import { archivesToForget, KeptDigests } from "../kept_digests.ts";
 import type { Listing } from "../listing.ts";
 import { ListingRoom } from "../listing_room.ts";
-import { isHash, type Selection } from "../names.ts";
+import { isHash, LABEL_FILE, type Selection } from "../names.ts";
 import { SharedListings } from "../shared_listings.ts";
 import type {
   FileSlice,
@@ -30,6 +32,7 @@ import { FactsMemory } from "./facts.ts";
 import { assertListable, listFolderNames, listFolders } from "./folders.ts";
 import type { GatherThreadOptions } from "./gathering.ts";
 import { KeptChecksums } from "./kept.ts";
+import { LabelObjects } from "./label_object.ts";
 import { listArchive, type ObjectTimes } from "./listing.ts";
 import type { OpenBodiesOptions } from "./open_bodies.ts";
 import { Reads } from "./reads.ts";
@@ -58,6 +61,9 @@ const LARGE_BYTES = 4 << 20;
 const FACTS_SHARE = 1 / 16;
 const MAX_FACTS_BYTES = 32 << 20;
 
+/** For this long a listing is believed that an archive has no label, in milliseconds. */
+const UNLABELLED_MS = 1000;
+
 /** Which folder of which bucket it is, and how it is read. */
 export interface BucketSourceOptions
   extends Selection, OpenBodiesOptions, Pick<GatherThreadOptions, "lend"> {
@@ -81,6 +87,8 @@ export interface BucketSourceOptions
 export class BucketSource implements FileSource, Disposable {
   /** The store keeps some of them. */
   readonly keepsChecksums = true;
+  /** Of whole archives, in the file of `--checksums`; undefined if there is none. */
+  readonly digests: KeptDigests | undefined;
   readonly #store: ObjectStore;
   readonly #prefix: string;
   readonly #selection: Selection;
@@ -99,6 +107,10 @@ export class BucketSource implements FileSource, Disposable {
   readonly #pendingNames = new WantedListings<readonly string[]>();
   readonly #pendingLooks = new WantedListings<void>();
   readonly #pendingFolders = new WantedListings<readonly SourceFolder[]>();
+  readonly #pendingLabels = new WantedListings<string | null>();
+  readonly #labels: LabelObjects;
+  /** Archives in whose listing, a moment ago, there was no label: nobody need ask for it. */
+  readonly #unlabelled = new LRUCache<string, true>({ max: MAX_WAITING, ttl: UNLABELLED_MS });
 
   /** Asks for nothing yet. */
   constructor(options: BucketSourceOptions) {
@@ -112,19 +124,24 @@ export class BucketSource implements FileSource, Disposable {
     this.#lend = options.lend;
     this.#facts = new FactsMemory(factsBytes);
     this.#room = new ListingRoom(memory);
+    this.#labels = new LabelObjects(store);
     this.#reads = new Reads({
       ...options,
       memory,
       listingOf: (hash) => this.#listings.get(hash),
     });
+    const address = `s3://${bucket}/${prefix}`;
     this.#kept = new KeptChecksums({
-      address: `s3://${bucket}/${prefix}`,
+      address,
       maxBytes: factsBytes,
       index: options.index,
       onIndexFailure: options.onIndexFailure,
       stored: ({ location, identity }) =>
         this.#facts.of(prefix + location, identity)?.crc32 ?? null,
     });
+    this.digests = options.index === undefined
+      ? undefined
+      : new KeptDigests({ address, ask: (call) => this.#kept.digests(call) });
   }
 
   /** What the source has done, and is at now. */
@@ -189,6 +206,19 @@ export class BucketSource implements FileSource, Disposable {
   }
 
   /**
+   * Text of an archive's label, as it is now; null if it has none, be it in a listing of a moment ago.
+   * Callers at a time share the look.
+   *
+   * @throws {StorageError} `EFBIG` if it is too long
+   */
+  async label(hash: string, { signal }: TaskOptions = {}): Promise<string | null> {
+    signal?.throwIfAborted();
+    if (!isHash(hash) || this.#unlabelled.has(hash)) return null;
+    const key = `${this.#prefix}${hash}/${LABEL_FILE}`;
+    return await this.#pendingLabels.get(hash, (signal) => this.#labels.read(key, signal), signal);
+  }
+
+  /**
    * A new buffer of `length` bytes with these slices of objects in it.
    *
    * @throws {StorageError} `ESTALE` if an object is not what it was when it was listed
@@ -225,8 +255,9 @@ export class BucketSource implements FileSource, Disposable {
   }
 
   /** Keeps CRC-32 values, and does not believe again what turned out to be wrong. */
-  remember(values: readonly KeptChecksum[]): Promise<void> {
-    return this.#kept.remember(values);
+  async remember(values: readonly KeptChecksum[]): Promise<void> {
+    await this.digests?.forget(archivesToForget(values)).catch(() => {}); // without a file all goes on
+    await this.#kept.remember(values);
   }
 
   /** Ends what is open. */
@@ -265,6 +296,10 @@ export class BucketSource implements FileSource, Disposable {
       times: this.#times,
       facts: this.#facts,
       atOnce,
+      onLabel: (isThere) => {
+        if (isThere) this.#unlabelled.delete(hash);
+        else this.#unlabelled.set(hash, true);
+      },
       lend: this.#lend,
       signal,
     });

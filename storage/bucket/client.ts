@@ -57,7 +57,7 @@ export interface BucketObject {
   readonly key: string;
   /** Bytes. */
   readonly size: number;
-  /** Entity tag with its quotes, as it was sent. */
+  /** Entity tag with its quotes, as it was sent; empty if the store tells none in a listing. */
   readonly etag: string;
   /** `LastModified` in milliseconds since 1970. */
   readonly lastModifiedMs: number;

@@ -208,6 +208,20 @@ Deno.test("BucketClient goes on at the next endpoint, and stays there", async ()
   assert.deepEqual([bad.requests.length, good.requests.length], [1, 2]);
 });
 
+Deno.test("BucketClient leaves an endpoint once, however many bodies break with it", async () => {
+  const half = (request: ScriptedRequest) => ({ ...getReply(request), cut: 20_000 });
+  const dying = await scriptStore((request) => ({ ...half(request), then: "stall" }));
+  await using good = await scriptStore(getReply);
+  using client = clientOf([dying.url, good.url], { retries: 0 });
+  const reads = Array.from({ length: 4 }, () => readWhole(client));
+  await until(() => client.stats().bytes === 4 * 20_000, "each has the half of it");
+  await dying[Symbol.asyncDispose]();
+  await Promise.all(reads);
+  assert.deepEqual([client.stats().retries, good.requests.length], [4, 4]);
+  await readWhole(client);
+  assert.equal(good.requests.length, 5, "the next one is asked there too");
+});
+
 Deno.test("BucketClient.read() goes on at its byte at the next endpoint", async () => {
   await using bad = await scriptStore((request) => ({
     ...getReply(request),

@@ -6,8 +6,9 @@
  */
 
 import { LRUCache } from "lru-cache";
-import type { IndexKey } from "../checksum_index.ts";
+import type { DigestCall, IndexKey } from "../checksum_index.ts";
 import { ChecksumThread } from "../checksum_thread.ts";
+import { StorageError } from "../errors.ts";
 import type { KeptChecksum, ListedFile } from "../source.ts";
 
 /** What a value costs besides the characters of its key and its identity, in bytes. */
@@ -84,6 +85,17 @@ export class KeptChecksums implements Disposable {
     }
     const rows = values.map(({ file, crc32 }) => ({ ...this.#keyOf(file), crc32 }));
     await this.#tryIndex((index) => index.remember(rows));
+  }
+
+  /**
+   * Keeps, forgets and finds digests of whole archives in the file of `--checksums`.
+   *
+   * @throws {StorageError} `EINDEX` if that cannot be used
+   */
+  async digests(call: DigestCall): Promise<string | null> {
+    const index = this.#index;
+    if (!index) throw new StorageError("EINDEX", "the file of --checksums cannot be used");
+    return await index.digests(call);
   }
 
   /** Closes the file. */

@@ -68,7 +68,8 @@ export class KeyTree<T extends BucketObject> {
   /**
    * Adds an object, unless a name in its key is hidden or junk.
    *
-   * @throws {StorageError} `EIO` if it is none of the archive's
+   * @throws {StorageError} `EIO` if it is none of the archive's, `EPROTO` if it has no ETag: then
+   * nobody could tell whether it is still the same
    */
   add(object: T) {
     const { key, size } = object;
@@ -79,6 +80,10 @@ export class KeyTree<T extends BucketObject> {
     const isMarker = names.at(-1) === "" && size === 0;
     const name = names.pop()!;
     if (!names.every((name) => this.#isSelected(name)) || !this.#isSelected(name)) return;
+    if (object.etag === "") {
+      const path = key.slice(this.#start.length);
+      throw new StorageError("EPROTO", `list folder: the store tells no ETag: ${path}`);
+    }
     const folder = this.#folderAt(names);
     if (isMarker) folder.marker = object;
     else folder.files.set(name, object);

@@ -57,7 +57,8 @@ function objectOf(element: XmlElement, decode: (text: string) => string): Bucket
   if (!/^\d{1,15}$/.test(size)) throw lacking("an object in it has no size");
   if (Number.isNaN(lastModifiedMs)) throw lacking("an object in it has no time");
   const key = decode(required(element, "Key"));
-  return { key, size: Number(size), etag: quoted(required(element, "ETag")), lastModifiedMs };
+  const etag = textOf(element, "ETag");
+  return { key, size: Number(size), etag: etag ? quoted(etag) : "", lastModifiedMs };
 }
 
 function nextOf(root: XmlElement) {

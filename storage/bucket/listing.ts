@@ -7,7 +7,7 @@
 import { mapAtMost } from "../../lib/concurrency.ts";
 import { StorageError } from "../errors.ts";
 import type { PackedListing } from "../listing.ts";
-import type { Selection } from "../names.ts";
+import { LABEL_FILE, type Selection } from "../names.ts";
 import type { BucketObject, ObjectFacts } from "./client.ts";
 import type { FactsMemory } from "./facts.ts";
 import { gatherObjects, type GatherThreadOptions } from "./gathering.ts";
@@ -40,6 +40,8 @@ export interface ListArchiveOptions extends GatherThreadOptions {
   readonly facts: FactsMemory;
   /** At most this many objects are asked about at the same time. */
   readonly atOnce: number;
+  /** Told whether the archive has a label. */
+  readonly onLabel?: (isThere: boolean) => void;
 }
 
 /**
@@ -51,12 +53,17 @@ export interface ListArchiveOptions extends GatherThreadOptions {
 export async function listArchive(options: ListArchiveOptions): Promise<PackedListing | null> {
   const { store, start, selection, signal } = options;
   const tree = new KeyTree<BucketObject>(start, selection);
+  let hasLabel = false;
   for await (const { objects } of store.list(start, { signal })) {
-    for (const object of objects) tree.add(object);
+    for (const object of objects) {
+      tree.add(object);
+      if (object.key === start + LABEL_FILE) hasLabel = true;
+    }
     if (tree.count > MAX_OBJECTS) {
       throw new StorageError("EFBIG", `list folder: more than ${MAX_OBJECTS} objects`);
     }
   }
+  options.onLabel?.(hasLabel);
   const dated = await dateObjects(tree.objects(), options);
   return await gatherObjects(dated, options);
 }

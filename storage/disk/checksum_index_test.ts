@@ -24,6 +24,38 @@ Deno.test("ChecksumIndex keeps values from one opening to the next, one a file",
   assert.deepEqual(index.recall([{ ...ROW, identity: "1:2:3:5" }, other]), [null, 0]);
 });
 
+Deno.test("ChecksumIndex keeps one digest an archive, and no more than so many", async () => {
+  await using tree = await makeTree();
+  const path = tree.join("index");
+  const digest = (name: string, version = "1-aa") => ({
+    archive: `/photos/${name}`,
+    version,
+    sha256: name.padEnd(64, "0"),
+  });
+  {
+    using index = new ChecksumIndex(path, { maxDigests: 3 });
+    assert.equal(index.digests({ find: digest("a") }), null);
+    const database = new DatabaseSync(path, { readOnly: true });
+    assert.equal(database.prepare("SELECT count(*) AS n FROM sqlite_schema").get()?.n, 1);
+    database.close();
+    for (const name of ["a", "b", "c"]) {
+      index.digests({ keep: digest(name) });
+      await new Promise((resolve) => setTimeout(resolve, 2)); // so that each is the newest
+    }
+  }
+  using index = new ChecksumIndex(path, { maxDigests: 3 });
+  const known = (...names: string[]) =>
+    names.map((name) => index.digests({ find: digest(name) }) === digest(name).sha256);
+  assert.deepEqual(known("a", "b", "c"), [true, true, true]);
+  index.digests({ keep: digest("b", "1-bb") });
+  assert.deepEqual(known("a", "b", "c"), [true, false, true], "another version");
+  assert.equal(index.digests({ find: digest("b", "1-bb") }), digest("b").sha256);
+  index.digests({ keep: digest("d") });
+  assert.deepEqual(known("a", "c", "d"), [false, true, true], "the oldest went");
+  index.digests({ forget: ["/photos/c", "/photos/never"] });
+  assert.deepEqual(known("c", "d"), [false, true]);
+});
+
 Deno.test("ChecksumIndex: all values of one call are kept, or none", async () => {
   await using tree = await makeTree();
   using index = new ChecksumIndex(tree.join("index"));

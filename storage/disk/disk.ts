@@ -12,6 +12,7 @@ import { type MemoryBudget, unlimitedMemory } from "../../lib/memory_budget.ts";
 import type { SourceStats } from "../../lib/stats.ts";
 import type { IndexKey } from "../checksum_index.ts";
 import { StorageError } from "../errors.ts";
+import { archivesToForget, KeptDigests } from "../kept_digests.ts";
 import type { Listing } from "../listing.ts";
 import { ListingRoom } from "../listing_room.ts";
 import { PendingListings, SharedListings } from "../shared_listings.ts";
@@ -74,6 +75,8 @@ export interface DiskOptions extends DiskSelection, PoolOptions {
  */
 export class DiskSource implements FileSource, Disposable {
   readonly #root: string;
+  /** Of whole archives, in the index; undefined if there is none. */
+  readonly digests: KeptDigests | undefined;
   readonly #index: string | undefined;
   readonly #selection: DiskSelection;
   readonly #strict: boolean;
@@ -103,6 +106,7 @@ export class DiskSource implements FileSource, Disposable {
    */
   readonly #pendingNames = new PendingListings<readonly string[]>();
   readonly #pendingFolders = new PendingListings<readonly SourceFolder[]>();
+  readonly #pendingLabels = new PendingListings<string | null>();
 
   /** Touches nothing yet. */
   constructor(options: DiskOptions) {
@@ -115,6 +119,7 @@ export class DiskSource implements FileSource, Disposable {
     this.#room = new ListingRoom(options.memory ?? unlimitedMemory());
     this.#heldUpAfter = options.heldUpAfter ?? HELD_UP_MS;
     this.#pool = new Pool(options);
+    this.digests = options.index === undefined ? undefined : this.#digestsIn(options.index);
     this.#files = new LocalFiles(options.root, { openFiles: options.descriptors?.openFiles });
   }
 
@@ -174,6 +179,19 @@ export class DiskSource implements FileSource, Disposable {
     } finally {
       this.#waiting--;
     }
+  }
+
+  /**
+   * Text of an archive's label; null if it has none. Callers that arrive while it is read share the
+   * next look at it.
+   *
+   * @throws {StorageError} `EFBIG` if it is too long, `EPERM` if it is no plain file
+   */
+  async label(hash: string, { signal }: TaskOptions = {}): Promise<string | null> {
+    signal?.throwIfAborted();
+    const request = { root: this.#root, hash };
+    const read = () => this.#pool.run("label", request, { hash });
+    return await unlessAborted(this.#pendingLabels.get(hash, read), signal);
   }
 
   /** Tries again for a while where something is changing. */
@@ -298,6 +316,7 @@ export class DiskSource implements FileSource, Disposable {
   async remember(values: readonly KeptChecksum[]): Promise<void> {
     if (this.#index === undefined) return;
     const rows = values.map(({ file, crc32 }) => ({ ...this.#keyOf(file), crc32 }));
+    await this.digests?.forget(archivesToForget(values));
     await this.#pool.run("remember", { index: this.#index, rows });
   }
 
@@ -316,6 +335,13 @@ export class DiskSource implements FileSource, Disposable {
       if (isSet && hash !== undefined) this.#timeless.set(hash, true);
       throw error;
     }
+  }
+
+  #digestsIn(index: string) {
+    return new KeptDigests({
+      address: `${this.#root}/`,
+      ask: (call) => this.#pool.run("digests", { index, call }),
+    });
   }
 
   #keyOf({ location, identity }: ListedFile): IndexKey {

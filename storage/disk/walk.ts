@@ -9,7 +9,7 @@ import { basename, join, relative, sep } from "node:path";
 import { type Child, type Folder, type FolderContent, gatherEntries } from "../entries.ts";
 import { codeOf, StorageError } from "../errors.ts";
 import type { PackedListing } from "../listing.ts";
-import { isDamaged, isHash, isSelected, type Selection } from "../names.ts";
+import { isDamaged, isHash, isLabel, isSelected, type Selection } from "../names.ts";
 import { BadNames } from "./bad_names.ts";
 import { isOnLocalDisk } from "./file_system.ts";
 import { changing, Guards, tellsNow } from "./guards.ts";
@@ -223,6 +223,7 @@ class Walk {
     }
     const inside = relative(this.#root, path);
     if (inside === "" || inside === ".." || inside.startsWith(`..${sep}`)) return null;
+    if (isLabel(basename(inside))) return null;
     const target = inside.replaceAll(sep, "/");
     for (let around: Folder | null = folder; around; around = around.parent) {
       if (around.location === target) return null;

@@ -9,11 +9,12 @@
 /// <reference lib="deno.worker" />
 
 import { crc32 } from "node:zlib";
-import { ChecksumIndex, type IndexKey, type IndexRow } from "../checksum_index.ts";
+import { ChecksumIndex, type DigestCall, type IndexKey, type IndexRow } from "../checksum_index.ts";
 import { codeOf, StorageError } from "../errors.ts";
 import type { FileSlice, FilledBuffer } from "../source.ts";
 import { fillAtRest } from "./at_rest.ts";
 import { type PackedFolders, packFolders } from "./folders.ts";
+import { readLabel } from "./label_file.ts";
 import { assertSame, changed, openPlainFile } from "./same_file.ts";
 import { type PackedSlices, type SliceToRead, unpackSlices } from "./packed_slices.ts";
 import { datedFolders, listDirectories } from "./photos_folder.ts";
@@ -35,6 +36,8 @@ export interface Tasks {
   folders(request: { readonly root: string }): PackedFolders;
   /** The files of one archive. */
   list(request: WalkOptions): Walked;
+  /** Text of an archive's label; null if it has none. */
+  label(request: { readonly root: string; readonly hash: string }): string | null;
   /** Help with the looks at a large folder; true if there may be more to do. */
   look(request: LookRequest): boolean;
   /** A new buffer of `length` bytes with slices read in. */
@@ -54,6 +57,8 @@ export interface Tasks {
   }): (number | null)[];
   /** Puts CRC-32 values into an index file, or takes them out. */
   remember(request: { readonly index: string; readonly rows: readonly IndexRow[] }): null;
+  /** Keeps, forgets and finds digests in an index file. */
+  digests(request: { readonly index: string; readonly call: DigestCall }): string | null;
 }
 
 /** A task on its way to the worker. */
@@ -86,6 +91,7 @@ const tasks: Implementation = {
   directories: ({ root }) => listDirectories(root),
   folders: async ({ root }) => packFolders(datedFolders(root, await listDirectories(root))),
   list: (request) => walkArchive(request, (help) => self.postMessage({ help } satisfies Answer)),
+  label: ({ root, hash }) => readLabel(root, hash),
   look: helpLook,
   fill: ({ root, length, slices, device }) => {
     const buffer = new Uint8Array(length);
@@ -103,6 +109,7 @@ const tasks: Implementation = {
       open.remember(rows);
       return null;
     }),
+  digests: ({ index, call }) => withIndex(index, (open) => open.digests(call)),
 };
 
 let scanBuffer: Uint8Array | undefined;
