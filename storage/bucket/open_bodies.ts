@@ -110,6 +110,19 @@ export class OpenBodies implements Disposable {
     this.#keep(open);
   }
 
+  /**
+   * A body of a whole object that was asked for and not read, for whoever needs the bytes before its
+   * reader does. It ends with that reader. Null if there is none.
+   */
+  adopt(object: ObjectVersion): ObjectReader | null {
+    const isIt = (open: OpenBody) =>
+      open.key === object.key && open.etag === object.etag && open.position === 0 && !open.isBusy;
+    const open = this.#open.values().find(isIt);
+    if (!open) return null;
+    this.#open.delete(open);
+    return open.body;
+  }
+
   /** Closes all. */
   [Symbol.dispose]() {
     this.#closed = true;

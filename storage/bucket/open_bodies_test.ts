@@ -151,6 +151,22 @@ Deno.test("OpenBodies.prepare(): nothing for a reader that has left", async () =
   assert.deepEqual([store.counts.open, store.counts.bodies], [1, 0]);
 });
 
+Deno.test("OpenBodies.adopt(): only what was asked for and not read, and only once", async () => {
+  using setup = await setUp();
+  const { store, bodies, read, a, b } = setup;
+  await read(0, 10);
+  assert.equal(bodies.adopt(a), null, "somebody reads it");
+  bodies.prepare(b, { reader: bodies });
+  const body = bodies.adopt(b);
+  assert.equal(bodies.adopt(b), null);
+  assert.equal(bodies.size, 1);
+  const into = new Uint8Array(SIZE);
+  await body?.read(into);
+  assert.equal(into[99], 99);
+  body?.close();
+  assert.equal(store.counts.bodies, 1);
+});
+
 Deno.test("OpenBodies: disposal closes all", async () => {
   using setup = await setUp();
   const { store, bodies, read } = setup;

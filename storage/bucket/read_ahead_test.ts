@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { crc32 } from "node:zlib";
 import { MemoryBudget } from "../../lib/memory_budget.ts";
 import { MemoryObjects } from "../../testing/memory_objects.ts";
 import { until } from "../../testing/process.ts";
@@ -106,6 +107,27 @@ Deno.test("ReadAhead: a large object is asked for, once, and no byte of it is ke
   assert.deepEqual([store.counts.open, store.counts.bodies], [2, 1]);
   left.abort();
   assert.equal(store.counts.bodies, 0, "its reader has left");
+});
+
+Deno.test("ReadAhead: a scan takes what was asked for, and goes on if its reader has left", async () => {
+  for (const size of [1 << 20, 5 << 20]) {
+    for (const leaves of [false, true]) {
+      using setup = await setUp({ sizes: [SIZE, SIZE, SIZE, size] });
+      const { store, source, left, entries, read } = setup;
+      for (let i = 0; i < 3; i++) await read(entries[i]);
+      assert.equal(store.counts.bodies, 1);
+      const held = Promise.withResolvers<void>();
+      store.before = () => held.promise;
+      const slice = sliceOf(entries[3], { offset: 0, length: size, crc32: 0 });
+      const checksum = source.checksum(slice);
+      await until(() => store.counts.running === 1, "the scan reads");
+      if (leaves) left.abort(new Error("left"));
+      held.resolve();
+      assert.equal(await checksum, crc32(new Uint8Array(size).fill(3)));
+      assert.equal(store.counts.open + store.counts.read - 3, leaves ? 2 : 1);
+      assert.equal(store.counts.bodies, 0);
+    }
+  }
 });
 
 Deno.test("ReadAhead: no large object is asked for while its reader takes its time", async () => {

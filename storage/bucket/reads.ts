@@ -19,7 +19,7 @@ import type {
   PlacedSlice,
   TaskOptions,
 } from "../source.ts";
-import type { ObjectVersion } from "./client.ts";
+import type { ObjectReader, ObjectVersion } from "./client.ts";
 import { OpenBodies, type OpenBodiesOptions } from "./open_bodies.ts";
 import { Places } from "./places.ts";
 import { ReadAhead, type ReadAheadOptions } from "./read_ahead.ts";
@@ -164,25 +164,51 @@ export class Reads implements Disposable {
     }
     const isWhole = slice.offset === 0 && slice.length === object.size;
     const whole = isWhole
-      ? this.#recent.load(slice, (into) => this.#store.read(object, { offset: 0, into, signal }))
+      ? this.#recent.load(slice, (into) => this.#readWhole(object, into, signal))
       : null;
     return whole ? crc32(await whole, slice.crc32) : await this.#scanPieces(object, slice, signal);
   }
 
+  async #readWhole(object: ObjectVersion, into: Uint8Array<ArrayBuffer>, signal?: AbortSignal) {
+    const begun = await this.#tryBegun(object, (body) => body.read(into).then(() => true), signal);
+    if (begun === null) await this.#store.read(object, { offset: 0, into, signal });
+  }
+
   async #scanPieces(object: ObjectVersion, slice: FileSlice, signal?: AbortSignal) {
     const { offset, length } = slice;
+    if (offset === 0 && length === object.size) {
+      const checksum = await this.#tryBegun(object, (body) => scanBody(body, slice), signal);
+      if (checksum !== null) return checksum;
+    }
     const body = this.#store.open(object, { offset, length, signal });
     try {
-      const buffer = new Uint8Array(Math.min(length, SCAN_BUFFER_BYTES));
-      let checksum = slice.crc32;
-      for (let done = 0; done < length; done += buffer.length) {
-        const piece = buffer.subarray(0, Math.min(buffer.length, length - done));
-        await body.read(piece);
-        checksum = crc32(piece, checksum);
-      }
-      return checksum;
+      return await scanBody(body, slice);
     } finally {
       body.close();
+    }
+  }
+
+  /**
+   * Does something with a body that was asked for already. Null if there is none, or if it failed: it
+   * may have ended with the reader that it was asked for.
+   */
+  async #tryBegun<T>(
+    object: ObjectVersion,
+    read: (body: ObjectReader) => Promise<T>,
+    signal?: AbortSignal,
+  ): Promise<T | null> {
+    const body = this.#bodies.adopt(object);
+    if (!body) return null;
+    const close = () => body.close();
+    signal?.addEventListener("abort", close, { once: true });
+    try {
+      return await read(body);
+    } catch {
+      signal?.throwIfAborted();
+      return null;
+    } finally {
+      signal?.removeEventListener("abort", close);
+      close();
     }
   }
 
@@ -191,6 +217,18 @@ export class Reads implements Disposable {
     const size = Number(identity.slice(0, at));
     return { key: this.#prefix + location, etag: identity.slice(at + 1), size };
   }
+}
+
+/** The CRC-32 that goes on from the slice's own, in one buffer. */
+async function scanBody(body: ObjectReader, { length, crc32: before }: FileSlice): Promise<number> {
+  const buffer = new Uint8Array(Math.min(length, SCAN_BUFFER_BYTES));
+  let checksum = before;
+  for (let done = 0; done < length; done += buffer.length) {
+    const piece = buffer.subarray(0, Math.min(buffer.length, length - done));
+    await body.read(piece);
+    checksum = crc32(piece, checksum);
+  }
+  return checksum;
 }
 
 /** Errors name the file, by its path in the folder. */
