@@ -20,9 +20,12 @@ const FLAGS = [
   "disable-component-update",
 ].map((flag) => `--${flag}`);
 
+/** Without a locale of UTF-8 it writes no file name in Cyrillic, and saves "download" */
+const env = { ...Deno.env.toObject(), LC_ALL: "C.UTF-8" };
+
 /** A browser without any memory; disposal closes it and all of its windows */
 export function openBrowser(): Promise<Browser> {
-  return chromium.launch({ executablePath: tool("chromium")!, args: FLAGS });
+  return chromium.launch({ executablePath: tool("chromium")!, args: FLAGS, env });
 }
 
 /** A browser with a window's own list of downloads, which are saved in the folder */
@@ -31,6 +34,7 @@ export async function openProfile(folder: string): Promise<BrowserContext & Asyn
   const context = await chromium.launchPersistentContext(profile.path, {
     executablePath: tool("chromium")!,
     args: FLAGS,
+    env,
   });
   const session = await context.newCDPSession(context.pages()[0]);
   await session.send("Browser.setDownloadBehavior", { behavior: "allow", downloadPath: folder });
