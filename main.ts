@@ -78,7 +78,7 @@ import type { FileSource } from "./storage/source.ts";
 
 /** Of the memory for requests, one part in this many is for CRC-32 values, and for long buffers. */
 const CHECKSUMS_SHARE = 8;
-const BUFFERS_SHARE = 8;
+const BUFFERS_SHARE = 16;
 
 /** Connections to a bucket, for each file that a disk's source would keep open. */
 const SOCKETS_A_FILE = 2;

@@ -9,7 +9,7 @@ Deno.test("defaultBudget() is half of the least of what there is, less where tha
   const heap = 4 * GIB;
   const cases = [
     [{ constrained: 512 * MIB, total: 8 * GIB, heap }, 256 * MIB],
-    [{ constrained: 256 * MIB, total: 8 * GIB, heap }, 80 * MIB],
+    [{ constrained: 256 * MIB, total: 8 * GIB, heap }, 64 * MIB],
     [{ constrained: 128 * MIB, total: 8 * GIB, heap }, 32 * MIB],
     [{ constrained: 2 ** 63, total: GIB, heap }, GIB / 2],
     [{ constrained: Infinity, total: 64 * GIB, heap }, 2 * GIB],

@@ -242,7 +242,7 @@ testWithContainers([], "--memory 256m: 2 downloads of 100,000 files fit", async 
     [...new Set(statuses)].filter((status) => !/^(?:200|429|503)$/.test(status)),
     [],
   );
-  assert.ok(statuses.filter((status) => status === "200").length >= 50, "many are admitted");
+  assert.ok(statuses.filter((status) => status === "200").length >= 15, "many are admitted");
   const late = await fetch(url);
   const body = await late.bytes();
   if (late.status === 200) assert.ok(Buffer.from(body).equals(archives[0]));
