@@ -308,7 +308,7 @@ Deno.test("createHandler(): an archive that is listed too late for the signal is
   assert.equal((await answer).status, 503);
   hung.resolve();
   assert.ok(await late);
-  await new Promise((resolve) => setTimeout(resolve)); // all goes on that can
+  await new Promise((resolve) => setTimeout(resolve, 500)); // all goes on that can, labels too
   assert.deepEqual(site.logged, []);
 });
 
