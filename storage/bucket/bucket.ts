@@ -10,6 +10,7 @@ import { LRUCache } from "lru-cache";
 import { mapAtMost } from "../../lib/concurrency.ts";
 import { type MemoryBudget, unlimitedMemory } from "../../lib/memory_budget.ts";
 import type { SourceStats } from "../../lib/stats.ts";
+import { CountedListings } from "../counted_listings.ts";
 import { StorageError } from "../errors.ts";
 import { archivesToForget, KeptDigests } from "../kept_digests.ts";
 import type { Listing } from "../listing.ts";
@@ -42,9 +43,6 @@ import { WantedListings } from "./wanted.ts";
 /** An archive in which objects are being removed is listed again after these pauses, in milliseconds. */
 const RETRY_MS = [50, 100, 200, 400];
 
-/** At most this many callers wait for listings. */
-const MAX_WAITING = 1000;
-
 /** At most this many objects are asked about at a time for one listing that a download waits for. */
 const HEADS_AT_ONCE = 32;
 
@@ -60,6 +58,9 @@ const LARGE_BYTES = 4 << 20;
 /** What is remembered of objects may take this part of the memory, and no more than so many bytes. */
 const FACTS_SHARE = 1 / 16;
 const MAX_FACTS_BYTES = 32 << 20;
+
+/** Of at most this many archives it is known that they have no label. */
+const MAX_UNLABELLED = 1000;
 
 /** For this long a listing is believed that an archive has no label, in milliseconds. */
 const UNLABELLED_MS = 1000;
@@ -98,8 +99,7 @@ export class BucketSource implements FileSource, Disposable {
   readonly #kept: KeptChecksums;
   readonly #room: ListingRoom;
   readonly #reads: Reads;
-  #waiting = 0;
-  readonly #listed = { done: 0, failed: 0, abandoned: 0 };
+  readonly #counted = new CountedListings();
   readonly #listings = new SharedListings();
   readonly #pending = new WantedListings<Listing | null>();
   /** Apart, so that no download waits for a listing that lets downloads go first. */
@@ -110,7 +110,7 @@ export class BucketSource implements FileSource, Disposable {
   readonly #pendingLabels = new WantedListings<string | null>();
   readonly #labels: LabelObjects;
   /** Archives in whose listing, a moment ago, there was no label: nobody need ask for it. */
-  readonly #unlabelled = new LRUCache<string, true>({ max: MAX_WAITING, ttl: UNLABELLED_MS });
+  readonly #unlabelled = new LRUCache<string, true>({ max: MAX_UNLABELLED, ttl: UNLABELLED_MS });
 
   /** Asks for nothing yet. */
   constructor(options: BucketSourceOptions) {
@@ -149,7 +149,7 @@ export class BucketSource implements FileSource, Disposable {
     return {
       threads: { queued: 0, busy: 0, idle: 0, heldUp: 0 },
       reads: this.#reads.stats(),
-      listings: { ...this.#listed, waiting: this.#waiting },
+      listings: this.#counted.stats(),
       bucket: this.#store.stats(),
     };
   }
@@ -188,21 +188,8 @@ export class BucketSource implements FileSource, Disposable {
    * @throws {MemoryBudgetError} if there is no memory for it now
    */
   async list(hash: string, options: ListOptions = {}): Promise<Listing | null> {
-    if (this.#waiting >= MAX_WAITING) {
-      this.#listed.failed++;
-      throw new StorageError("EBUSY", "list folder: too many wait already");
-    }
-    this.#waiting++;
-    try {
-      const listing = isHash(hash) ? await this.#listAtRest(hash, options) : null;
-      this.#listed.done++;
-      return listing;
-    } catch (error) {
-      this.#listed[options.signal?.aborted ? "abandoned" : "failed"]++;
-      throw error;
-    } finally {
-      this.#waiting--;
-    }
+    const list = async () => isHash(hash) ? await this.#listAtRest(hash, options) : null;
+    return await this.#counted.run(list, options.signal);
   }
 
   /**

@@ -11,6 +11,7 @@ import { unlessAborted } from "../../lib/abort.ts";
 import { type MemoryBudget, unlimitedMemory } from "../../lib/memory_budget.ts";
 import type { SourceStats } from "../../lib/stats.ts";
 import type { IndexKey } from "../checksum_index.ts";
+import { CountedListings } from "../counted_listings.ts";
 import { StorageError } from "../errors.ts";
 import { archivesToForget, KeptDigests } from "../kept_digests.ts";
 import type { Listing } from "../listing.ts";
@@ -40,9 +41,6 @@ import type { DiskSelection } from "./walk.ts";
 const RETRY_MS = 30;
 const MAX_RETRY_MS = 250;
 const RETRY_FOR_MS = 1200;
-
-/** At most this many callers wait for listings. */
-const MAX_WAITING = 1000;
 
 /** At most this many archives are known to be on a disk whose times tell nothing. */
 const MAX_TIMELESS = 1000;
@@ -94,8 +92,7 @@ export class DiskSource implements FileSource, Disposable {
   readonly #localDevices = new LRUCache<string, number>({ max: MAX_LOCAL });
   /** Of the photos folder, when something was found in it. */
   #device: number | undefined;
-  #waiting = 0;
-  readonly #listed = { done: 0, failed: 0, abandoned: 0 };
+  readonly #counted = new CountedListings();
   readonly #listings = new SharedListings();
   readonly #pending = new PendingListings<Listing | null>();
   /** Apart, so that no download waits for a listing that lets downloads go first. */
@@ -133,7 +130,7 @@ export class DiskSource implements FileSource, Disposable {
     return {
       threads: this.#pool.stats(),
       reads: this.#files.stats(),
-      listings: { ...this.#listed, waiting: this.#waiting },
+      listings: this.#counted.stats(),
     };
   }
 
@@ -164,21 +161,8 @@ export class DiskSource implements FileSource, Disposable {
    * @throws {MemoryBudgetError} if there is no memory for it now
    */
   async list(hash: string, options: ListOptions = {}): Promise<Listing | null> {
-    if (this.#waiting >= MAX_WAITING) {
-      this.#listed.failed++;
-      throw new StorageError("EBUSY", "list folder: too many wait already");
-    }
-    this.#waiting++;
-    try {
-      const listing = await unlessAborted(this.#listAtRest(hash, options), options.signal);
-      this.#listed.done++;
-      return listing;
-    } catch (error) {
-      this.#listed[options.signal?.aborted ? "abandoned" : "failed"]++;
-      throw error;
-    } finally {
-      this.#waiting--;
-    }
+    const list = () => unlessAborted(this.#listAtRest(hash, options), options.signal);
+    return await this.#counted.run(list, options.signal);
   }
 
   /**
