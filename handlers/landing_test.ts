@@ -192,3 +192,17 @@ Deno.test("the logo of a site is at an address of its own, and its look on every
   assert.equal(await answer.text(), "<svg/>");
   assert.equal((await service.ask("/logo-0000000000000000.svg")).status, 404);
 });
+
+Deno.test("a range beyond the end is explained to whoever reads pages, and to programs by fields", async () => {
+  await using service = site(null);
+  const range = "bytes=99999999-";
+  const program = await service.ask(PATH, { range });
+  const browser = await service.ask(PATH, { range, accept: "text/html", "accept-language": "ru" });
+  for (const { status, headers } of [program, browser]) {
+    assert.equal(status, 416);
+    assert.match(headers.get("content-range") ?? "", /^bytes \*\/\d+$/);
+    assert.equal(headers.get("etag"), program.headers.get("etag"));
+  }
+  assert.equal(await program.text(), "");
+  assert.match(await browser.text(), /<html lang="ru"[\s\S]*откройте ссылку/i);
+});

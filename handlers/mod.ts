@@ -15,7 +15,7 @@ import { pageResponse, redirectResponse, tooManyResponse, withoutBody } from "..
 import { type ArchiveQuery, parseArchiveQuery, QueryError, writeSize } from "../http/query.ts";
 import { RateLimit } from "../http/rate.ts";
 import { hasParameter, rawTarget, type Target } from "../http/target.ts";
-import { isPreviewBot } from "../http/visitors.ts";
+import { asksForHtml, isPreviewBot } from "../http/visitors.ts";
 import { setTransportSecurity } from "../http/transport_security.ts";
 import { unlessAborted } from "../lib/abort.ts";
 import { describeError, log, redact } from "../lib/log.ts";
@@ -298,11 +298,11 @@ function route(
       }
       const { download: takeDownload } = admission;
       const work = () =>
-        found((visit, left) =>
-          landsOnPage(request, visit, site)
-            ? page(request, visit, pageOptions)
-            : archive(request, visit, { ...site, takeDownload, asked, left })
-        );
+        found(async (visit, left) => {
+          if (landsOnPage(request, visit, site)) return page(request, visit, pageOptions);
+          const response = await archive(request, visit, { ...site, takeDownload, asked, left });
+          return response.status === 416 ? beyondResponse(request, response, site) : response;
+        });
       return request.method === "HEAD" ? question(work) : asDownload(request, work, admission);
     }
   }
@@ -420,6 +420,17 @@ function missingResponse(request: Request, error: unknown, { brand }: Site) {
     ? staleChoicePage(look)
     : null;
   return html && pageResponse(html, { status: 404, language, csp: pagePolicy({ brand }) });
+}
+
+/** Says to whoever reads pages that the range is not there; the fields of `state` tell programs. */
+function beyondResponse(request: Request, state: Response, site: Site) {
+  if (!asksForHtml(request)) return state;
+  const response = errorResponse(request, 416, site);
+  for (const name of ["accept-ranges", "content-range", "etag", "last-modified"]) {
+    const value = state.headers.get(name);
+    if (value !== null) response.headers.set(name, value);
+  }
+  return response;
 }
 
 /** A form that is too long, or takes too long; its connection is of no more use. */

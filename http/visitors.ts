@@ -21,7 +21,7 @@ const PREVIEW_BOTS = new RegExp(
     ...["Mail\\.RU_Bot", "Mattermost-Bot", "Rocket\\.Chat", "^Synapse", "redditbot"],
     ...["Pinterest(?:bot)?/\\d.*\\+https?://www\\.pinterest\\.com/bot", "Iframely", "Embedly"],
     ...["Snap URL Preview", "SnapURLPreview", "BlueskyPreviewBot", "Bluesky Cardyb"],
-    ...["\\(Mastodon/", "Google-PageRenderer", "^Notion/"],
+    ...["(?:^|\\()Mastodon/", "SummalyBot", "Google-PageRenderer", "^Notion/"],
   ].join("|"),
   "i",
 );
@@ -46,10 +46,14 @@ export function isPreviewBot({ headers }: Request): boolean {
  *
  * @see {@link https://www.w3.org/TR/fetch-metadata/#sec-fetch-dest-header}
  */
-export function isNavigation({ headers }: Request): boolean {
-  if (headers.has("range")) return false;
-  const destination = headers.get("sec-fetch-dest");
-  if (destination !== null) return destination === "document";
+export function isNavigation(request: Request): boolean {
+  if (request.headers.has("range")) return false;
+  const destination = request.headers.get("sec-fetch-dest");
+  return destination === null ? asksForHtml(request) : destination === "document";
+}
+
+/** True for a program that names HTML among what it wants, and means it. */
+export function asksForHtml({ headers }: Request): boolean {
   if (ASKS_FOR_HTML_IN_VAIN.test(headers.get("user-agent") ?? "")) return false;
   return acceptsHtml(headers.get("accept") ?? "");
 }

@@ -391,7 +391,8 @@ export const OPTIONS = {
   checksums: {
     flags: "--checksums <file>",
     variable: "ZIPFERRY_CHECKSUMS",
-    description: "store CRC-32 values in this SQLite file, so that they survive a restart",
+    description:
+      "store CRC-32 values and digests in this SQLite file, so that they survive a restart",
     ...PATH,
   },
   maxDownloads: {
