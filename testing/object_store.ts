@@ -11,7 +11,7 @@ import { join } from "node:path";
 import { utimesSync } from "node:fs";
 import { crc32 } from "node:zlib";
 import { freePort } from "./free_port.ts";
-import { until } from "./process.ts";
+import { startServer } from "./server.ts";
 import { need, testWith, tool } from "./tools.ts";
 import { makeTree, type Tree } from "./tree.ts";
 
@@ -244,43 +244,23 @@ export function openObjectStore(
 
 async function launch(tree: Tree, port: number): Promise<LocalObjectStore> {
   const [iam, data] = [tree.join("iam"), tree.join("data")];
-  const child = new Deno.Command(tool("versitygw")!, {
+  const endpoint = new URL(`http://127.0.0.1:${port}`);
+  const server = await startServer(tool("versitygw")!, {
+    name: "versitygw",
     args: [
       ...["--port", `127.0.0.1:${port}`, "--region", STORE_REGION, "--iam-dir", iam],
       ...["--keep-alive", "--health", "/health", "--quiet", "posix", data],
     ],
     env: { ROOT_ACCESS_KEY: ROOT.accessKeyId, ROOT_SECRET_KEY: ROOT.secretAccessKey },
     clearEnv: true,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  let running = true;
-  let said = "";
-  const end = Promise.all([
-    child.status.finally(() => running = false),
-    ...[child.stdout, child.stderr].map(async (stream) => {
-      for await (const text of stream.pipeThrough(new TextDecoderStream())) said += text;
-    }),
-  ]);
-  const stop = async () => {
-    if (running) child.kill("SIGTERM");
-    await end;
-  };
-  const endpoint = new URL(`http://127.0.0.1:${port}`);
-  try {
-    await until(async () => !running || await isReady(endpoint), "versitygw answers", 30_000);
-    if (!running) throw new Error("versitygw has ended");
-  } catch (error) {
-    await stop();
-    throw new Error(`start versitygw: ${said.trim()}`, { cause: error });
-  }
+    isReady: () => isReady(endpoint),
+  });
 
   const store = openObjectStore(endpoint);
   return {
     ...store,
     port,
-    pid: child.pid,
+    pid: server.pid,
     folder: data,
     async createUser({ accessKeyId, secretAccessKey }, role) {
       const response = await store.request({
@@ -293,9 +273,9 @@ async function launch(tree: Tree, port: number): Promise<LocalObjectStore> {
       if (!response.ok) throw new Error(`create user: ${response.status} ${text}`);
     },
     touch: (bucket, key, time) => utimesSync(join(data, bucket, key), time, time),
-    log: () => said,
+    log: () => server.log(),
     async [Symbol.asyncDispose]() {
-      await stop();
+      await server[Symbol.asyncDispose]();
       await tree[Symbol.asyncDispose]();
     },
   };

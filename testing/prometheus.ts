@@ -6,7 +6,7 @@
 
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { until } from "./process.ts";
+import { startServer } from "./server.ts";
 import type { Tree } from "./tree.ts";
 
 /** What this project has for Prometheus and Grafana */
@@ -53,38 +53,20 @@ export async function startPrometheus(
   options: { readonly config: string; readonly port: number },
 ): Promise<Prometheus> {
   const { config, port } = options;
-  const child = new Deno.Command("prometheus", {
+  const origin = `http://127.0.0.1:${port}`;
+  const server = await startServer("prometheus", {
+    name: "Prometheus",
     args: [
       `--config.file=${config}`,
       `--storage.tsdb.path=${join(tree.path, "tsdb")}`,
       `--web.listen-address=127.0.0.1:${port}`,
       "--log.level=warn",
     ],
-    stdin: "null",
-    stdout: "null",
-    stderr: "piped",
-  }).spawn();
-  const printed = new Response(child.stderr).text();
-  const end = async () => {
-    try {
-      child.kill("SIGKILL");
-    } catch (error) {
-      if (!(error instanceof TypeError)) throw error; // it has ended
-    }
-    await child.status;
-    return await printed;
-  };
-  const origin = `http://127.0.0.1:${port}`;
-  try {
-    await until(() => isReady(origin), "Prometheus is ready", 30_000);
-  } catch (error) {
-    throw new Error(`start Prometheus: ${await end()}`, { cause: error });
-  }
+    isReady: () => isReady(origin),
+  });
   return {
     query: (expression) => query(origin, expression),
-    async [Symbol.asyncDispose]() {
-      await end();
-    },
+    [Symbol.asyncDispose]: () => server.stop("SIGKILL"),
   };
 }
 

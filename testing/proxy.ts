@@ -7,7 +7,7 @@
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { freePort } from "./free_port.ts";
-import { until } from "./process.ts";
+import { startServer } from "./server.ts";
 import { run } from "./tools.ts";
 import { makeTree, type Tree } from "./tree.ts";
 
@@ -221,41 +221,18 @@ export async function startProxy(prepare: Prepare): Promise<Proxy> {
 
 async function launch(start: Start, tree: Tree, port: number): Promise<Proxy> {
   const { command, args, scheme, logs = [] } = start;
-  const child = new Deno.Command(command, {
-    args: [...args],
-    env: homeIn(tree),
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  let running = true;
-  let said = "";
-  const end = Promise.all([
-    child.status.finally(() => running = false),
-    ...[child.stdout, child.stderr].map(async (stream) => {
-      for await (const text of stream.pipeThrough(new TextDecoderStream())) said += text;
-    }),
-  ]);
-  try {
-    await until(async () => !running || await isListening(port), `${command} listens`);
-  } catch (error) {
-    child.kill("SIGKILL");
-    await end;
-    throw error;
-  }
-  if (!running) {
-    await end;
-    throw new Error(`start ${command}: ${said.trim()}`);
-  }
+  const server = await startServer(command, {
+    ...{ name: command, args, env: homeIn(tree) },
+    isReady: () => isListening(port),
+  });
   return {
     url: `${scheme}://127.0.0.1:${port}/`,
     port,
-    pid: child.pid,
+    pid: server.pid,
     join: tree.join,
-    log: () => [said, ...logs.map((path) => Deno.readTextFileSync(path))].join(""),
+    log: () => [server.log(), ...logs.map((path) => Deno.readTextFileSync(path))].join(""),
     async [Symbol.asyncDispose]() {
-      if (running) child.kill("SIGTERM");
-      await end;
+      await server[Symbol.asyncDispose]();
       await tree[Symbol.asyncDispose]();
     },
   };

@@ -7,7 +7,7 @@
 
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { until } from "../process.ts";
+import { startServer } from "../server.ts";
 import { accept, tool } from "../tools.ts";
 import type { Tree } from "../tree.ts";
 import { type Launched, Member, type MemberKind, startTogether } from "./member.ts";
@@ -88,7 +88,7 @@ export async function startSeaweed(options: SeaweedOptions): Promise<Seaweed> {
   await using started = new AsyncDisposableStack();
   const rights = join(tree.path, "s3.json");
   await Deno.writeTextFile(rights, JSON.stringify(rightsOn(bucket)));
-  const launch = (server: Server) => launchServer(server, options);
+  const launch = (server: WeedServer) => launchServer(server, options);
 
   const masterPort = nextPort();
   const master = new URL(`http://127.0.0.1:${masterPort}`);
@@ -145,7 +145,7 @@ export async function startSeaweed(options: SeaweedOptions): Promise<Seaweed> {
 }
 
 /** One of the servers of `weed` */
-interface Server {
+interface WeedServer {
   /** Names the folder that it runs in */
   readonly name: string;
   readonly args: readonly string[];
@@ -155,8 +155,8 @@ interface Server {
 function member(
   kind: MemberKind,
   { number, port }: { readonly number: number; readonly port: number },
-  launch: (server: Server) => Promise<Launched>,
-  server: Omit<Server, "name">,
+  launch: (server: WeedServer) => Promise<Launched>,
+  server: Omit<WeedServer, "name">,
 ): Member {
   const name = `${kind} ${number}`;
   const url = new URL(`http://127.0.0.1:${port}`);
@@ -174,48 +174,23 @@ async function startAll(
 }
 
 async function launchServer(
-  { name, args, isReady }: Server,
+  { name, args, isReady }: WeedServer,
   { program, tree }: SeaweedOptions,
 ): Promise<Launched> {
   const folder = join(tree.path, name.replaceAll(" ", "-"));
   await Deno.mkdir(folder, { recursive: true });
   const [first, ...rest] = [...untilParentEnds(), program, ...args];
-  const child = new Deno.Command(first, {
+  const server = await startServer(first, {
+    name,
     args: rest,
     cwd: folder,
     env: { HOME: folder, PATH: Deno.env.get("PATH") ?? "" }, // no configuration of the user's
     clearEnv: true,
-    stdin: "null",
-    stdout: "piped",
-    stderr: "piped",
-  }).spawn();
-  let running = true;
-  let said = "";
-  const end = Promise.all([
-    child.status.finally(() => running = false),
-    ...[child.stdout, child.stderr].map(async (stream) => {
-      for await (const text of stream.pipeThrough(new TextDecoderStream())) {
-        said = (said + text).slice(-LOG_LENGTH);
-      }
-    }),
-  ]);
-  const launched: Launched = {
-    pid: child.pid,
-    status: end.then(([status]) => status),
-    log: () => said,
-    async [Symbol.asyncDispose]() {
-      if (running) child.kill("SIGKILL");
-      await end;
-    },
-  };
-  try {
-    await until(async () => !running || await isReady(), `${name} answers`, START_MS);
-    if (!running) throw new Error(`${name} has ended`);
-    return launched;
-  } catch (error) {
-    await launched[Symbol.asyncDispose]();
-    throw new Error(`start ${name}: ${said.trim().slice(-2000)}`, { cause: error });
-  }
+    isReady,
+    within: START_MS,
+    kept: LOG_LENGTH,
+  });
+  return { ...server, [Symbol.asyncDispose]: () => server.stop("SIGKILL") };
 }
 
 /**
