@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { hash } from "node:crypto";
 import { start } from "./process.ts";
 import { CHECKOUT, type Machine, makeMachine, shellBlocks, testWithMachine } from "./systemd.ts";
-import { taskFlags } from "./task.ts";
+import { taskFlags, taskVariables } from "./task.ts";
 import { randomBytes } from "./tree.ts";
 
 const DOC = Deno.readTextFileSync(new URL("../docs/systemd.md", import.meta.url));
@@ -17,6 +17,12 @@ const PHOTO_BYTES = 48_000_000;
 
 /** The permissions of the program, and what else it is started with */
 const FLAGS = taskFlags("start:checksums").join(" ");
+
+Deno.test("deploy/zipferry.service has the variables of deno task start", async () => {
+  const unit = await Deno.readTextFile(new URL("../deploy/zipferry.service", import.meta.url));
+  const set = Object.entries(taskVariables("start")).map((pair) => pair.join("=")).join(" ");
+  assert.match(unit, new RegExp(`^Environment=${set}$`, "m"));
+});
 
 /** A release would have an executable here; this one does the same with the same permissions */
 const STAND_IN = `#!/bin/sh
