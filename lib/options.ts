@@ -176,7 +176,7 @@ export const OPTIONS = {
   },
   hostname: {
     group: "address",
-    brief: "address to listen on; 0.0.0.0 for all of IPv4",
+    brief: "address to listen on",
     flags: "-H, --hostname <address>",
     alsoFlags: ["--host <address>"],
     variable: "HOST",
@@ -187,7 +187,7 @@ export const OPTIONS = {
   },
   port: {
     group: "address",
-    brief: "port to listen on; 0 for any free port",
+    brief: "port to listen on",
     flags: "-P, --port <number>",
     variable: "PORT",
     default: "8080",
@@ -459,7 +459,7 @@ export const OPTIONS = {
   },
   checksums: {
     group: "records",
-    brief: "store checksums in this file",
+    brief: "keep checksums in this file across restarts",
     flags: "--checksums <file>",
     variable: "ZIPFERRY_CHECKSUMS",
     description:
@@ -468,7 +468,7 @@ export const OPTIONS = {
   },
   maxDownloads: {
     group: "limits",
-    brief: "downloads at a time",
+    brief: "downloads at a time; 256 if not given",
     flags: "--max-downloads <number>",
     variable: "ZIPFERRY_MAX_DOWNLOADS",
     description: "downloads at a time, 503 beyond; 256 if not given, zip engine: 4 for each core",
@@ -486,7 +486,7 @@ export const OPTIONS = {
   },
   trustProxy: {
     group: "address",
-    brief: "proxies that tell the client's address",
+    brief: "networks of proxies that tell clients' addresses",
     flags: "--trust-proxy <networks>",
     variable: "ZIPFERRY_TRUST_PROXY",
     default: "none",
@@ -638,7 +638,9 @@ function inCode(text: string | undefined) {
 }
 
 /** The long flag of an option, as in `--folder`. */
-export function longFlag({ flags = "" }: OptionSpec<unknown>): string {
+export function longFlag(
+  { flags = "" }: Pick<OptionSpec<unknown>, "flags" | "description">,
+): string {
   return /--[a-z\d-]+/.exec(flags)?.[0] ?? flags;
 }
 
