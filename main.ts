@@ -302,7 +302,7 @@ async function serve(parts: Parts) {
     : await createZipEngine(config, source);
   using metrics = createMetrics({
     engine: config.engine,
-    build: { version: project.version, commit: await readCommit() || "unknown" },
+    build: { version: project.version, commit: await commit() },
     memoryLimit: memoryLimit(facts),
     budget: memory,
     source: () => source.stats(),
@@ -361,10 +361,13 @@ function permissionsForThreads(): NeededPermission[] {
   return [read(import.meta.dirname ? join(import.meta.dirname, "storage") : "storage")];
 }
 
+async function commit(): Promise<string> {
+  return await readCommit(Deno.build.standalone ? undefined : import.meta.dirname) ?? "unknown";
+}
+
 async function describeVersion(): Promise<string> {
-  const commit = await readCommit() || "unknown";
   const { version, build } = Deno;
-  return `zipferry ${project.version} (commit ${commit}, Deno ${version.deno}, ${build.target})`;
+  return `zipferry ${project.version} (commit ${await commit()}, Deno ${version.deno}, ${build.target})`;
 }
 
 if (import.meta.main) {
