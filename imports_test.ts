@@ -10,6 +10,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     ...["storage", "storage/bucket", "storage/disk", "lib"],
   ],
   commands: [
+    "commands/check",
     "commands/doctor",
     "commands/repair",
     "process",
@@ -19,6 +20,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
     "storage",
     "lib",
   ],
+  "commands/check": ["storage", "lib"],
   "commands/doctor": ["lib"],
   "commands/repair": ["lib"],
   process: ["lib"],
@@ -41,7 +43,12 @@ const SIDE_BY_SIDE: Readonly<
   Record<string, { readonly shared?: readonly string[]; readonly over?: string }>
 > = {
   commands: {
-    shared: ["commands/archives.ts", "commands/broken_archives.ts", "commands/terminal.ts"],
+    shared: [
+      "commands/archives.ts",
+      "commands/broken_archives.ts",
+      "commands/capacity.ts",
+      "commands/terminal.ts",
+    ],
   },
   handlers: { shared: ["handlers/digest.ts"], over: "handlers/mod.ts" },
   engines: { shared: ["engines/engine.ts", "engines/pace.ts"] },

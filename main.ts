@@ -9,6 +9,7 @@
  */
 
 import { delimiter, isAbsolute, join, resolve } from "node:path";
+import { checkCommand, type OpenPhotos } from "./commands/check.ts";
 import { checkConfigCommand } from "./commands/check_config.ts";
 import { doctorCommand } from "./commands/doctor.ts";
 import { newCommand } from "./commands/new.ts";
@@ -26,6 +27,7 @@ import { longestBuffer } from "./handlers/archive.ts";
 import {
   type Config,
   ConfigError,
+  type GivenSetting,
   type Invocation,
   readConfig,
   type Repair,
@@ -52,6 +54,7 @@ import {
   dropPermissions,
   keepFiles,
   keepOnlyNet,
+  missingPermissions,
   type NeededPermission,
   netTo,
   permissionsFor,
@@ -90,7 +93,10 @@ const STORE_PATIENCE_MS = 30_000;
 const MAX_CHECKSUMS_BYTES = 32 << 20;
 
 /** What the command line can ask for that is about a photos folder and all in it. */
-type Command = Exclude<Invocation, { action: "print" | "new" | "sign" | "doctor" | "repair" }>;
+type Command = Exclude<
+  Invocation,
+  { action: "print" | "new" | "sign" | "doctor" | "repair" | "check" }
+>;
 
 /** Looks up an environment variable, also in `.env`; empty counts as not set. */
 type Lookup = (name: string) => string | undefined;
@@ -109,13 +115,16 @@ interface Photos extends Disposable {
 async function main(): Promise<number> {
   guardSpans(shortenLinks);
   const warnings: string[] = [];
+  const given: GivenSetting[] = [];
   const dotenv = await readDotenv();
+  const version = await describeVersion();
   const invocation = readConfig({
     args: Deno.args,
     env: readVariable,
     dotenv,
-    version: await describeVersion(),
+    version,
     onWarning: (text) => warnings.push(text),
+    onGiven: (setting) => given.push(setting),
   });
   if (invocation.action === "print") {
     console.log(invocation.text.trimEnd());
@@ -138,10 +147,14 @@ async function main(): Promise<number> {
     if (secretFile !== undefined) await requirePermissions([read(secretFile)]);
     return signCommand({ ...invocation, secrets: await readLinkSecrets(invocation.config) });
   }
+  const env = variableLookup({ env: readVariable, dotenv });
+  if (invocation.action === "check") {
+    const misspelt = [...warnings, ...await misspeltVariables()];
+    return await check({ ...invocation, env, given, misspelt, version });
+  }
   await assertPermitted(invocation.config);
   await dropPermissions(invocation.config);
   const secrets = await readSecrets(invocation.config);
-  const env = variableLookup({ env: readVariable, dotenv });
   const where = await findPhotos(invocation.config, env);
   configureLog({ level: invocation.config.logLevel, folder: where.folder });
   for (const text of [...warnings, ...await misspeltVariables()]) log.warn("{text}", { text });
@@ -174,14 +187,14 @@ async function runCommand(command: Command & Pick<PhotosParts, "config" | "env">
   using photos = await openPhotos({ config, env, memory, index, descriptors, patience });
   const { source } = photos;
   if (index !== undefined) {
-    await assertUsableIndex(index, { source, keep: command.action !== "check" });
+    await assertUsableIndex(index, { source, keep: command.action !== "check-config" });
   }
   const receipts = config.state === undefined ? undefined : new DiskReceipts(resolve(config.state));
   if (command.action !== "warm" && command.action !== "verify") {
     await receipts?.assertUsable(command.action === "serve");
   }
   switch (command.action) {
-    case "check":
+    case "check-config":
       await checkCertificate(config);
       checkConfigCommand(config);
       return 0;
@@ -192,6 +205,44 @@ async function runCommand(command: Command & Pick<PhotosParts, "config" | "env">
     case "verify":
       return await verifyCommand({ config, source, hashes: command.hashes });
   }
+}
+
+/** What `check` is told besides the command line. */
+type Checked = Extract<Invocation, { action: "check" }> & {
+  readonly env: Lookup;
+  readonly given: readonly GivenSetting[];
+  readonly misspelt: readonly string[];
+  readonly version: string;
+};
+
+/** Hands over the parts of a service: none is put together before it is looked at. */
+async function check({ env, ...options }: Checked): Promise<number> {
+  const { config } = options;
+  using descriptors = new DescriptorReserve();
+  const missing = await missingPermissions(permissionsOf(config));
+  await dropPermissions(config);
+  const facts = memoryFacts();
+  const usual = defaultBudget(facts);
+  const memory = new MemoryBudget({ limit: config.memory ?? usual });
+  const index = config.checksums && resolve(config.checksums);
+  const open = async (): Promise<OpenPhotos> => {
+    const where = await findPhotos(config, env);
+    const parts = { env, memory, index, descriptors, patience: 0 };
+    const photos = await openPhotos({ ...parts, config: { ...config, ...where } });
+    return Object.assign(photos, { folder: where.folder });
+  };
+  const state = config.state === undefined ? undefined : new DiskReceipts(resolve(config.state));
+  return await checkCommand({
+    ...options,
+    descriptors,
+    missing: missing.map(({ flag }) => flag),
+    memory: { there: memoryLimit(facts), given: config.memory, usual },
+    readLinks: async () => (await readSecrets(config)).links,
+    openPhotos: open,
+    tryChecksums: (source) => assertUsableIndex(index ?? "", { source, keep: false }),
+    tryState: async () => await state?.assertUsable(false),
+    findEngine: async () => config.engine === "zip" ? await permittedZip() : "built in",
+  });
 }
 
 async function findPhotos(
@@ -302,7 +353,7 @@ async function serve(parts: Parts) {
     : await createZipEngine(config, source);
   using metrics = createMetrics({
     engine: config.engine,
-    build: { version: project.version, commit: await readCommit() || "unknown" },
+    build: { version: project.version, commit: await commit() },
     memoryLimit: memoryLimit(facts),
     budget: memory,
     source: () => source.stats(),
@@ -346,13 +397,22 @@ async function findZip(): Promise<string> {
 }
 
 async function assertPermitted(config: Config) {
-  await requirePermissions([...permissionsFor(config), ...permissionsForThreads()]);
-  if (config.engine !== "zip") return;
+  await requirePermissions(permissionsOf(config));
+  if (config.engine === "zip") await permittedZip();
+}
+
+/** The path of the program zip, which may be looked for and run. */
+async function permittedZip(): Promise<string> {
   const directories = readVariable("PATH")?.split(delimiter).filter(isAbsolute) ?? [];
   await requirePermissions(directories.map(read));
-  await findZip(); // Deno drops its permission for a program that is not there
+  const program = await findZip(); // Deno drops its permission for a program that is not there
   const run: Deno.PermissionDescriptor = { name: "run", command: "zip" };
   await requirePermissions([{ descriptor: run, flag: "--allow-run=zip" }]);
+  return program;
+}
+
+function permissionsOf(config: Config): NeededPermission[] {
+  return [...permissionsFor(config), ...permissionsForThreads()];
 }
 
 /** Threads load their code when they start; in an executable it is inside. */
@@ -361,10 +421,13 @@ function permissionsForThreads(): NeededPermission[] {
   return [read(import.meta.dirname ? join(import.meta.dirname, "storage") : "storage")];
 }
 
+async function commit(): Promise<string> {
+  return await readCommit(Deno.build.standalone ? undefined : import.meta.dirname) ?? "unknown";
+}
+
 async function describeVersion(): Promise<string> {
-  const commit = await readCommit() || "unknown";
   const { version, build } = Deno;
-  return `zipferry ${project.version} (commit ${commit}, Deno ${version.deno}, ${build.target})`;
+  return `zipferry ${project.version} (commit ${await commit()}, Deno ${version.deno}, ${build.target})`;
 }
 
 if (import.meta.main) {

@@ -242,7 +242,10 @@ Deno.test("--unix listens on a Unix socket in place of a port", { ignore: window
 
     const second = await runToEnd(args, { task });
     assert.deepEqual([second.code, second.stdout], [1, ""]);
-    assert.match(second.stderr, /^zipferry: listen: another process listens on ".*socket"\n$/);
+    assert.match(
+      second.stderr,
+      /^zipferry: listen: another process listens on ".*socket"; stop it, or .* --unix\n$/,
+    );
     program.kill("SIGKILL");
   }
   assert.ok(Deno.lstatSync(path).isSocket, "nobody could remove it");
@@ -257,13 +260,18 @@ Deno.test("--unix listens on a Unix socket in place of a port", { ignore: window
   await Deno.writeTextFile(path, "a file");
   const { code, stderr } = await runToEnd(args, { task });
   assert.equal(code, 2);
-  assert.match(stderr, /^zipferry: --unix: ".*socket" is there and is no socket\n$/);
+  assert.match(
+    stderr,
+    /^zipferry: --unix: ".*socket" is there and is no socket; choose another path, .*\n$/,
+  );
   assert.equal(await Deno.readTextFile(path), "a file");
 });
 
 Deno.test("--help, --version and --check-config print, and serve nothing", async () => {
   const cases: [string, RegExp][] = [
-    ["--help", /--folder.*\n[^]*--shutdown-timeout/],
+    ["--help", /Commands:\n[^]*--folder.*\n[^]*zipferry help all/],
+    ["help all", /--folder.*\n[^]*--shutdown-timeout/],
+    ["new --help", /^Usage: zipferry new /],
     ["-h", /^Usage: zipferry/],
     [
       "--version",
@@ -272,7 +280,9 @@ Deno.test("--help, --version and --check-config print, and serve nothing", async
     ["--check-config", /^\{\n {2}"folder": ".*test_photos",\n/],
   ];
   for (const [flag, expected] of cases) {
-    const { code, stdout, stderr } = await runToEnd([flag], { env: { ZIPFERRY_COMMIT: "c0ffee" } });
+    const { code, stdout, stderr } = await runToEnd(flag.split(" "), {
+      env: { ZIPFERRY_COMMIT: "c0ffee", NO_COLOR: "" }, // colours take variables to decide on
+    });
     assert.deepEqual([code, stderr], [0, ""]);
     assert.match(stdout, expected);
   }

@@ -397,9 +397,9 @@ Deno.test("readConfig() of the command new", () => {
       ["new", "Baikal", "trip"],
       /^new: needs one folder, 2 are given; put a name with spaces in quotes$/,
     ],
-    [["new", ""], /^new: "" is no folder$/],
-    [["new", "a", "--copy", "--move"], /^new: only one of --copy, --move$/],
-    [["new", "a", "--move", "--link"], /^new: only one of --move, --link$/],
+    [["new", ""], /^new: "" is no folder; name one by its path, /],
+    [["new", "a", "--copy", "--move"], /^new: only one of --copy, --move is allowed$/],
+    [["new", "a", "--move", "--link"], /^new: only one of --move, --link is allowed$/],
     [["--move"], /^--move: only for the command new$/],
     [
       ["warm", "--checksums", "x", "--base-url", "https://x"],

@@ -33,18 +33,10 @@ import { isUnreachable } from "../storage/archive_pages.ts";
 import { isGuessable, isHash } from "../storage/names.ts";
 import type { FileSource } from "../storage/source.ts";
 import { warnOfBrokenArchives } from "./broken_archives.ts";
+import { DESCRIPTORS, wantedDownloads } from "./capacity.ts";
 
 /** At most this many folders are named in a warning. */
 const NAMED_FOLDERS = 3;
-
-/** Downloads at a time, where nothing else is said. */
-const MAX_DOWNLOADS = 256;
-
-/** With the zip engine each takes much of a core: this many for each. */
-const MAX_DOWNLOADS_A_CORE = 4;
-
-/** Descriptors that a download holds: its connection, and the three pipes of the program zip. */
-const DESCRIPTORS = { store: 1, zip: 4 } as const;
 
 /** After so many milliseconds a long list is shown with what is known of it. */
 const LIST_FILL_MS = 200;
@@ -203,12 +195,9 @@ function warnOfSharedAddress({ maxPerClient, trustProxy, unix, hostname }: Confi
 }
 
 /** Downloads at a time: no more than there are file descriptors for. */
-function downloadsWithin({ engine, maxDownloads }: Config, descriptors?: DescriptorReserve) {
-  const usual = engine === "zip"
-    ? MAX_DOWNLOADS_A_CORE * navigator.hardwareConcurrency
-    : MAX_DOWNLOADS;
-  const wanted = maxDownloads ?? usual;
-  const most = descriptors?.downloads(wanted, DESCRIPTORS[engine]) ?? wanted;
+function downloadsWithin(config: Config, descriptors?: DescriptorReserve) {
+  const wanted = wantedDownloads(config);
+  const most = descriptors?.downloads(wanted, DESCRIPTORS[config.engine]) ?? wanted;
   if (most < wanted) {
     log.warn(
       "at most {most} downloads at a time instead of {wanted}: there are no file descriptors for " +

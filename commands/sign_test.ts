@@ -70,7 +70,7 @@ Deno.test("sign, --links: without a good secret nothing is done, and the message
     [
       ["sign", HASH],
       { ZIPFERRY_SECRET: three },
-      /ZIPFERRY_SECRET: 3 secrets, at most two are allowed/,
+      /ZIPFERRY_SECRET: 3 secrets; at most two are allowed, leave the one/,
     ],
     [["sign", HASH, "--secret-file", tree.join("secret")], {}, /--secret-file: too short/],
     [["sign", HASH, "--secret-file", tree.join("none")], {}, /--secret-file: .*cannot be read/],

@@ -8,13 +8,9 @@
 
 import { Command, CommanderError, Option } from "commander";
 import { parseEnv } from "node:util";
-import {
-  type BucketSettings,
-  CREDENTIAL_VARIABLES,
-  isBucketFolder,
-  isHostLabel,
-  parseBucketFolder,
-} from "./bucket.ts";
+import { type BucketSettings, isBucketFolder, isHostLabel, parseBucketFolder } from "./bucket.ts";
+import { COMMAND_FLAGS, COMMANDS } from "./commands.ts";
+import { helpFor, topics } from "./help.ts";
 import type { LogLevel } from "./log.ts";
 import { warnOfName } from "./misspelt.ts";
 import {
@@ -191,9 +187,18 @@ export interface Checkup {
   readonly json: boolean;
 }
 
+/** A set-up that is to be looked at before anyone downloads. */
+export interface Inspection {
+  /** Look at it. */
+  readonly action: "check";
+  /** Print JSON instead of lines for people. */
+  readonly json: boolean;
+}
+
 /** What the command line asks for: serve, work through some archives, or print something and exit. */
 export type Invocation =
-  | { readonly action: "serve" | "check"; readonly config: Config }
+  | { readonly action: "serve" | "check-config"; readonly config: Config }
+  | Inspection & { readonly config: Config }
   | Maintenance & { readonly config: Config }
   | NewArchive & { readonly config: Config }
   | LinkToSign & { readonly config: Config }
@@ -213,6 +218,16 @@ export interface Sources {
   readonly version?: string;
   /** Told of lines in `.env` that are probably meant for this program and do nothing. */
   readonly onWarning?: (text: string) => void;
+  /** Told of each option that is given, whether by a flag or by a variable. */
+  readonly onGiven?: (setting: GivenSetting) => void;
+}
+
+/** An option that is given, and does not only have its default. */
+export interface GivenSetting {
+  /** The flag or variable, as in `PORT in .env`. */
+  readonly where: string;
+  /** The value as it was given; of a secret, only that there is one. */
+  readonly text: string;
 }
 
 /** Thrown for a command line or a variable that cannot be used. One line, for the user. */
@@ -239,93 +254,89 @@ export function readConfig(sources: Sources): Invocation {
     throw new ConfigError(`${oneLine(error.message)}; ${suggestFlag(error)}`);
   }
   for (const [flag, times] of given) {
-    if (times > 1 && flag !== "--file") {
-      throw new ConfigError(`${flag}: given ${times} times, only once is allowed`);
-    }
+    if (times > 1) throw new ConfigError(`${flag}: given ${times} times, only once is allowed`);
   }
-  const [action, hashes] = command.processedArgs;
-  if (action === "doctor") return readCheckup(hashes, command.opts());
-  if (action === "repair") return readRepair(hashes, command.opts());
-  if (command.opts().json) throw new ConfigError("--json: only for the commands doctor and repair");
-  const { digest } = command.opts();
-  if (digest && action !== "warm") throw new ConfigError("--digest: only for the command warm");
-  const config = toConfig(readValues(command.opts(), sources));
-  assertFlagsOf(action, command.opts());
-  if (action === "new") {
-    assertNewOnDisk(config);
-    return { ...readNewArchive(hashes, command.opts()), config };
+  const [action, words] = command.processedArgs;
+  const flags = command.opts();
+  if (action === "help") return { action: "print", text: helpFor(readTopic(words)) };
+  if (action === "doctor") return readCheckup(words, flags);
+  if (action === "repair") return readRepair(words, flags);
+  assertFlagsOf(action, flags);
+  const config = toConfig(readValues(flags, sources));
+  switch (action) {
+    case undefined:
+      return { action: flags.checkConfig ? "check-config" : "serve", config };
+    case "check":
+      return { ...readInspection(words, flags), config };
+    case "new":
+      assertNewOnDisk(config);
+      return { ...readNewArchive(words, flags), config };
+    case "sign":
+      return { ...readLinkToSign(words, flags), config };
+    case "warm":
+    case "verify":
+      return { ...readMaintenance(action, { hashes: words, flags, config }), config };
   }
-  if (action === "sign") return { ...readLinkToSign(hashes, command.opts()), config };
-  if (action === "warm" || action === "verify") {
-    if (digest && config.engine === "zip") {
-      throw new ConfigError("--digest: not with --engine zip, whose archives differ each time");
-    }
-    if (config.checksums) return { action, config, hashes, ...digest && { digest } };
-    throw new ConfigError(`${action}: needs --checksums <file>, the file that stores the values`);
-  }
-  if (action !== undefined) {
-    throw new ConfigError(
-      `${
-        JSON.stringify(action)
-      }: no such command; the commands are warm, verify, new, sign, doctor and repair`,
-    );
-  }
-  return { action: command.opts().checkConfig ? "check" : "serve", config };
+  const names = Object.keys(COMMANDS).join(", ");
+  throw new ConfigError(`${JSON.stringify(action)}: no such command; the commands are ${names}`);
 }
-
-/** Flags of the command new alone: no variable sets them. */
-const NEW_FLAGS = [
-  { name: "copy", flag: "copy", text: "copy the folder (default)" },
-  {
-    name: "move",
-    flag: "move",
-    text: "rename the folder; it must be on the disk of the photos folder",
-  },
-  { name: "link", flag: "link", text: "make hard links to its files, which take no space" },
-  {
-    name: "baseUrl",
-    flag: "base-url",
-    value: " <url>",
-    text: "print the link with this in front; for the command sign too",
-  },
-] as const;
-
-/** Flags of the command sign, besides `--base-url`. */
-const SIGN_FLAGS = [
-  {
-    name: "ttl",
-    flag: "ttl",
-    value: " <time>",
-    text: "how long the link is good: 30m, 12h, 7d, 2w, … (default: 7d)",
-  },
-  {
-    name: "file",
-    flag: "file",
-    value: " <name>",
-    text: "sign a link to this file or folder/ only; may be given again",
-  },
-] as const;
 
 /** Seven days. */
 const DEFAULT_TTL = "7d";
 
 /** Flags of one command mean nothing for another. */
 function assertFlagsOf(action: string | undefined, flags: Record<string, unknown>) {
-  const isGiven = ({ name }: { readonly name: string }) => flags[name] !== undefined;
-  const ofSign = SIGN_FLAGS.find(isGiven);
-  if (ofSign && action !== "sign") {
-    throw new ConfigError(`--${ofSign.flag}: only for the command sign`);
+  const wrong = COMMAND_FLAGS.find(({ name, commands }) =>
+    flags[name] !== undefined && !commands.some((command) => command === action)
+  );
+  if (!wrong) return;
+  const { commands } = wrong;
+  const names = commands.join(", ").replace(/, (?=\w+$)/, " and ");
+  throw new ConfigError(
+    `${longFlag(wrong)}: only for the command${commands.length > 1 ? "s" : ""} ${names}`,
+  );
+}
+
+/** Undefined for the first screen. */
+function readTopic(words: readonly string[]): string | undefined {
+  const [topic] = words;
+  if (words.length === 0 || words.length === 1 && topics().includes(topic)) return topic;
+  const wrong = JSON.stringify(words.join(" "));
+  throw new ConfigError(`help: no topic ${wrong}; the topics are ${topics().join(", ")}`);
+}
+
+function readInspection(words: readonly string[], flags: Record<string, unknown>): Inspection {
+  const [word] = words;
+  if (word === undefined) return { action: "check", json: flags.json === true };
+  throw new ConfigError(
+    `check: takes options only, not ${JSON.stringify(word)}; name the photos folder by --folder`,
+  );
+}
+
+function readMaintenance(
+  action: Maintenance["action"],
+  { hashes, flags, config }: {
+    readonly hashes: readonly string[];
+    readonly flags: Record<string, unknown>;
+    readonly config: Config;
+  },
+): Maintenance {
+  const digest = flags.digest === true;
+  if (digest && config.engine === "zip") {
+    throw new ConfigError(
+      "--digest: not with --engine zip, whose archives differ each time; use store",
+    );
   }
-  const ofNew = NEW_FLAGS.find(isGiven);
-  if (!ofNew || action === "new" || action === "sign" && ofNew.name === "baseUrl") return;
-  const commands = ofNew.name === "baseUrl" ? "commands new and sign" : "command new";
-  throw new ConfigError(`--${ofNew.flag}: only for the ${commands}`);
+  if (config.checksums) return { action, hashes, ...digest && { digest } };
+  throw new ConfigError(`${action}: needs --checksums <file>, the file that stores the values`);
 }
 
 function readLinkToSign(hashes: readonly string[], flags: Record<string, unknown>): LinkToSign {
   if (hashes.length !== 1) {
     const given = hashes.length === 0 ? "none is given" : `${hashes.length} are given`;
-    throw new ConfigError(`sign: needs the hash of one archive, ${given}`);
+    throw new ConfigError(
+      `sign: needs the hash of one archive, ${given}; see \`zipferry help sign\``,
+    );
   }
   const [hash] = hashes;
   if (!/^[A-Za-z0-9][A-Za-z0-9_-]{0,127}$/.test(hash)) {
@@ -362,11 +373,17 @@ function readNewArchive(albums: readonly string[], flags: Record<string, unknown
   }
   const methods = (["copy", "move", "link"] as const).filter((method) => flags[method]);
   if (methods.length > 1) {
-    throw new ConfigError(`new: only one of ${methods.map((method) => `--${method}`).join(", ")}`);
+    throw new ConfigError(
+      `new: only one of ${methods.map((method) => `--${method}`).join(", ")} is allowed`,
+    );
   }
   const [method = "copy"] = methods;
   const [album] = albums;
-  if (album === "") throw new ConfigError('new: "" is no folder');
+  if (album === "") {
+    throw new ConfigError(
+      'new: "" is no folder; name one by its path, or as it is called in --folder',
+    );
+  }
   return { action: "new", album, method, baseUrl: readBaseUrl(flags.baseUrl) };
 }
 
@@ -384,10 +401,14 @@ function readBaseUrl(value: unknown): string | undefined {
 function readCheckup(urls: readonly string[], flags: Record<string, unknown>): Checkup {
   const { json = false, ...others } = flags;
   const [other] = Object.keys(others);
-  if (other !== undefined) throw new ConfigError("doctor: takes no option but --json");
+  if (other !== undefined) {
+    throw new ConfigError("doctor: takes no option but --json; leave out the others");
+  }
   if (urls.length !== 1) {
     const given = urls.length === 0 ? "none is given" : `${urls.length} are given`;
-    throw new ConfigError(`doctor: needs the address of one archive, ${given}`);
+    throw new ConfigError(
+      `doctor: needs the address of one archive, ${given}; see \`zipferry help doctor\``,
+    );
   }
   return { action: "doctor", url: readArchiveUrl("doctor", urls[0]), json: json === true };
 }
@@ -396,10 +417,14 @@ function readCheckup(urls: readonly string[], flags: Record<string, unknown>): C
 function readRepair(words: readonly string[], flags: Record<string, unknown>): Repair {
   const { json = false, ...others } = flags;
   const [other] = Object.keys(others);
-  if (other !== undefined) throw new ConfigError("repair: takes no option but --json");
+  if (other !== undefined) {
+    throw new ConfigError("repair: takes no option but --json; leave out the others");
+  }
   const [file, url] = words;
   if (words.length !== 2 || file === "") {
-    throw new ConfigError("repair: needs the damaged file and the address of its archive");
+    throw new ConfigError(
+      "repair: needs the damaged file and the address of its archive; see `zipferry help repair`",
+    );
   }
   return { action: "repair", file, url: readArchiveUrl("repair", url), json: json === true };
 }
@@ -428,116 +453,61 @@ export function withoutSecrets(config: Config): Record<string, unknown> {
 
 /** What an unknown flag may be meant to be. Commander itself finds misspelt ones. */
 function suggestFlag({ code, message }: CommanderError) {
+  const all = "`zipferry help all` lists the options";
   const [, flag = ""] = /unknown option '--([a-z\d-]+)/.exec(message) ?? [];
   const key = Object.hasOwn(ALSO_CALLED, flag) ? ALSO_CALLED[flag] : undefined;
-  if (code !== "commander.unknownOption" || !key) return "--help lists the options";
-  return `use ${longFlag(OPTIONS[key])}, --help lists the options`;
+  if (code !== "commander.unknownOption" || !key) return all;
+  return `use ${longFlag(OPTIONS[key])}, ${all}`;
 }
 
 function buildCommand(version: string) {
   const command = new Command("zipferry")
-    .description("Serves each folder of photos as one ZIP file, created while it is being sent.")
-    .argument(
-      "[command]",
-      "warm: compute and store CRC-32 values; verify: compute them again and compare; " +
-        "new: give a folder a random name in the photos folder, and print its link; " +
-        "sign: print a signed link; " +
-        "doctor: look at an archive from outside, and say what a proxy does to it; " +
-        "repair: fetch what is damaged or missing in a downloaded archive",
-    )
-    .argument(
-      "[hashes...]",
-      "archives to work on, all of them if none is given; for new: the folder, " +
-        "by its path or by its name in the photos folder; for doctor: the link of an archive; " +
-        "for repair: the damaged file and the link of its archive",
-    )
+    .argument("[command]")
+    .argument("[words...]")
     .exitOverride()
     .configureOutput({
       writeErr: () => {},
       outputError: () => {},
+      // By default they read variables that this program may not read.
       getOutHasColors: () => false,
       getErrHasColors: () => false,
-      getOutHelpWidth: () => 100,
+      getOutHelpWidth: () => 80,
     })
-    .helpOption("-h, --help", "print this help")
-    .version(version, "-V, --version", "print the version");
+    .configureHelp({ formatHelp: ({ args }) => helpFor(args.find((word) => isTopic(word))) })
+    .version(version, "-V, --version");
   for (const [key, spec] of Object.entries<OptionSpec<unknown>>(OPTIONS)) {
     if (!spec.flags) continue;
-    const notes = [
-      spec.variable && `[${spec.variable}]`,
-      spec.default && `(default: ${spec.default})`,
-    ];
-    const description = [spec.description, ...notes].filter(Boolean).join(" ");
-    const option = new Option(spec.flags, description);
-    option.attributeName = () => key;
-    command.addOption(option);
-    for (const flags of spec.alsoFlags ?? []) {
-      const alias = new Option(flags).hideHelp();
-      alias.attributeName = () => key;
-      command.addOption(alias);
-    }
+    command.addOption(namedOption(key, spec.flags));
+    for (const flags of spec.alsoFlags ?? []) command.addOption(namedOption(key, flags).hideHelp());
   }
-  command.option("--check-config", "print the settings and exit");
-  for (const { name, flag, text, ...rest } of NEW_FLAGS) {
-    const option = new Option(`--${flag}${"value" in rest ? rest.value : ""}`, text);
-    option.attributeName = () => name;
-    command.addOption(option.helpGroup("Options of the command new:"));
-  }
-  for (const { name, flag, value } of SIGN_FLAGS) {
-    // Hidden, or `--file` would be what a misspelt `--folder` is taken for: the help is written below.
-    const option = new Option(`--${flag}${value}`).hideHelp();
-    option.attributeName = () => name;
-    if (name === "file") {
+  command.option("--check-config");
+  for (const { name, flags, isRepeatable, isSuggested = true } of COMMAND_FLAGS) {
+    const option = namedOption(name, flags).hideHelp(!isSuggested);
+    if (isRepeatable) {
       option.argParser((value: string, before: readonly string[] = []) => [...before, value]);
     }
     command.addOption(option);
   }
-  command.addOption(
-    new Option("--json", "print what was found as JSON").helpGroup(
-      "Options of the commands doctor and repair:",
-    ),
-  );
-  command.addOption(
-    new Option("--digest", "compute the SHA-256 of each archive too, for Repr-Digest").helpGroup(
-      "Options of the command warm:",
-    ),
-  );
-  command.addHelpText("after", `\nOptions of the command sign:\n${flagsOfSign()}`);
-  command.addHelpText("after", `\nVariables without a flag:\n${variablesWithoutFlag()}`);
-  command.addHelpText("after", `\nCredentials of a bucket:\n${credentialVariables()}`);
   return command;
 }
 
-function flagsOfSign() {
-  return SIGN_FLAGS
-    .map(({ flag, value, text }) => `  ${`--${flag}${value}`.padEnd(33)} ${text}`)
-    .join("\n");
+function namedOption(name: string, flags: string): Option {
+  const option = new Option(flags);
+  option.attributeName = () => name;
+  return option;
 }
 
-function variablesWithoutFlag() {
-  return Object.values<OptionSpec<unknown>>(OPTIONS)
-    .filter(({ flags }) => !flags)
-    .map(({ variable, description, ...spec }) => {
-      const note = spec.default === undefined ? "" : ` (default: ${spec.default})`;
-      return `  ${variable?.padEnd(33)} ${description}${note}`;
-    })
-    .join("\n");
+function isTopic(word: string) {
+  return topics().includes(word);
 }
 
-/** Lines of at most 100 columns. */
-function credentialVariables() {
-  const lines = [""];
-  for (const name of CREDENTIAL_VARIABLES) {
-    if (`${lines.at(-1)} ${name},`.length > 98) lines.push("");
-    lines.push(`${lines.pop()} ${name},`);
-  }
-  return lines.map((line) => ` ${line}`).join("\n").replace(/,$/, "");
-}
-
-/** Counts how often each flag is given: commander accepts a repeated flag and takes the last one. */
+/** Counts how often each flag is given that may be only once: commander takes the last one. */
 function countGiven(command: Command) {
   const counts = new Map<string, number>();
+  const repeatable = COMMAND_FLAGS.filter(({ isRepeatable }) => isRepeatable)
+    .map(({ name }) => name);
   for (const option of command.options) {
+    if (repeatable.includes(option.attributeName())) continue;
     const original = command.options.find((other) =>
       other.attributeName() === option.attributeName()
     );
@@ -572,22 +542,30 @@ function readValues(flags: Record<string, unknown>, sources: Sources): Values {
     const spec: OptionSpec<unknown> = OPTIONS[key];
     const { variable = "" } = spec;
     const flag = flags[key] === true ? "true" : flags[key]; // true: given without a value
-    if (typeof flag === "string") return check(spec, longFlag(spec), flag);
+    if (typeof flag === "string") return take(spec, longFlag(spec), flag);
     const unset = spec.default === undefined ? undefined : spec.parse(spec.default);
     if (spec.isForBucket && !isInBucket) return unset;
     const value = variable && sources.env(variable);
-    if (value) return check(spec, variable, value);
+    if (value) return take(spec, variable, value);
     const line = dotenv[variable];
-    if (line) return check(spec, `${variable} in .env`, line);
+    if (line) return take(spec, `${variable} in .env`, line);
     return unset;
   };
+  const take = (spec: OptionSpec<unknown>, where: string, text: string) => {
+    const value = check(spec, where, text);
+    given.set(where, spec.isSecret ? "(secret)" : text);
+    return value;
+  };
+  const given = new Map<string, string>(); // the folder is read twice
   const isInBucket = isBucketFolder(String(read("folder")));
   const keys = Object.keys(OPTIONS) as Key[];
-  return Object.fromEntries(keys.map((key) => [key, read(key)])) as Values;
+  const values = Object.fromEntries(keys.map((key) => [key, read(key)])) as Values;
+  for (const [where, text] of given) sources.onGiven?.({ where, text });
+  return values;
 }
 
 function check<T>(spec: OptionSpec<T>, where: string, text: string): T {
-  if (text.includes("\ufffd")) throw new ConfigError(`${where}: is not UTF-8 text`);
+  if (text.includes("\ufffd")) throw new ConfigError(`${where}: is not UTF-8 text; use UTF-8`);
   const value = text === "" ? undefined : spec.parse(text);
   if (value !== undefined) return value;
   const wrong = spec.isSecret ? "this" : JSON.stringify(spec.blame?.(text) ?? text);
@@ -638,7 +616,9 @@ function assertForBucket(
     throw new ConfigError(`--engine zip: not with ${where}, the program needs files; use store`);
   }
   if (followSymlinks) {
-    throw new ConfigError(`--follow-symlinks: not with ${where}, a bucket has no symlinks`);
+    throw new ConfigError(
+      `--follow-symlinks: not with ${where}, a bucket has no symlinks; leave it out`,
+    );
   }
   if (pathStyle === false && !isHostLabel(bucket)) {
     throw new ConfigError(

@@ -640,7 +640,7 @@ Deno.test("withoutSecrets() and error messages show no secret", () => {
 Deno.test("--check-config reads all and serves nothing", () => {
   const invocation = read("--check-config -P 81", { HOST: "::1" });
   assert.deepEqual(invocation, {
-    action: "check",
+    action: "check-config",
     config: { ...DEFAULTS, port: 81, hostname: "::1" },
   });
   assert.match(complaint("--check-config -P x"), /^--port: /);
@@ -651,13 +651,19 @@ Deno.test("--version prints the version, --help prints help", () => {
     assert.equal(printed(flag, { version: "1.2.3" }), "1.2.3\n");
     assert.equal(printed(flag), "unknown\n");
   }
-  for (const line of ["--help", "-h", "--help --port 1", "--port 1 -h"]) {
-    assert.match(printed(line), /^Usage: zipferry /, line);
+  for (const line of ["--help", "-h", "--help --port 1", "--port 1 -h", "help"]) {
+    assert.match(printed(line), /^Usage: zipferry \[options\]/, line);
+  }
+  for (const line of ["new --help", "-h new", "help new", "new album --move -h"]) {
+    assert.match(printed(line), /^Usage: zipferry new /, line);
+  }
+  for (const line of ["help nothing", "help new sign"]) {
+    assert.match(complaint(line), /^help: no topic ".*"; the topics are check, new, .*, all$/);
   }
 });
 
-Deno.test("readConfig(): every option, its variable and its default are in the help", () => {
-  const help = printed("--help");
+Deno.test("readConfig(): every option, its variable and its default are in the whole help", () => {
+  const help = printed("help all");
   const text = help.replaceAll(/\s+/g, " ");
   const rows = optionsTable().replaceAll("\\|", "/").split("\n").slice(2)
     .map((row) => row.split("|").slice(1, 5).map((cell) => cell.replaceAll("`", "").trim()));
@@ -669,7 +675,40 @@ Deno.test("readConfig(): every option, its variable and its default are in the h
     if (flag) assert.ok(text.includes(description), description);
   }
   assert.deepEqual(rows.flatMap(([, variable]) => variable || []), variables);
-  assert.ok(help.split("\n").every((line) => line.length <= 100), "lines of 100 columns");
+});
+
+Deno.test("readConfig(): check takes the options of the service, and --json", () => {
+  assert.deepEqual(read("check"), { action: "check", json: false, config: DEFAULTS });
+  assert.deepEqual(read("check --json -P 81"), {
+    action: "check",
+    json: true,
+    config: { ...DEFAULTS, port: 81 },
+  });
+  const cases: [string, RegExp][] = [
+    ["check photos", /^check: takes options only, not "photos"; name the .* by --folder$/],
+    ["check --move", /^--move: only for the command new$/],
+    ["--json", /^--json: only for the commands check, doctor and repair$/],
+    ["chek", /^"chek": no such command; the commands are check, new, sign, /],
+  ];
+  for (const [line, expected] of cases) assert.match(complaint(line), expected, line);
+});
+
+Deno.test("onGiven(): told of each option that is given, and where, but of no secret", () => {
+  const given: string[] = [];
+  readConfig({
+    args: ["-f", "s3://photos", "--log"],
+    env: (name) => ({ PORT: "81", ZIPFERRY_SECRET: "hush", AWS_REGION: "eu-central-1" })[name],
+    dotenv: "PORT=82\nZIPFERRY_LISTING=off\n",
+    onGiven: ({ where, text }) => given.push(`${where}: ${text}`),
+  });
+  assert.deepEqual(given.sort(), [
+    "--folder: s3://photos",
+    "--log: true",
+    "AWS_REGION: eu-central-1",
+    "PORT: 81",
+    "ZIPFERRY_LISTING in .env: off",
+    "ZIPFERRY_SECRET: (secret)",
+  ]);
 });
 
 Deno.test("readConfig(): --trust-proxy takes networks, and names the one that is none", () => {
@@ -719,8 +758,8 @@ Deno.test("readConfig(): sign takes a hash, a time, files and an address", () =>
     config: DEFAULTS,
   });
   const cases: [string, RegExp][] = [
-    ["sign", /^sign: needs the hash of one archive, none is given$/],
-    ["sign a b", /^sign: needs the hash of one archive, 2 are given$/],
+    ["sign", /^sign: needs the hash of one archive, none is given; see `zipferry help sign`$/],
+    ["sign a b", /^sign: needs the hash of one archive, 2 are given; see /],
     ["sign a/b", /^sign: not a hash; use the part of the link between/],
     ...["7", "0d", "-1d", "1y", "1.5d", "9999999d"].map((ttl): [string, RegExp] => [
       `sign ${hash} --ttl=${ttl}`,

@@ -65,7 +65,7 @@ function suggestVariable(name: string) {
       : Math.min(distance(name, ours), distance(word, ours)),
   }));
   const [nearest] = measured.sort((a, b) => a.far - b.far);
-  return nearest.far <= 3 ? `use ${nearest.ours}` : "--help lists all variables";
+  return nearest.far <= 3 ? `use ${nearest.ours}` : "`zipferry help all` lists all variables";
 }
 
 /** How many letters must be added, removed or changed (Levenshtein). */

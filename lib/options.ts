@@ -20,6 +20,20 @@ import {
 import { badBucketName, badEndpoint, parseEndpoints, parseFolder, parseRegion } from "./bucket.ts";
 import { isNetwork, splitNetworks } from "./networks.ts";
 
+/** The groups of options, in the order in which they are shown, and the title of each. */
+export const GROUPS = {
+  photos: "Photos",
+  bucket: "Photos in object storage",
+  address: "Address, TLS and proxies",
+  links: "Links and pages",
+  limits: "Pace, limits and stopping",
+  records: "Checksums, receipts and events",
+  log: "Log",
+} as const;
+
+/** The name of a group of options. */
+export type Group = keyof typeof GROUPS;
+
 /** One option: a flag, a variable, or both. */
 export interface OptionSpec<T> {
   /** Flags in commander's notation; none if only a variable sets it. */
@@ -30,7 +44,11 @@ export interface OptionSpec<T> {
   readonly variable?: string;
   /** Value when nothing is given; none if another option decides. */
   readonly default?: string;
-  /** What `--help` and the README say. */
+  /** What it is about: `zipferry help GROUP` shows it with the others of its group. */
+  readonly group: Group;
+  /** What the first screen of `--help` says of it, which shows a few options only. @default it is not there */
+  readonly brief?: string;
+  /** What `zipferry help` and the README say. */
   readonly description: string;
   /** The allowed values, as an error message describes them. */
   readonly allowed: string;
@@ -78,6 +96,8 @@ const MAX_HSTS_SECONDS = 63_072_000;
 /** All options, in the order in which `--help` shows them. */
 export const OPTIONS = {
   folder: {
+    group: "photos",
+    brief: "the photos folder, or s3://bucket/prefix",
     flags: "-f, --folder <path>",
     variable: "PHOTOS_DIR",
     default: "test_photos",
@@ -90,26 +110,31 @@ export const OPTIONS = {
     blame: badBucketName,
   },
   s3Region: {
+    group: "bucket",
     variable: "AWS_REGION",
     description: "the region of the bucket; needed unless an endpoint is given",
     ...REGION,
   },
   s3DefaultRegion: {
+    group: "bucket",
     variable: "AWS_DEFAULT_REGION",
     description: "the same where AWS_REGION is not set",
     ...REGION,
   },
   s3Endpoint: {
+    group: "bucket",
     variable: "AWS_ENDPOINT_URL_S3",
     description: "address of the object store, if not AWS; several with commas",
     ...ENDPOINTS,
   },
   s3AnyEndpoint: {
+    group: "bucket",
     variable: "AWS_ENDPOINT_URL",
     description: "the same where AWS_ENDPOINT_URL_S3 is not set",
     ...ENDPOINTS,
   },
   s3PathStyle: {
+    group: "bucket",
     flags: "--s3-path-style [true|false]",
     variable: "ZIPFERRY_S3_PATH_STYLE",
     description:
@@ -119,6 +144,7 @@ export const OPTIONS = {
     ...BOOLEAN,
   },
   s3Anonymous: {
+    group: "bucket",
     flags: "--s3-anonymous [true|false]",
     variable: "ZIPFERRY_S3_ANONYMOUS",
     default: "false",
@@ -127,6 +153,7 @@ export const OPTIONS = {
     ...BOOLEAN,
   },
   s3Retries: {
+    group: "bucket",
     flags: "--s3-retries <number>",
     variable: "ZIPFERRY_S3_RETRIES",
     default: "4",
@@ -136,6 +163,7 @@ export const OPTIONS = {
     parse: wholeNumber(20),
   },
   s3Times: {
+    group: "bucket",
     flags: "--s3-times <metadata|listing>",
     variable: "ZIPFERRY_S3_TIMES",
     default: "metadata",
@@ -147,6 +175,8 @@ export const OPTIONS = {
     parse: oneOf("metadata", "listing"),
   },
   hostname: {
+    group: "address",
+    brief: "address to listen on",
     flags: "-H, --hostname <address>",
     alsoFlags: ["--host <address>"],
     variable: "HOST",
@@ -156,6 +186,8 @@ export const OPTIONS = {
     parse: (text: string) => /^[A-Za-z0-9.:_-]+$/.test(text) ? text : undefined,
   },
   port: {
+    group: "address",
+    brief: "port to listen on",
     flags: "-P, --port <number>",
     variable: "PORT",
     default: "8080",
@@ -164,12 +196,14 @@ export const OPTIONS = {
     parse: wholeNumber(65535),
   },
   unix: {
+    group: "address",
     flags: "--unix <path>",
     variable: "ZIPFERRY_UNIX",
     description: "listen on this Unix socket instead of an address and port",
     ...PATH,
   },
   metrics: {
+    group: "address",
     flags: "--metrics <host:port>",
     variable: "ZIPFERRY_METRICS",
     description: "serve /metrics for Prometheus at this address too, which should not be public",
@@ -177,18 +211,22 @@ export const OPTIONS = {
     parse: parseAddress,
   },
   tlsCert: {
+    group: "address",
+    brief: "speak HTTPS with this certificate",
     flags: "--tls-cert <file>",
     variable: "ZIPFERRY_TLS_CERT",
     description: "speak HTTPS with the certificate in this PEM file, its chain included",
     ...PATH,
   },
   tlsKey: {
+    group: "address",
     flags: "--tls-key <file>",
     variable: "ZIPFERRY_TLS_KEY",
     description: "the private key of the certificate, a PEM file without a password",
     ...PATH,
   },
   hsts: {
+    group: "address",
     flags: "--hsts <seconds>",
     variable: "ZIPFERRY_HSTS",
     description: "tell browsers to use only HTTPS for this host for this long; needs --tls-cert",
@@ -197,6 +235,7 @@ export const OPTIONS = {
       /^\d{1,8}$/.test(text) && Number(text) <= MAX_HSTS_SECONDS ? Number(text) : undefined,
   },
   delay: {
+    group: "limits",
     flags: "-d, --delay [seconds|true|false]",
     description:
       "wait after each chunk of a download; RESPONSE_DELAY seconds if no number is given",
@@ -204,18 +243,22 @@ export const OPTIONS = {
     parse: (text: string) => parseWord(text) ?? parseSeconds(text),
   },
   delayEnabled: {
+    group: "limits",
     variable: "ENABLE_RESPONSE_DELAY",
     default: "false",
     description: "turns the delay on where --delay is not given",
     ...BOOLEAN,
   },
   responseDelay: {
+    group: "limits",
     variable: "RESPONSE_DELAY",
     default: "1",
     description: "length of the delay after each chunk, in seconds",
     ...secondsUpTo(MAX_SECONDS),
   },
   limitRate: {
+    group: "limits",
+    brief: "bytes per second for each download",
     flags: "--limit-rate <bytes>",
     variable: "ZIPFERRY_LIMIT_RATE",
     default: "0",
@@ -223,6 +266,7 @@ export const OPTIONS = {
     ...RATE,
   },
   limitRateTotal: {
+    group: "limits",
     flags: "--limit-rate-total <bytes>",
     variable: "ZIPFERRY_LIMIT_RATE_TOTAL",
     default: "0",
@@ -230,6 +274,7 @@ export const OPTIONS = {
     ...RATE,
   },
   stallTimeout: {
+    group: "limits",
     flags: "--stall-timeout <seconds>",
     variable: "ZIPFERRY_STALL_TIMEOUT",
     default: "300",
@@ -237,6 +282,8 @@ export const OPTIONS = {
     ...secondsUpTo(MAX_STALL_SECONDS),
   },
   log: {
+    group: "log",
+    brief: "log downloads and other answers",
     flags: "-l, --log [true|false]",
     variable: "ENABLE_LOGGING",
     description:
@@ -244,6 +291,7 @@ export const OPTIONS = {
     ...BOOLEAN,
   },
   logFormat: {
+    group: "log",
     flags: "--log-format <text|json|combined>",
     variable: "ZIPFERRY_LOG_FORMAT",
     description:
@@ -252,6 +300,7 @@ export const OPTIONS = {
     parse: oneOf("text", "json", "combined"),
   },
   logLevel: {
+    group: "log",
     flags: "--log-level <info|warn|error>",
     variable: "ZIPFERRY_LOG_LEVEL",
     description: "the least important lines on standard error; info with --log, else warn",
@@ -259,6 +308,7 @@ export const OPTIONS = {
     parse: oneOf("info", "warn", "error"),
   },
   engine: {
+    group: "photos",
     flags: "--engine <store|zip>",
     variable: "ZIPFERRY_ENGINE",
     default: "store",
@@ -267,6 +317,7 @@ export const OPTIONS = {
     parse: oneOf("store", "zip"),
   },
   level: {
+    group: "photos",
     flags: "--level <0-9>",
     variable: "ZIPFERRY_LEVEL",
     default: "6",
@@ -275,6 +326,8 @@ export const OPTIONS = {
     parse: wholeNumber(9),
   },
   listing: {
+    group: "links",
+    brief: "who sees the list of archives at /",
     flags: "--listing <auto|on|off>",
     variable: "ZIPFERRY_LISTING",
     default: "auto",
@@ -283,6 +336,8 @@ export const OPTIONS = {
     parse: oneOf("auto", "on", "off"),
   },
   links: {
+    group: "links",
+    brief: "which links work",
     flags: "--links <open|signed|both>",
     variable: "ZIPFERRY_LINKS",
     description:
@@ -292,17 +347,21 @@ export const OPTIONS = {
     parse: oneOf("open", "signed", "both"),
   },
   secret: {
+    group: "links",
     variable: "ZIPFERRY_SECRET",
     description: "secret that signs links; or two, with a comma between",
     ...SECRET,
   },
   secretFile: {
+    group: "links",
     flags: "--secret-file <file>",
     variable: "ZIPFERRY_SECRET_FILE",
     description: "read that secret from this file, one or two lines",
     ...PATH,
   },
   landing: {
+    group: "links",
+    brief: "show browsers the page of an archive first",
     flags: "--landing [true|false]",
     variable: "ZIPFERRY_LANDING",
     description:
@@ -310,6 +369,7 @@ export const OPTIONS = {
     ...BOOLEAN,
   },
   partSize: {
+    group: "links",
     flags: "--part-size <size>",
     variable: "ZIPFERRY_PART_SIZE",
     description: "offer larger archives in parts of at most this size too, such as 2G",
@@ -317,6 +377,7 @@ export const OPTIONS = {
     parse: (text: string) => parseSize(text, { min: 1 << 20, max: 2 ** 40 }),
   },
   siteName: {
+    group: "links",
     flags: "--site-name <text>",
     variable: "ZIPFERRY_SITE_NAME",
     description: "name of your site at the top of every page",
@@ -324,12 +385,14 @@ export const OPTIONS = {
     parse: (text: string) => text.trim() !== "" && text.length <= 100 ? text.trim() : undefined,
   },
   logo: {
+    group: "links",
     flags: "--logo <file>",
     variable: "ZIPFERRY_LOGO",
     description: "your logo beside it: a PNG or SVG file of at most 256 KiB",
     ...PATH,
   },
   accent: {
+    group: "links",
     flags: "--accent <colour>",
     variable: "ZIPFERRY_ACCENT",
     // Without the #, which begins a comment in .env.
@@ -339,6 +402,7 @@ export const OPTIONS = {
       /^#?[0-9a-f]{6}$/i.test(text) ? `#${text.toLowerCase().replace("#", "")}` : undefined,
   },
   languages: {
+    group: "links",
     flags: "--languages <list>",
     variable: "ZIPFERRY_LANGUAGES",
     description:
@@ -351,6 +415,7 @@ export const OPTIONS = {
         : undefined,
   },
   hidden: {
+    group: "photos",
     flags: "--hidden [true|false]",
     variable: "ZIPFERRY_HIDDEN",
     default: "false",
@@ -358,6 +423,7 @@ export const OPTIONS = {
     ...BOOLEAN,
   },
   includeJunk: {
+    group: "photos",
     flags: "--include-junk [true|false]",
     variable: "ZIPFERRY_INCLUDE_JUNK",
     default: "false",
@@ -365,6 +431,7 @@ export const OPTIONS = {
     ...BOOLEAN,
   },
   followSymlinks: {
+    group: "photos",
     flags: "--follow-symlinks [true|false]",
     variable: "ZIPFERRY_FOLLOW_SYMLINKS",
     default: "false",
@@ -372,6 +439,7 @@ export const OPTIONS = {
     ...BOOLEAN,
   },
   settle: {
+    group: "photos",
     flags: "--settle <seconds>",
     variable: "ZIPFERRY_SETTLE",
     default: "2",
@@ -380,6 +448,7 @@ export const OPTIONS = {
     ...secondsUpTo(MAX_SETTLE_SECONDS),
   },
   memory: {
+    group: "limits",
     flags: "--memory <size>",
     variable: "ZIPFERRY_MEMORY",
     description:
@@ -389,6 +458,8 @@ export const OPTIONS = {
     parse: (text: string) => parseSize(text, { min: 32 << 20, max: 2 ** 40 }),
   },
   checksums: {
+    group: "records",
+    brief: "keep checksums in this file across restarts",
     flags: "--checksums <file>",
     variable: "ZIPFERRY_CHECKSUMS",
     description:
@@ -396,6 +467,8 @@ export const OPTIONS = {
     ...PATH,
   },
   maxDownloads: {
+    group: "limits",
+    brief: "downloads at a time; 256 if not given",
     flags: "--max-downloads <number>",
     variable: "ZIPFERRY_MAX_DOWNLOADS",
     description: "downloads at a time, 503 beyond; 256 if not given, zip engine: 4 for each core",
@@ -403,6 +476,7 @@ export const OPTIONS = {
     parse: (text: string) => wholeNumber(65535)(text) || undefined,
   },
   maxPerClient: {
+    group: "limits",
     flags: "--max-per-client <number>",
     variable: "ZIPFERRY_MAX_PER_CLIENT",
     default: "0",
@@ -411,6 +485,8 @@ export const OPTIONS = {
     parse: wholeNumber(65535),
   },
   trustProxy: {
+    group: "address",
+    brief: "networks of proxies that tell clients' addresses",
     flags: "--trust-proxy <networks>",
     variable: "ZIPFERRY_TRUST_PROXY",
     default: "none",
@@ -421,23 +497,27 @@ export const OPTIONS = {
     blame: (text: string) => splitNetworks(text).find((network) => !isNetwork(network)),
   },
   state: {
+    group: "records",
     flags: "--state <file>",
     variable: "ZIPFERRY_STATE",
     description: "store receipts in this SQLite file, so that they survive a restart",
     ...PATH,
   },
   adminToken: {
+    group: "records",
     variable: "ZIPFERRY_ADMIN_TOKEN",
     description: "secret that shows receipts (?status) and / on any machine",
     ...SECRET,
   },
   adminTokenFile: {
+    group: "records",
     flags: "--admin-token-file <file>",
     variable: "ZIPFERRY_ADMIN_TOKEN_FILE",
     description: "read the admin token from this file",
     ...PATH,
   },
   webhook: {
+    group: "records",
     flags: "--webhook <url>",
     variable: "ZIPFERRY_WEBHOOK",
     description: "post an event here when a download starts, is delivered or fails",
@@ -446,17 +526,20 @@ export const OPTIONS = {
     parse: webAddress,
   },
   webhookSecret: {
+    group: "records",
     variable: "ZIPFERRY_WEBHOOK_SECRET",
     description: "secret that signs those events",
     ...SECRET,
   },
   webhookSecretFile: {
+    group: "records",
     flags: "--webhook-secret-file <file>",
     variable: "ZIPFERRY_WEBHOOK_SECRET_FILE",
     description: "read the secret of the webhook from this file",
     ...PATH,
   },
   shutdownTimeout: {
+    group: "limits",
     flags: "--shutdown-timeout <seconds>",
     variable: "ZIPFERRY_SHUTDOWN_TIMEOUT",
     default: "30",
@@ -464,6 +547,7 @@ export const OPTIONS = {
     ...secondsUpTo(MAX_SECONDS),
   },
   drainDelay: {
+    group: "limits",
     flags: "--drain-delay <seconds>",
     variable: "ZIPFERRY_DRAIN_DELAY",
     default: "0",
@@ -554,7 +638,9 @@ function inCode(text: string | undefined) {
 }
 
 /** The long flag of an option, as in `--folder`. */
-export function longFlag({ flags = "" }: OptionSpec<unknown>): string {
+export function longFlag(
+  { flags = "" }: Pick<OptionSpec<unknown>, "flags" | "description">,
+): string {
   return /--[a-z\d-]+/.exec(flags)?.[0] ?? flags;
 }
 

@@ -95,7 +95,9 @@ async function readPem(option: PemFile["option"], path: string): Promise<PemFile
   const bytes = await readBytes(option, path);
   const text = new TextDecoder("latin1").decode(bytes);
   const labels = [...text.matchAll(/^-----BEGIN ([A-Z0-9 ]+)-----\s*$/gm)].map(([, word]) => word);
-  if (text.trim() === "") throw bad({ option, path }, "is empty");
+  if (text.trim() === "") {
+    throw bad({ option, path }, "is empty; write it anew, or name another file");
+  }
   if (labels.length === 0) throw bad({ option, path }, describeNoPem(option, bytes));
   return { option, path, text, labels };
 }
@@ -104,8 +106,10 @@ async function readPem(option: PemFile["option"], path: string): Promise<PemFile
 async function readBytes(option: PemFile["option"], path: string) {
   try {
     const { isFile, size } = await Deno.stat(path);
-    if (!isFile) throw bad({ option, path }, "is no regular file");
-    if (size > MAX_BYTES) throw bad({ option, path }, "is too long for a PEM file");
+    if (!isFile) throw bad({ option, path }, "is no regular file; name the PEM file itself");
+    if (size > MAX_BYTES) {
+      throw bad({ option, path }, "is too long for a PEM file; name another file");
+    }
     return await Deno.readFile(path);
   } catch (error) {
     if (error instanceof ConfigError) throw error;
@@ -115,14 +119,18 @@ async function readBytes(option: PemFile["option"], path: string) {
 
 function describeUnreadable(error: unknown, path: string) {
   const { NotFound, PermissionDenied, NotCapable } = Deno.errors;
-  if (error instanceof NotFound) return "there is no such file";
-  if (error instanceof PermissionDenied) return "may not be read by the user of this process";
+  if (error instanceof NotFound) {
+    return "there is no such file; see where your certificates are kept";
+  }
+  if (error instanceof PermissionDenied) {
+    return "may not be read by the user of this process; let its group read it (chgrp, chmod g+r)";
+  }
   if (error instanceof NotCapable) return `may not be read, start deno with --allow-read=${path}`;
-  return `cannot be read: ${describeError(error)}`;
+  return `cannot be read: ${describeError(error)}; look at the disk and the path`;
 }
 
 function describeNoPem(option: PemFile["option"], [first]: Uint8Array) {
-  if (first !== 0x30) return "is not PEM: it has no line -----BEGIN …-----"; // not an ASN.1 SEQUENCE
+  if (first !== 0x30) return "is not PEM: it has no line -----BEGIN …-----; name another file"; // not an ASN.1 SEQUENCE
   const command = option === "--tls-cert" ? "x509" : "pkey";
   return `is DER, not PEM; convert it with openssl ${command} -inform der`;
 }
@@ -135,7 +143,9 @@ function parseChain(file: PemFile): X509Certificate[] {
     const isRequest = labels.some((label) => label.endsWith("CERTIFICATE REQUEST"));
     throw bad(
       file,
-      isRequest ? "is a certificate request, not yet signed" : "holds no certificate",
+      isRequest
+        ? "is a certificate request, not yet signed; name the certificate that came back"
+        : "holds no certificate; name the file that does, such as fullchain.pem",
     );
   }
   if (hasKey) throw bad(file, "holds a private key too; leave that in the file of --tls-key alone");
@@ -144,7 +154,10 @@ function parseChain(file: PemFile): X509Certificate[] {
     try {
       return new X509Certificate(block);
     } catch (error) {
-      throw bad(file, `certificate ${i + 1} in it is damaged: ${describeError(error)}`);
+      throw bad(
+        file,
+        `certificate ${i + 1} in it is damaged: ${describeError(error)}; write it anew`,
+      );
     }
   });
 }
@@ -158,7 +171,7 @@ function parseKey(file: PemFile): KeyObject {
       file,
       isCertificate
         ? "holds a certificate and no private key; is it the file for --tls-cert?"
-        : "holds no private key",
+        : "holds no private key; name the file that does, such as privkey.pem",
     );
   }
   if (keys.length > 1) throw bad(file, `holds ${keys.length} private keys; leave one`);
@@ -168,7 +181,7 @@ function parseKey(file: PemFile): KeyObject {
   try {
     return createPrivateKey(text);
   } catch (error) {
-    throw bad(file, `the key in it is damaged: ${describeError(error)}`);
+    throw bad(file, `the key in it is damaged: ${describeError(error)}; write it anew`);
   }
 }
 
@@ -183,7 +196,10 @@ function assertPair(
       throw bad(files.cert, "the chain is in the wrong order: the server's own must be the first");
     }
     const path = JSON.stringify(files.cert.path);
-    throw bad(files.key, `the key does not belong to the certificate in ${path}`);
+    throw bad(
+      files.key,
+      `the key does not belong to the certificate in ${path}; name the two that came together`,
+    );
   }
   const problem = describeUnusable(key);
   if (problem) throw bad(files.key, problem);

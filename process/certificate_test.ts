@@ -60,24 +60,32 @@ testWith(["openssl"], "readCertificate() says which file is bad, and what is wro
   await Deno.writeTextFile(path("cutkey"), (await text("good.key")).slice(0, 90));
 
   const cases: readonly [Partial<IssuedFiles>, "cert" | "key", RegExp][] = [
-    [{ cert: path("nowhere") }, "cert", /: there is no such file$/],
-    [{ key: path("nowhere") }, "key", /: there is no such file$/],
-    [{ cert: tree.path }, "cert", /: is no regular file$/],
-    [{ cert: path("empty.pem") }, "cert", /: is empty$/],
-    [{ key: path("empty.pem") }, "key", /: is empty$/],
-    [{ cert: path("text.pem") }, "cert", /: is not PEM/],
+    [{ cert: path("nowhere") }, "cert", /: there is no such file; see /],
+    [{ key: path("nowhere") }, "key", /: there is no such file; see /],
+    [{ cert: tree.path }, "cert", /: is no regular file; name the PEM file itself$/],
+    [{ cert: path("empty.pem") }, "cert", /: is empty; write it anew, or name another file$/],
+    [{ key: path("empty.pem") }, "key", /: is empty; write it anew, or name another file$/],
+    [{ cert: path("text.pem") }, "cert", /: is not PEM: .*; name another file$/],
     [{ cert: path("crt.der") }, "cert", /: is DER, not PEM; .* openssl x509 -inform der$/],
     [{ key: path("key.der") }, "key", /: is DER, not PEM; .* openssl pkey -inform der$/],
     [{ key: path("locked") }, "key", /: is encrypted/],
     [{ cert: good.key, key: good.cert }, "cert", /: holds a key and no certificate/],
     [{ key: good.cert }, "key", /: holds a certificate and no private key/],
-    [{ cert: path("good.csr") }, "cert", /: is a certificate request, not yet signed$/],
+    [
+      { cert: path("good.csr") },
+      "cert",
+      /: is a certificate request, not yet signed; name the certificate /,
+    ],
     [{ cert: path("both") }, "cert", /: holds a private key too/],
     [{ cert: path("chain") }, "cert", /: the chain is in the wrong order/],
     [{ key: path("two") }, "key", /: holds 2 private keys/],
-    [{ cert: path("cut") }, "cert", /: certificate 1 in it is damaged/],
-    [{ key: path("cutkey") }, "key", /: the key in it is damaged/],
-    [{ key: other.key }, "key", /: the key does not belong to the certificate in ".*good\.crt"$/],
+    [{ cert: path("cut") }, "cert", /: certificate 1 in it is damaged: .*; write it anew$/],
+    [{ key: path("cutkey") }, "key", /: the key in it is damaged: .*; write it anew$/],
+    [
+      { key: other.key },
+      "key",
+      /: the key does not belong to the certificate in ".*good\.crt"; name the two that /,
+    ],
     [expired, "cert", /: expired on .*; renew it$/],
   ];
   for (const [change, which, expected] of cases) {

@@ -5,6 +5,7 @@
  */
 
 import { ConfigError } from "../lib/config.ts";
+import { readCheckout } from "./checkout.ts";
 import { warnOfName } from "../lib/misspelt.ts";
 import { variables, wordsOfFlags } from "../lib/options.ts";
 import { describeError } from "../lib/log.ts";
@@ -61,7 +62,10 @@ export async function readDotenv(): Promise<string | undefined> {
     if (error instanceof Deno.errors.NotCapable) {
       throw new ConfigError(".env: may not be read, start deno with --allow-read=.env");
     }
-    throw new ConfigError(`.env: cannot be read: ${describeError(error)}`);
+    throw new ConfigError(
+      `.env: cannot be read: ${describeError(error)}; let the user of this process read it, or ` +
+        "start in another working directory",
+    );
   }
 }
 
@@ -107,8 +111,15 @@ function lettersSwapped(name: string) {
   );
 }
 
-/** The commit that this program was made of, if whoever made an executable or an image told it. */
-export async function readCommit(): Promise<string | undefined> {
+/**
+ * The commit that this program was made of, if whoever made an executable or an image told it; else
+ * the one that is checked out where the program is. Changes since then do not show. Undefined where
+ * nobody tells, or where it may not be read.
+ *
+ * @param root the folder of the program; undefined for an executable
+ */
+export async function readCommit(root?: string): Promise<string | undefined> {
   const { state } = await Deno.permissions.query({ name: "env", variable: COMMIT_VARIABLE });
-  return state === "granted" ? Deno.env.get(COMMIT_VARIABLE) : undefined;
+  const told = state === "granted" && Deno.env.get(COMMIT_VARIABLE);
+  return told || (root === undefined ? undefined : await readCheckout(root));
 }

@@ -55,7 +55,7 @@ Deno.test(".env: a value in .env that is not UTF-8 is named, a comment does no h
   const read = (dotenv: string) => readConfig({ args: [], env: () => undefined, dotenv });
   assert.throws(() => read("PHOTOS_DIR=\ufffd\ufffd"), {
     name: "ConfigError",
-    message: "PHOTOS_DIR in .env: is not UTF-8 text",
+    message: "PHOTOS_DIR in .env: is not UTF-8 text; use UTF-8",
   });
   assert.equal(read("# \ufffd\nPORT=81").action, "serve");
 });
@@ -83,7 +83,7 @@ Deno.test(".env: a misspelt name in .env is told of, with the right one", () => 
     ["ZIPFERRY_PORT", "use PORT"],
     ["ZIPFERRY_FOLDER", "use PHOTOS_DIR"],
     ["ZIPFERRY_LOG", "use ENABLE_LOGGING"],
-    ["ZIPFERRY_SOMETHING_ELSE", "--help lists all variables"],
+    ["ZIPFERRY_SOMETHING_ELSE", "`zipferry help all` lists all variables"],
   ];
   for (const [name, advice] of cases) {
     assert.deepEqual(warningsOf(`${name}=x`), [
@@ -135,7 +135,8 @@ Deno.test("--folder that is not there is named by its absolute path", async () =
   const { code, stderr } = await runToEnd(["-f", "photos/2026"], { cwd: tree.path });
   assert.equal(code, 2);
   const path = JSON.stringify(tree.join("photos", "2026"));
-  assert.equal(stderr, `zipferry: --folder: ${path} cannot be read as a folder: there is none\n`);
+  const there = "there is none; create it, or name another one by --folder or PHOTOS_DIR";
+  assert.equal(stderr, `zipferry: --folder: ${path} cannot be read as a folder: ${there}\n`);
 });
 
 Deno.test("readVariable() names the permission that is missing, those of a bucket only for one", async () => {

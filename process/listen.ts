@@ -4,6 +4,7 @@
  * @module
  */
 
+import { dirname, resolve } from "node:path";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { ConfigError } from "../lib/config.ts";
 import { describeError, log } from "../lib/log.ts";
@@ -17,6 +18,9 @@ const TELL_MS = 5000;
 
 /** The address is asked for so many times without a pause when another server is to have it. */
 const HURRIES = 1000;
+
+/** How long whoever has the address gets to say who he is, in milliseconds. */
+const HEALTH_MS = 2000;
 
 /** How long connections get to end after their downloads were cut, in milliseconds. */
 const LAST_WORDS_MS = 1000;
@@ -121,6 +125,63 @@ export async function listen(
     },
     stop: (options) => socket.stop(options),
   };
+}
+
+/** What was found of an address. */
+export type AddressState =
+  /** It can be had. */
+  | "free"
+  /** Somebody listens there, and answers `/healthz` as this program does. */
+  | "ours"
+  /** Somebody listens there of whom nothing is known. */
+  | "taken";
+
+/**
+ * Whether an address can be had: listens there for a moment. A Unix socket is not made, only looked
+ * for.
+ *
+ * @throws {StartError} if it cannot be had, and not because somebody listens there
+ * @throws {ConfigError} if something else than a socket is where the Unix socket is to be
+ */
+export async function tryAddress(
+  { hostname, port, unix, option }: Pick<Address, "hostname" | "port" | "unix" | "option">,
+): Promise<AddressState> {
+  if (unix !== undefined) return await tryUnix(unix);
+  try {
+    Deno.listen({ hostname, port }).close();
+    return "free";
+  } catch (error) {
+    if (error instanceof Deno.errors.AddrInUse) {
+      return await answersHealth(hostname, port) ? "ours" : "taken";
+    }
+    throw new StartError(
+      `listen: ${bracketed(hostname)}:${port}: ${reasonOf(error, option)}`,
+    );
+  }
+}
+
+async function tryUnix(path: string): Promise<AddressState> {
+  const stat = lstat(path);
+  if (stat) {
+    assertSocket(stat, path);
+    return await isInUse(path) ? "taken" : "free";
+  }
+  if (lstat(dirname(resolve(path)))?.isDirectory) return "free";
+  throw new StartError(
+    `listen: ${JSON.stringify(path)}: ${reasonOfUnix(new Deno.errors.NotFound())}`,
+  );
+}
+
+/** Plain HTTP only: a certificate is seldom for the address that is asked here. */
+async function answersHealth(hostname: string, port: number): Promise<boolean> {
+  const host = { "0.0.0.0": "127.0.0.1", "::": "[::1]" }[hostname] ?? bracketed(hostname);
+  try {
+    const signal = AbortSignal.timeout(HEALTH_MS);
+    const response = await fetch(`http://${host}:${port}/healthz`, { signal, redirect: "manual" });
+    return await response.text() === "ok\n";
+  } catch {
+    return false;
+  }
 }
 
 function pemOf(certificate: Certificate | undefined) {
@@ -260,15 +321,33 @@ class Socket {
 
 /** A socket that a killed process left behind would be in the way; one in use is left alone. */
 async function removeStaleSocket(path: string) {
-  const name = JSON.stringify(path);
   // Not the asynchronous calls: they need a thread, and there may be none to have.
   const stat = lstat(path);
   if (!stat) return;
-  if (!stat.isSocket) throw new ConfigError(`--unix: ${name} is there and is no socket`);
-  const inUse = await Deno.connect({ transport: "unix", path })
-    .then((connection) => (connection.close(), true), () => false);
-  if (inUse) throw new StartError(`listen: another process listens on ${name}`);
+  assertSocket(stat, path);
+  if (await isInUse(path)) {
+    throw new StartError(
+      `listen: another process listens on ${
+        JSON.stringify(path)
+      }; stop it, or choose another path ` +
+        "by --unix",
+    );
+  }
   Deno.removeSync(path);
+}
+
+function assertSocket({ isSocket }: Deno.FileInfo, path: string) {
+  if (isSocket) return;
+  throw new ConfigError(
+    `--unix: ${
+      JSON.stringify(path)
+    } is there and is no socket; choose another path, or move it away`,
+  );
+}
+
+async function isInUse(path: string) {
+  return await Deno.connect({ transport: "unix", path })
+    .then((connection) => (connection.close(), true), () => false);
 }
 
 function lstat(path: string): Deno.FileInfo | null {
@@ -284,7 +363,9 @@ function firstServer(open: () => Server, { hostname, port, unix, option }: Addre
     return open();
   } catch (error) {
     const where = unix ? JSON.stringify(unix) : `${bracketed(hostname)}:${port}`;
-    throw new StartError(`listen: ${where}: ${reasonOf(error, option)}`);
+    throw new StartError(
+      `listen: ${where}: ${unix ? reasonOfUnix(error) : reasonOf(error, option)}`,
+    );
   }
 }
 
@@ -299,9 +380,9 @@ function isOutOfFiles(error: unknown) {
   return error instanceof Error && "code" in error && /^E[MN]FILE$/.test(String(error.code));
 }
 
-/** Why an address cannot be had, and which option chooses another one. */
+/** Why an address cannot be had, and what to do about it: which option chooses another one. */
 function reasonOf(error: unknown, option?: string): string {
-  const { AddrInUse, AddrNotAvailable, PermissionDenied, NotFound } = Deno.errors;
+  const { AddrInUse, AddrNotAvailable, PermissionDenied } = Deno.errors;
   const [byPort, byName] = [option ?? "--port", option ?? "--hostname"];
   if (error instanceof AddrInUse) return `address already in use; choose another port by ${byPort}`;
   if (error instanceof AddrNotAvailable) {
@@ -310,9 +391,21 @@ function reasonOf(error: unknown, option?: string): string {
   if (error instanceof PermissionDenied) {
     return `not permitted; ports below 1024 may need privileges, choose another one by ${byPort}`;
   }
-  if (error instanceof NotFound) return "there is no such folder; choose another path by --unix";
-  const why = describeError(error);
-  return /lookup address/.test(why) ? `${why}; choose another address by ${byName}` : why;
+  if (isOutOfFiles(error)) {
+    return "there are no file descriptors left; raise the limit, see ulimit -n";
+  }
+  return `${describeError(error)}; choose another address by ${byName}`;
+}
+
+/** The same of a Unix socket. */
+function reasonOfUnix(error: unknown): string {
+  const another = "choose another path by --unix";
+  const { NotFound, PermissionDenied } = Deno.errors;
+  if (error instanceof NotFound) return `there is no such folder; make it, or ${another}`;
+  if (error instanceof PermissionDenied) {
+    return `the user of this process may not write there; allow it to, or ${another}`;
+  }
+  return `${describeError(error)}; ${another}`;
 }
 
 function urlOf(addr: Deno.NetAddr | Deno.UnixAddr, scheme: "http" | "https") {

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
-import { type Address, listen, StartError } from "./listen.ts";
+import { makeTree } from "../testing/tree.ts";
+import { type Address, listen, StartError, tryAddress } from "./listen.ts";
 
 const HERE = "127.0.0.1";
 
@@ -76,4 +77,46 @@ Deno.test("listen() takes no new clients when descriptors run out, until there a
   held.resolve(new Response("held"));
   assert.equal(await before, "held");
   await stopped;
+});
+
+Deno.test("tryAddress(): free, taken, held by a service like this one, or impossible", async () => {
+  const hostname = "127.0.0.1";
+  assert.equal(await tryAddress({ hostname, port: 0 }), "free");
+  {
+    using taken = Deno.listen({ hostname, port: 0 });
+    const { port } = taken.addr;
+    // It hangs up on whoever asks.
+    taken.accept().then((connection) => connection.close(), () => {});
+    assert.equal(await tryAddress({ hostname, port }), "taken");
+  }
+  for (const [text, state] of [["ok\n", "ours"], ["hello", "taken"]] as const) {
+    const options = { hostname, port: 0, onListen() {} };
+    await using server = Deno.serve(options, () => new Response(text));
+    assert.equal(await tryAddress({ hostname, port: server.addr.port }), state);
+  }
+  await assert.rejects(tryAddress({ hostname: "192.0.2.1", port: 1, option: "--metrics" }), {
+    name: "StartError",
+    message: /^listen: 192\.0\.2\.1:1: this machine has no such address; .* by --metrics$/,
+  });
+});
+
+Deno.test("tryAddress(): a Unix socket is looked for, and not made", {
+  ignore: Deno.build.os === "windows",
+}, async () => {
+  await using tree = await makeTree({ "file": "x" });
+  const at = (name: string) => tryAddress({ hostname: "", port: 0, unix: tree.join(name) });
+  assert.equal(await at("socket"), "free");
+  assert.deepEqual([...Deno.readDirSync(tree.path)].map(({ name }) => name), ["file"]);
+  {
+    using _listener = Deno.listen({ transport: "unix", path: tree.join("socket") });
+    assert.equal(await at("socket"), "taken");
+  }
+  await assert.rejects(at("file"), {
+    name: "ConfigError",
+    message: /is no socket; choose another/,
+  });
+  await assert.rejects(at("no folder/socket"), {
+    name: "StartError",
+    message: /there is no such folder; make it, or choose another path by --unix$/,
+  });
 });

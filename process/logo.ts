@@ -46,7 +46,7 @@ function problemOfPng(bytes: Uint8Array<ArrayBuffer>) {
   const view = new DataView(bytes.buffer, bytes.byteOffset);
   const [width, height] = [view.getUint32(16), view.getUint32(20)];
   if (width === 0 || height === 0 || width > MAX_PIXELS || height > MAX_PIXELS) {
-    return `a PNG of ${width} × ${height} pixels; use at most ${MAX_PIXELS}`;
+    return `a PNG of ${width} × ${height} pixels; use at most ${MAX_PIXELS} each way`;
   }
   return text(bytes.length - 8) === "IEND" ? null : "a PNG that is cut off";
 }
@@ -75,7 +75,7 @@ function problemOfSvg(bytes: Uint8Array<ArrayBuffer>) {
   }
   const start = text.replace(/^\s*<\?xml[^>]*\?>/, "").replace(/^(?:\s|<!--[^]*?-->)+/, "");
   const [, found] = NOT_IN_SVG.find(([pattern]) => pattern.test(text)) ?? [];
-  if (found !== undefined) return `an SVG with ${found}, which is not allowed`;
+  if (found !== undefined) return `an SVG with ${found}, which is not allowed; use one without`;
   if (!/^<svg[\s>]/.test(start)) return "neither PNG nor SVG";
   if (!start.includes('"http://www.w3.org/2000/svg"')) return "an SVG without its namespace";
   return /<\/svg>\s*$/.test(text) ? null : "an SVG that is cut off";
@@ -91,5 +91,8 @@ async function readBytes(file: string) {
 }
 
 function wrong(file: string, why: string) {
-  return new ConfigError(`--logo: ${JSON.stringify(file)}: ${why}`);
+  const advice = /\buse\b/.test(why)
+    ? ""
+    : `; use a PNG or SVG file of at most ${MAX_BYTES >> 10} KiB`;
+  return new ConfigError(`--logo: ${JSON.stringify(file)}: ${why}${advice}`);
 }

@@ -52,6 +52,7 @@ Deno.test("readLogo() refuses what is no picture, or could do harm, and says why
       readLogo(tree.join(`${i}`)),
       (error) =>
         error instanceof ConfigError && error.message.startsWith("--logo: ") &&
+        /; use (?:a PNG or SVG file|at most 4096|one without)/.test(error.message) &&
         expected.test(error.message),
       `${i}`,
     );

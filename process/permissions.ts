@@ -57,12 +57,22 @@ export function permissionsFor(config: Config): NeededPermission[] {
  * @throws {ConfigError} naming the flag that grants it
  */
 export async function requirePermissions(needed: readonly NeededPermission[]): Promise<void> {
-  for (const { descriptor, flag } of needed) {
-    const { state } = await Deno.permissions.query(descriptor);
-    if (state !== "granted") {
-      throw new ConfigError(`${descriptor.name}: not permitted, start deno with ${flag}`);
-    }
+  const [missing] = await missingPermissions(needed);
+  if (!missing) return;
+  const { descriptor, flag } = missing;
+  throw new ConfigError(`${descriptor.name}: not permitted, start deno with ${flag}`);
+}
+
+/** Those that the process does not have. */
+export async function missingPermissions(
+  needed: readonly NeededPermission[],
+): Promise<NeededPermission[]> {
+  const missing: NeededPermission[] = [];
+  for (const permission of needed) {
+    const { state } = await Deno.permissions.query(permission.descriptor);
+    if (state !== "granted") missing.push(permission);
   }
+  return missing;
 }
 
 /** An executable may write wherever it is told to; one that is not told to need not. */

@@ -46,14 +46,16 @@ export async function readSecretPair(sources: SecretSources): Promise<string[]> 
   if (!given) return [];
   const secrets = given.text.split(/[\s,]+/).filter((text) => text !== "");
   if (secrets.length > MAX_SECRETS) {
-    throw new ConfigError(`${given.where}: ${secrets.length} secrets, at most two are allowed`);
+    throw new ConfigError(
+      `${given.where}: ${secrets.length} secrets; at most two are allowed, leave the one for new links first`,
+    );
   }
   return (secrets.length > 0 ? secrets : [""]).map((text) => checkSecret(text, given.where));
 }
 
 async function readGiven({ variable, value, flag, file }: SecretSources) {
   if (value !== undefined && file !== undefined) {
-    throw new ConfigError(`${variable} and ${flag}: only one of them is allowed`);
+    throw new ConfigError(`${variable} and ${flag}: only one of them is allowed; leave one out`);
   }
   if (value !== undefined) return { text: value, where: variable };
   return file === undefined ? undefined : { text: await readText(file, flag), where: flag };
@@ -75,6 +77,11 @@ async function readText(file: string, flag: string) {
     return await Deno.readTextFile(file);
   } catch (error) {
     const why = error instanceof Error ? error.name : String(error);
-    throw new ConfigError(`${flag}: ${JSON.stringify(file)}: cannot be read (${why})`);
+    throw new ConfigError(
+      `${flag}: ${
+        JSON.stringify(file)
+      }: cannot be read (${why}); name a file that the user of this ` +
+        "process may read",
+    );
   }
 }

@@ -251,7 +251,7 @@ Deno.test({
             { task: "start:checksums" },
           );
           assert.deepEqual([code, stdout], [2, ""], stderr);
-          assert.match(stderr, /^zipferry: --checksums: .*\n$/);
+          assert.match(stderr, /^zipferry: --checksums: .*; (?:name|delete|a newer) .*\n$/);
           assert.ok(stderr.includes(basename(path)), stderr);
         }
         assert.deepEqual(contentOf(path), before);

@@ -177,7 +177,7 @@ Deno.test("--state: a file that cannot be used is an error at the start", async 
   const args = ["--folder", tree.join("photos"), "--port", "0", "--state", tree.join("state")];
   const { code, stderr } = await runToEnd(args, { task: "start:checksums" });
   assert.deepEqual(
-    [code, /^zipferry: --state: .*not a database\n$/.test(stderr)],
+    [code, /^zipferry: --state: .*not a database; name another file.*\n$/.test(stderr)],
     [2, true],
     stderr,
   );

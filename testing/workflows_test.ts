@@ -143,21 +143,39 @@ Deno.test("deno-version: the workflows use the Deno of .ci/run", () => {
 });
 
 Deno.test("cutNotes() gives the section of the version", () => {
-  const log = "# Changelog\n\n## Unreleased\n\n- Later.\n\n" +
-    "## 1.2.10 (2026-02-03)\n\n- Ten.\n\n## 1.2.1 (2026-01-31)\n\n- One.\n\n  ### More\n\n- Two.\n";
-  assert.equal(cutNotes(log, "1.2.1"), "- One.\n\n  ### More\n\n- Two.");
+  const log = "# Changelog\n\n## [Unreleased]\n\n### Added\n\n- Later.\n\n" +
+    "## [1.2.10] - 2026-02-03\n\n- Ten.\n\n## [1.2.1] - 2026-01-31\n\n### Added\n\n- One.\n\n" +
+    "### Fixed\n\n- [Two](a.md).\n\n[Unreleased]: https://x.example/a\n[1.2.1]: https://x.example/b\n";
+  const one = "### Added\n\n- One.\n\n### Fixed\n\n- [Two](a.md).";
+  assert.equal(cutNotes(log, "1.2.1"), one);
   assert.equal(cutNotes(log, "1.2.10"), "- Ten.");
   assert.equal(cutNotes(log.replaceAll("\n", "\r\n"), "1.2.10"), "- Ten.");
 });
 
+Deno.test("CHANGELOG.md has the headings of Keep a Changelog 1.1.0", () => {
+  const log = Deno.readTextFileSync(`${ROOT}CHANGELOG.md`);
+  const headings = log.matchAll(/^(##|###) (.+)$/gm).map(([, level, text]) => ({ level, text }));
+  const [first, ...others] = headings.toArray();
+  assert.deepEqual(first, { level: "##", text: "[Unreleased]" });
+  const known = ["Added", "Changed", "Deprecated", "Removed", "Fixed", "Security"];
+  for (const { level, text } of others) {
+    if (level === "###") assert.ok(known.includes(text), text);
+    else assert.match(text, /^\[\d+\.\d+\.\d+\] - \d{4}-\d\d-\d\d$/);
+  }
+  const versions = log.matchAll(/^## \[(.+?)\]/gm).map(([, version]) => version);
+  for (const version of versions) assert.ok(log.includes(`\n[${version}]: https://`), version);
+});
+
 Deno.test("cutNotes() and assertVersion() tell in one line what is wrong", () => {
   const cases: [string, RegExp][] = [
-    ["# Changelog\n\n## Unreleased\n\n- Later.\n", /no section "## 1\.0\.0 \(YYYY-MM-DD\)"$/],
-    ["## 1.0.01 (2026-01-31)\n\n- Other.\n", /no section/],
-    ["## 1.0.0\n\n- One.\n", /"## 1\.0\.0" has no date/],
-    ["## 1.0.0 (2026-02-30)\n\n- One.\n", /has no date/],
-    ["## 1.0.0 (soon)\n\n- One.\n", /has no date/],
-    ["## 1.0.0 (2026-01-31)\n\n## 0.9.0 (2026-01-01)\n\n- One.\n", /nothing under/],
+    ["# Changelog\n\n## [Unreleased]\n\n- Later.\n", /no section "## \[1\.0\.0\] - YYYY-MM-DD"$/],
+    ["## [1.0.01] - 2026-01-31\n\n- Other.\n", /no section/],
+    ["## 1.0.0 - 2026-01-31\n\n- Other.\n", /no section/],
+    ["## [1.0.0]\n\n- One.\n", /"## \[1\.0\.0\]" has no date/],
+    ["## [1.0.0] - 2026-02-30\n\n- One.\n", /has no date/],
+    ["## [1.0.0] - soon\n\n- One.\n", /has no date/],
+    ["## [1.0.0] - 2026-01-31\n\n## [0.9.0] - 2026-01-01\n\n- One.\n", /nothing under/],
+    ["## [1.0.0] - 2026-01-31\n\n[1.0.0]: https://x.example/\n", /nothing under/],
   ];
   for (const [log, message] of cases) {
     assert.throws(() => cutNotes(log, "1.0.0"), (error) => {

@@ -46,7 +46,8 @@ function isSetting({ code }: StorageError) {
 }
 
 /** What to look at, where the error itself does not say it. */
-function adviceFor({ code, message }: StorageError, { bucket, region, anonymous }: BucketAccess) {
+function adviceFor(error: StorageError, { bucket, region, anonymous }: BucketAccess) {
+  const { code, message } = error;
   if (/AuthorizationHeaderMalformed/.test(message)) {
     return `set AWS_REGION to the region of the store, which is not ${region}: `;
   }
@@ -64,5 +65,19 @@ function adviceFor({ code, message }: StorageError, { bucket, region, anonymous 
       ? "the bucket's policy lets nobody list it without credentials: "
       : `a policy has to allow s3:ListBucket on ${bucket} for this prefix, and s3:GetObject: `;
   }
-  return code === "ENOENT" ? "look at the endpoint, and at --s3-path-style: " : "";
+  if (code === "ENODEV") return "look at the name of the bucket in --folder, and at the endpoint: ";
+  if (code === "ENOENT") return "look at the endpoint, and at --s3-path-style: ";
+  return adviceForPassing(error);
+}
+
+function adviceForPassing(error: StorageError) {
+  if (!(error instanceof PassingFailure)) return "";
+  switch (error.kind) {
+    case "connection":
+      return "look at the address in AWS_ENDPOINT_URL_S3, the network and the firewall: ";
+    case "busy":
+      return "the store is busy, try again later: ";
+    case "credentials":
+      return "renew the credentials: ";
+  }
 }

@@ -34,9 +34,26 @@ export async function assertUsableFile(
   } catch (error) {
     const why = describeError(error);
     if (/database is locked/.test(why)) return; // by another process, for a while
-    throw new ConfigError(`${flag}: ${JSON.stringify(path)}: ${why}`);
+    throw new ConfigError(`${flag}: ${JSON.stringify(path)}: ${withAdvice(why, path)}`);
   }
   if (!keep && !isThere) await Deno.remove(path);
+}
+
+/** What the runtime or SQLite says, and what to do about it. */
+function withAdvice(why: string, path: string): string {
+  const [, access] = /^Requires (read|write) access/.exec(why) ?? [];
+  if (access !== undefined) return `not permitted, start deno with --allow-${access}=${path}`;
+  return `${why}; ${adviceFor(why)}`;
+}
+
+function adviceFor(why: string) {
+  if (/not a database/.test(why)) return "name another file, or one that is not there yet";
+  if (/of version/.test(why)) return "a newer zipferry made it: update, or name another file";
+  if (/malformed/.test(why)) return "delete it, it can be made anew, or name another one";
+  if (/unable to open|readonly/.test(why)) {
+    return "name a file in a folder that is there and that the user of this process may write to";
+  }
+  return "name another file";
 }
 
 /** How the file of `--checksums` is tried. */

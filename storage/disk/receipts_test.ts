@@ -84,7 +84,7 @@ Deno.test("DiskReceipts: a file of others or a damaged one is a clear error, and
     const receipts = new DiskReceipts(path);
     await assert.rejects(receipts.assertUsable(true), (error: Error) => {
       assert.ok(error instanceof ConfigError, name);
-      assert.match(error.message, /^--state: ".*": \S[^\n]+$/);
+      assert.match(error.message, /^--state: ".*": \S[^\n]+; (?:name|delete) [^\n]+$/);
       return true;
     });
     receipts.close();

@@ -15,11 +15,17 @@ Deno.test("openRoot() is the folder itself, without links on the way", async () 
 Deno.test("openRoot() refuses what is no folder, and a whole disk, and says why", async () => {
   await using tree = await makeTree({ "file": "1", "folder": { directory: true } });
   const cases: [string, RegExp][] = [
-    [tree.join("missing"), /^--folder: .*missing.* cannot be read as a folder: there is none/],
-    [tree.join("file"), /^--folder: .*file.* cannot be read as a folder: it is a file/],
+    [
+      tree.join("missing"),
+      /^--folder: .*missing.* cannot be read as a folder: there is none; create it, or /,
+    ],
+    [
+      tree.join("file"),
+      /^--folder: .*file.* cannot be read as a folder: it is a file; name the folder that it is in$/,
+    ],
   ];
   if (Deno.build.os !== "windows") {
-    cases.push(["/", /^--folder: "\/" is a whole disk, give a folder in it$/]);
+    cases.push(["/", /^--folder: "\/" is a whole disk; give a folder in it$/]);
     cases.push([`${tree.path}/folder/../../../../../../..`, /is a whole disk/]);
   }
   for (const [folder, message] of cases) {
@@ -34,11 +40,22 @@ Deno.test("openRoot() refuses what is no folder, and a whole disk, and says why"
 Deno.test("openRoot() looks into the folder: one that cannot be listed is refused", async () => {
   await using tree = await makeTree();
   const { readDir } = Deno;
-  Deno.readDir = () => {
-    throw new Deno.errors.PermissionDenied("EACCES: no");
-  };
+  const { PermissionDenied, NotCapable } = Deno.errors;
+  const cases: [Error, RegExp][] = [
+    [
+      new PermissionDenied("EACCES: no"),
+      /: the user of this process may not read it; allow it to /,
+    ],
+    [new NotCapable("no"), /: not permitted, start deno with --allow-read=\S+$/],
+    [new Error("EIO: no"), /: EIO: no; look at the disk and the path$/],
+  ];
   try {
-    await assert.rejects(openRoot(tree.path), /cannot be read as a folder: EACCES: no$/);
+    for (const [error, message] of cases) {
+      Deno.readDir = () => {
+        throw error;
+      };
+      await assert.rejects(openRoot(tree.path), { name: "ConfigError", message });
+    }
   } finally {
     Deno.readDir = readDir;
   }

@@ -61,7 +61,8 @@ export async function readProfile(env: Environment): Promise<Profile> {
   if (named !== undefined && !own && !general) {
     const paths = [files.credentials.path, files.config.path].filter((path) => path !== undefined);
     throw new ConfigError(
-      `AWS_PROFILE: no profile ${JSON.stringify(name)} in ${paths.join(" or ") || "any file"}`,
+      `AWS_PROFILE: no profile ${JSON.stringify(name)} in ${paths.join(" or ") || "any file"}; ` +
+        "correct the name, or add the profile there",
     );
   }
   const values = new Map([...general ?? [], ...own ?? []]);
@@ -112,7 +113,11 @@ async function readSections(
   } catch (error) {
     if (isNamed) {
       const why = reasonOf(error);
-      throw new ConfigError(`${variable}: ${JSON.stringify(path)} cannot be read: ${why}`);
+      throw new ConfigError(
+        `${variable}: ${
+          JSON.stringify(path)
+        } cannot be read: ${why}; correct the path, or leave the variable out`,
+      );
     }
     if (!(error instanceof Deno.errors.NotFound)) forbidden.push(path);
     return new Map();
