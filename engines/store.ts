@@ -131,8 +131,8 @@ function createSource(
   { source, checksums }: StoreOptions,
   signal: AbortSignal,
 ): Source {
-  const reader = {};
   const { entries } = shared.plan;
+  const reader = { entries };
   return {
     knownChecksum: (index) => checksums.get(entries[index]),
     learnChecksum: (index, crc32) => checksums.set(entries[index], crc32),

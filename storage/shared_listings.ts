@@ -19,14 +19,9 @@ export class SharedListings {
   readonly #listings = new LRUCache<string, WeakRef<Listing>>({ max: MAX_SHARED });
   readonly #packed = new WeakMap<Listing, PackedListing>();
 
-  /** The listing of a folder that is in use, or was a moment ago. */
-  get(hash: string): Listing | undefined {
-    return this.#listings.get(hash)?.deref();
-  }
-
   /** The listing that was packed: the one in use if nothing in it is different. */
   unpack(hash: string, packed: PackedListing): Listing {
-    const used = this.get(hash);
+    const used = this.#listings.get(hash)?.deref();
     if (used && isSame(this.#packed.get(used)!, packed)) return used;
     const listing = unpackListing(packed);
     this.#listings.set(hash, new WeakRef(listing));

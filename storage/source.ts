@@ -81,13 +81,19 @@ export interface TaskOptions {
   readonly signal?: AbortSignal;
 }
 
+/** Whoever reads one file after the other. */
+export interface FileReader {
+  /** What it reads, in this order, as far as it gets: all that may be read ahead for it. */
+  readonly entries: Listing["entries"];
+}
+
 /** How a buffer is filled. */
 export interface FillOptions extends TaskOptions {
   /**
-   * Whoever reads one file after the other: until the signal aborts, a source may keep for it what it
-   * had to open. @default nobody
+   * Who reads: until the signal aborts, a source may keep for it what it had to open. The same object
+   * for all reads of one. @default nobody
    */
-  readonly reader?: object;
+  readonly reader?: FileReader;
 }
 
 /** How an archive is listed. */

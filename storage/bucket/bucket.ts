@@ -125,11 +125,7 @@ export class BucketSource implements FileSource, Disposable {
     this.#facts = new FactsMemory(factsBytes);
     this.#room = new ListingRoom(memory);
     this.#labels = new LabelObjects(store);
-    this.#reads = new Reads({
-      ...options,
-      memory,
-      listingOf: (hash) => this.#listings.get(hash),
-    });
+    this.#reads = new Reads({ ...options, memory });
     const address = `s3://${bucket}/${prefix}`;
     this.#kept = new KeptChecksums({
       address,

@@ -7,7 +7,7 @@
  */
 
 import type { Listing } from "../listing.ts";
-import { type FileSlice, sliceOf } from "../source.ts";
+import { type FileReader, type FileSlice, sliceOf } from "../source.ts";
 import type { RecentObjects } from "./recent_objects.ts";
 import { Places } from "./places.ts";
 
@@ -37,8 +37,6 @@ const SLOW_MS = 250;
 export interface ReadAheadOptions {
   /** Keeps what was read. */
   readonly recent: RecentObjects;
-  /** The listing of an archive that is in use, if it is known. */
-  readonly listingOf: (hash: string) => Listing | undefined;
   /** Reads a whole object. */
   readonly read: (
     slice: FileSlice,
@@ -51,7 +49,7 @@ export interface ReadAheadOptions {
 /** Who reads. */
 export interface Reader {
   /** The same for all reads of one. */
-  readonly reader: object;
+  readonly reader: FileReader;
   /** Aborts when it has left. */
   readonly signal?: AbortSignal;
 }
@@ -59,7 +57,7 @@ export interface Reader {
 interface Progress {
   /** Bytes that may be read ahead. */
   window: number;
-  /** Index in the listing of what was read last. */
+  /** Index of what was read last. */
   index: number;
   /** When the last bytes were there, in milliseconds. */
   at: number;
@@ -68,17 +66,15 @@ interface Progress {
 /** Reads ahead for the readers of one source. */
 export class ReadAhead {
   readonly #recent: RecentObjects;
-  readonly #listingOf: ReadAheadOptions["listingOf"];
   readonly #read: ReadAheadOptions["read"];
   readonly #prepare: ReadAheadOptions["prepare"];
   readonly #progress = new WeakMap<object, Progress>();
   readonly #places = new Places(AT_ONCE);
 
   /** Reads nothing yet. */
-  constructor({ recent, listingOf, read, prepare }: ReadAheadOptions) {
+  constructor({ recent, read, prepare }: ReadAheadOptions) {
     this.#prepare = prepare;
     this.#recent = recent;
-    this.#listingOf = listingOf;
     this.#read = read;
   }
 
@@ -103,7 +99,7 @@ export class ReadAhead {
     last: FileSlice,
     { progress, reader, signal }: Required<Reader> & { readonly progress: Progress },
   ) {
-    const { entries } = this.#listingOf(last.hash) ?? { entries: [] };
+    const { entries } = reader;
     progress.index = indexOf(last, entries, progress.index);
     if (progress.index < 0) return;
     let left = progress.window - (entries[progress.index].size - last.offset - last.length);
@@ -142,7 +138,7 @@ function nextWindow({ window, at }: Progress, wanted: number) {
   return Math.min(waited > PROMPT_MS ? window : Math.max(2 * window, wanted), MAX_WINDOW_BYTES);
 }
 
-/** Where a file is in a listing; -1 if it is not there. Mostly it is not far behind the last one. */
+/** Where a file is in what is read; -1 if it is not there. Mostly it is not far behind the last one. */
 function indexOf(
   { location }: FileSlice,
   entries: Listing["entries"],

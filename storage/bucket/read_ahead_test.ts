@@ -11,7 +11,12 @@ const HASH = "7c0e5b1fa2d94836b1f0c97e34d8a65b";
 const SIZE = 100;
 
 /** A reader of an archive of small files, on a clock that a test turns */
-async function setUp(options: { readonly memory?: MemoryBudget; readonly sizes?: number[] } = {}) {
+async function setUp(options: {
+  readonly memory?: MemoryBudget;
+  readonly sizes?: number[];
+  /** Which of the files it reads. @default all */
+  readonly only?: readonly number[];
+} = {}) {
   const { sizes = Array.from({ length: 300 }, () => SIZE) } = options;
   const store = new MemoryObjects(Object.fromEntries(
     sizes.map((size, i) => [`${HASH}/${`${i}`.padStart(3, "0")}`, new Uint8Array(size).fill(i)]),
@@ -23,10 +28,11 @@ async function setUp(options: { readonly memory?: MemoryBudget; readonly sizes?:
   const clock = { time: 0 };
   performance.now = () => clock.time;
   const left = new AbortController();
+  const reader = { entries: options.only?.map((i) => listing.entries[i]) ?? listing.entries };
   const read = async (entry: ListedEntry) => {
     const slice = sliceOf(entry, { offset: 0, length: entry.size, position: 0, crc32: 0 });
     const { buffer } = await source.fill(entry.size, [slice], {
-      reader: left,
+      reader,
       signal: left.signal,
     });
     assert.equal(buffer.at(-1), Number(entry.name) % 256);
@@ -37,9 +43,7 @@ async function setUp(options: { readonly memory?: MemoryBudget; readonly sizes?:
     clock,
     left,
     read,
-    /** Read ahead only in the order of a listing that is in use */
-    listing,
-    entries: listing.entries,
+    entries: reader.entries,
     rest: () => until(() => store.counts.running === 0, "nothing is read"),
     [Symbol.dispose]() {
       performance.now = now;
@@ -61,6 +65,14 @@ Deno.test("ReadAhead: the more promptly a reader asks, the more is read ahead, w
   for (const entry of entries.slice(8)) await read(entry);
   await rest();
   assert.equal(store.counts.read, 300, "each object is read once");
+});
+
+Deno.test("ReadAhead: of a choice of files, only what was chosen is read ahead", async () => {
+  using setup = await setUp({ only: Array.from({ length: 30 }, (_, i) => 10 * i) });
+  const { store, entries, read, rest } = setup;
+  for (const entry of entries) await read(entry);
+  await rest();
+  assert.equal(store.counts.read, 30);
 });
 
 Deno.test("ReadAhead: nothing is read ahead of a reader that takes its time", async () => {

@@ -22,7 +22,7 @@ import type {
 import type { ObjectReader, ObjectVersion } from "./client.ts";
 import { OpenBodies, type OpenBodiesOptions } from "./open_bodies.ts";
 import { Places } from "./places.ts";
-import { ReadAhead, type ReadAheadOptions } from "./read_ahead.ts";
+import { ReadAhead } from "./read_ahead.ts";
 import { RecentObjects } from "./recent_objects.ts";
 import type { ObjectStore } from "./store.ts";
 
@@ -43,8 +43,6 @@ export interface ReadsOptions extends OpenBodiesOptions {
   readonly prefix: string;
   /** What kept objects count against. */
   readonly memory: MemoryBudget;
-  /** The listing of an archive that is in use: in its order files are read ahead. */
-  readonly listingOf: ReadAheadOptions["listingOf"];
 }
 
 /** The reads of one source. */
@@ -66,7 +64,6 @@ export class Reads implements Disposable {
     this.#recent = new RecentObjects(options.memory);
     this.#ahead = new ReadAhead({
       recent: this.#recent,
-      listingOf: options.listingOf,
       read: (slice, run) => this.#store.read(this.#objectOf(slice), { offset: 0, ...run }),
       prepare: (slice, reader) => this.#bodies.prepare(this.#objectOf(slice), reader),
     });
