@@ -96,6 +96,8 @@ export interface FoundArchive {
   readonly hash: string;
   /** What goes in. */
   readonly listing: Listing;
+  /** All that the archive holds: the same as `listing` unless only some of it was chosen. */
+  readonly whole: Listing;
   /** Name under which a client saves it. */
   readonly name: string;
   /** The same in characters that every client can write. */
@@ -115,7 +117,7 @@ export interface DownloadOptions extends ArchiveOptions {
 /** The archive that was found, or what was chosen of it. */
 export async function archive(
   request: Request,
-  { hash, listing, name, filename }: FoundArchive,
+  { hash, listing, whole, name, filename }: FoundArchive,
   options: DownloadOptions,
 ): Promise<Response> {
   const { memory, left, asked } = options;
@@ -153,7 +155,11 @@ export async function archive(
   const { etag } = validators;
   const { start = 0 } = range ?? {};
   const probe = probeOf(request);
-  const download = { hash, etag, size: prepared.size, start, length, ...probe && { probe } };
+  const download = {
+    ...{ hash, etag, size: prepared.size, start, length },
+    ...listing !== whole && { chosen: true },
+    ...probe && { probe },
+  };
   const body = observedBody(stream, download, { ...options, asked, taken: taken.move() });
   const response = new Response(body, { status: range ? 206 : 200, headers });
   downloads.set(response, download);

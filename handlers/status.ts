@@ -41,8 +41,10 @@ export interface Status {
   readonly versions: readonly {
     /** Entity tag; null with the zip engine. */
     readonly etag: string | null;
-    /** Bytes of the whole archive; null with the zip engine. */
+    /** Bytes of all of it; null with the zip engine. */
     readonly length: number | null;
+    /** False for a choice of files or a part. */
+    readonly whole: boolean;
     /** Whether every byte went out. */
     readonly delivered: boolean;
     /** How often. */
@@ -101,6 +103,7 @@ function statusOf(archive: Status["archive"], receipts: readonly Receipt[]): Sta
     versions: receipts.map(({ size, deliveries, ...receipt }) => ({
       etag: receipt.etag,
       length: size,
+      whole: !receipt.chosen,
       delivered: deliveries > 0,
       deliveries,
       requests: receipt.requests,

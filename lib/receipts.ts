@@ -20,6 +20,8 @@ export interface RequestUpdate {
   readonly etag: string | null;
   /** Bytes of the whole archive; null if only the end will tell. */
   readonly size: number | null;
+  /** Whether it is of a choice of files or a part, and not of the whole archive. @default false */
+  readonly chosen?: boolean;
   /** First byte that is sent. */
   readonly start: number;
   /** Bytes that were handed to the connection so far. */
@@ -36,8 +38,10 @@ export interface RequestUpdate {
 export interface Receipt {
   /** Entity tag; null if the bytes differ each time. */
   readonly etag: string | null;
-  /** Bytes of the whole archive; null if nobody knows. */
+  /** Bytes of all of it; null if nobody knows. */
   readonly size: number | null;
+  /** Whether it is a choice of files or a part, and not the whole archive. @default false */
+  readonly chosen?: boolean;
   /** How many requests there were. */
   readonly requests: number;
   /** Bytes that were handed to connections, all in all. */
@@ -114,8 +118,11 @@ export function applyUpdate(before: ReceiptState | undefined, update: RequestUpd
   const earlier = old.open.find(({ id }) => id === update.id);
   const others = old.open.filter((one) => one !== earlier);
   const used = earlier?.used ?? 0;
+  const { chosen: _, ...same } = old;
   const state: ReceiptState = {
-    ...old,
+    ...same,
+    // What was a choice may be all that is left of the archive by now.
+    ...update.chosen && { chosen: true },
     requests: old.requests + (update.isFirst ? 1 : 0),
     bytes: old.bytes + Math.max(0, update.bytes - (earlier?.bytes ?? 0)),
     lastRequest: Math.max(old.lastRequest, update.at),

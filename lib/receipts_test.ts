@@ -57,6 +57,13 @@ Deno.test("applyUpdate(): one request that sends everything is a delivery", () =
   });
 });
 
+Deno.test("applyUpdate(): what was a choice of files is the whole once all others are gone", () => {
+  const { receipt } = applyAll([{ chosen: true, ...ended }, { id: "b", chosen: true }]);
+  assert.equal(receipt.chosen, true);
+  const whole = applyAll([{ chosen: true, ...ended }, { id: "b" }]);
+  assert.equal(whole.receipt.chosen, undefined);
+});
+
 Deno.test("applyUpdate(): parts are a delivery when no byte is missing", () => {
   const cases: [string, Partial<RequestUpdate>[], boolean[]][] = [
     ["a resume", [{ bytes: 9, ...cut }, { id: "b", start: 9, bytes: 7, ...ended }], [false, true]],

@@ -51,8 +51,14 @@ export class MemoryReceipts implements ReceiptStore {
     const { hash, etag } = update;
     const before = this.#archives.get(hash) ?? new Map<string | null, ReceiptState>();
     const { state, delivered } = applyUpdate(before.get(etag), update);
-    const others = [...before].filter(([key]) => key !== etag).slice(1 - MAX_VERSIONS_OF_ONE);
+    const others = [...before].filter(([key]) => key !== etag);
+    if (others.length >= MAX_VERSIONS_OF_ONE) others.splice(leastWanted(others), 1);
     this.#archives.set(hash, new Map([...others, [etag, state]]));
     return delivered ? [{ hash, ...receiptOf(state) }] : [];
   }
+}
+
+/** The oldest choice of files; the oldest version of all where there is none. */
+function leastWanted(versions: readonly (readonly [string | null, ReceiptState])[]) {
+  return Math.max(0, versions.findIndex(([, { chosen }]) => chosen));
 }

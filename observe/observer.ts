@@ -17,6 +17,8 @@ export interface Download {
   readonly start: number;
   /** Bytes that are to be sent; null if only the end will tell. */
   readonly length: number | null;
+  /** True for a choice of files or a part: what else is told here is of that. @default false */
+  readonly chosen?: boolean;
   /** Random mark of the client, by which it may ask how much went out. @default none */
   readonly probe?: string;
 }

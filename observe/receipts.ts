@@ -46,8 +46,9 @@ export class Receipts implements Observer {
     this.#options = options;
   }
 
-  /** A request begins. */
+  /** A request begins. A choice of files without a name of its own could be taken for the whole. */
   started(download: Download) {
+    if (download.chosen && download.etag === null) return;
     this.#ids.set(download, crypto.randomUUID());
     this.#note(download, { bytes: 0, isFirst: true, ended: null });
   }
@@ -97,9 +98,10 @@ export class Receipts implements Observer {
   #note(download: Download, change: Pick<RequestUpdate, "bytes" | "isFirst" | "ended">) {
     const id = this.#ids.get(download);
     if (id === undefined) return;
-    const { hash, etag, size, start } = download;
+    const { hash, etag, size, start, chosen } = download;
     const isFirst = change.isFirst || (this.#pending.get(id)?.isFirst ?? false);
-    const update = { id, hash, etag, size, start, ...change, isFirst, at: Date.now() };
+    const version = { hash, etag, size, ...chosen && { chosen } };
+    const update = { id, ...version, start, ...change, isFirst, at: Date.now() };
     this.#pending.delete(id);
     this.#pending.set(id, update);
     if (this.#pending.size > MAX_PENDING) this.#drop();

@@ -46,6 +46,24 @@ Deno.test("Receipts gathers what one request does into one update", async () => 
   assert.deepEqual(delivered.map(({ hash, deliveries }) => [hash, deliveries]), [["h", 1]]);
 });
 
+Deno.test("Receipts knows a choice of files from the whole, and counts none without a tag", async () => {
+  const store = new Store();
+  const delivered: Delivery[] = [];
+  const receipts = new Receipts({ store, onDelivered: (delivery) => delivered.push(delivery) });
+  const choice = { ...DOWNLOAD, etag: '"1-b"', chosen: true };
+  for (const download of [DOWNLOAD, choice, { ...choice, etag: null }]) {
+    receipts.started(download);
+    receipts.progressed(download, 50);
+    receipts.ended(download, COMPLETE);
+  }
+  await receipts.close();
+  assert.deepEqual(delivered.map(({ etag, chosen }) => [etag, chosen]), [
+    ['"1-a"', undefined],
+    ['"1-b"', true],
+  ]);
+  assert.equal((await store.find("h")).length, 2);
+});
+
 Deno.test("Receipts keeps in memory what the store does not take, and tells of it once", async () => {
   const store = new Store();
   const failures: unknown[] = [];
@@ -102,4 +120,16 @@ Deno.test("MemoryReceipts has a bound: the archive that was asked for last stays
     await roomy.apply([{ ...update, hash: "a", etag: `${i}`, ended: null }]);
   }
   assert.equal((await roomy.find("a")).length, 20);
+});
+
+Deno.test("MemoryReceipts: choices of files take the place of none but each other", async () => {
+  const store = new MemoryReceipts();
+  const update = { hash: "a", size: 1, start: 0, bytes: 1, isFirst: true, ended: null } as const;
+  for (let i = 0; i < 5; i++) await store.apply([{ ...update, id: "a", etag: `w${i}`, at: 1 }]);
+  for (let i = 0; i < 50; i++) {
+    await store.apply([{ ...update, id: "a", etag: `${i}`, chosen: true, at: 2 }]);
+  }
+  const found = (await store.find("a")).map(({ etag }) => etag);
+  const choices = Array.from({ length: 15 }, (_, i) => `${49 - i}`);
+  assert.deepEqual(found, [...choices, "w4", "w3", "w2", "w1", "w0"]);
 });

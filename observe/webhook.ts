@@ -35,7 +35,10 @@ export interface WebhookEvent {
   /** When: ISO 8601, UTC. */
   readonly time: string;
   /** The archive and its version. `hash` is the secret of the link. */
-  readonly archive: Pick<Download, "hash" | "etag" | "size">;
+  readonly archive: Pick<Download, "hash" | "etag" | "size"> & {
+    /** False for a choice of files or a part: the tag and the size are those of that. */
+    readonly whole: boolean;
+  };
   /** The request that began or ended; not in `download.delivered`. */
   readonly request?: {
     readonly start: number;
@@ -130,11 +133,11 @@ export class Webhook implements Observer {
 
   #post(
     type: EventType,
-    { hash, etag, size }: Pick<Download, "hash" | "etag" | "size">,
+    { hash, etag, size, chosen = false }: Pick<Download, "hash" | "etag" | "size" | "chosen">,
     rest: Partial<WebhookEvent>,
   ) {
     const time = new Date().toISOString();
-    const archive = { hash, etag, size };
+    const archive = { hash, etag, size, whole: !chosen };
     this.#queue.push({ id: crypto.randomUUID(), type, time, archive, ...rest });
     if (this.#queue.length > (this.#options.maxEvents ?? MAX_EVENTS)) this.#drop();
     this.#work ??= this.#sendAll();

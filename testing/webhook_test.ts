@@ -75,7 +75,9 @@ Deno.test("--webhook: what happens to downloads, signed and in order", async () 
   ]);
   const { etag, size } = started.archive;
   assert.ok(etag && size && size > PHOTO_BYTES);
-  for (const event of receiver.got) assert.deepEqual(event.archive, { hash: HASH, etag, size });
+  for (const { archive } of receiver.got) {
+    assert.deepEqual(archive, { hash: HASH, etag, size, whole: true });
+  }
   assert.deepEqual(started.request, { start: 0, length: size });
   assert.equal(delivered.deliveries, 1);
   assert.equal(failed.request?.reason, "client");
@@ -89,6 +91,30 @@ Deno.test("--webhook: what happens to downloads, signed and in order", async () 
   }
   const said = program.stdout() + program.stderr();
   for (const secret of [SECRET, HASH, "/hook"]) assert.equal(said.includes(secret), false);
+});
+
+Deno.test("--webhook and ?status: a choice of files or a part is not the archive", async () => {
+  await using tree = await makePhotos();
+  await Deno.writeFile(tree.join("photos", HASH, "b.jpg"), randomBytes(1000));
+  await using receiver = receive(noContent);
+  await using program = await serve(tree, receiver.url);
+  const get = (query: string) =>
+    exchange(program.port, `GET ${PATH}?${query} HTTP/1.1\r\nHost: localhost\r\n\r\n`);
+  const queries = ["file=b.jpg", "part=2&size=20M", "file=a.jpg&file=b.jpg"];
+  for (const [i, query] of queries.entries()) {
+    await get(query);
+    await until(() => receiver.got.length === 2 * i + 2, `two events of ${query}`);
+  }
+  assert.deepEqual(receiver.got.map(({ type, archive }) => [type, archive.whole]), [
+    ["download.started", false],
+    ["download.delivered", false],
+    ["download.started", false],
+    ["download.delivered", false],
+    ["download.started", true],
+    ["download.delivered", true],
+  ]);
+  const { versions } = JSON.parse(new TextDecoder().decode((await get("status")).body));
+  assert.deepEqual(versions.map(({ whole }: { whole: boolean }) => whole), [true, false]);
 });
 
 Deno.test("--webhook: an error or a redirect is tried again, under the same id", async () => {

@@ -21,9 +21,9 @@ if ($event === null) {
     exit;
 }
 
-// Here your site does what it wants to. An event may come twice, with the same id. A slow answer only
-// delays the next event.
-if ($event['type'] === 'download.delivered') {
+// Here your site does what it wants to. Of a choice of files or a part, 'whole' is false. An event may
+// come twice, with the same id. A slow answer only delays the next event.
+if ($event['type'] === 'download.delivered' && $event['archive']['whole']) {
     $line = "{$event['time']} {$event['id']} {$event['archive']['hash']} delivered\n";
     file_put_contents(getenv('DELIVERIES') ?: 'deliveries.log', $line, FILE_APPEND | LOCK_EX);
 }

@@ -27,8 +27,11 @@ def verified_event(body, signature, secret):
 
 
 def handle(event):
-    """Does what your site wants to. An event may come twice, with the same id."""
-    if event["type"] == "download.delivered":
+    """Does what your site wants to. Of a choice of files or a part, "whole" is false.
+
+    An event may come twice, with the same id.
+    """
+    if event["type"] == "download.delivered" and event["archive"]["whole"]:
         print(event["time"], event["id"], event["archive"]["hash"], "delivered", flush=True)
 
 

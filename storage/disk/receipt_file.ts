@@ -34,6 +34,9 @@ const SCHEMA: Schema = {
 /** At most this many versions of archives are kept; the oldest go first. */
 const MAX_ROWS = 100_000;
 
+/** At most this many choices of files and parts of one archive; the oldest go first. */
+const MAX_CHOICES = 100;
+
 /** A version of which nothing was heard for so long is forgotten: 400 days, in milliseconds. */
 const MAX_AGE_MS = 400 * 24 * 3600_000;
 
@@ -41,6 +44,8 @@ const MAX_AGE_MS = 400 * 24 * 3600_000;
 export interface ReceiptFileOptions {
   /** Most versions of archives. @default 100,000 */
   readonly maxRows?: number;
+  /** Most choices of files and parts of one archive. @default 100 */
+  readonly maxChoices?: number;
   /** Longest time since anything was heard of a version, in milliseconds. @default 400 days */
   readonly maxAge?: number;
 }
@@ -101,7 +106,17 @@ export class ReceiptFile implements Disposable {
     const { state, delivered } = applyUpdate(before, update);
     this.#database.prepare("INSERT OR REPLACE INTO receipts VALUES (?, ?, ?, ?)")
       .run(hash, key, state.lastRequest, JSON.stringify(state));
+    if (state.chosen && update.isFirst) this.#forgetChoices(hash);
     return delivered ? [{ hash, ...receiptOf(state) }] : [];
+  }
+
+  /** Whoever has a link can make as many choices as there are sets of files. */
+  #forgetChoices(hash: string) {
+    const { maxChoices = MAX_CHOICES } = this.#options;
+    this.#database.prepare(
+      "DELETE FROM receipts WHERE hash = ?1 AND etag IN (SELECT etag FROM receipts " +
+        "WHERE hash = ?1 AND json_extract(state, '$.chosen') ORDER BY last DESC LIMIT -1 OFFSET ?2)",
+    ).run(hash, maxChoices);
   }
 
   #forgetOld(now: number) {

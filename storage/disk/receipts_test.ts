@@ -54,6 +54,21 @@ Deno.test("ReceiptFile has a bound: the oldest go first", async () => {
   assert.deepEqual(known(), [5, 6]);
 });
 
+Deno.test("ReceiptFile: choices of files have a bound of their own", async () => {
+  await using tree = await makeTree();
+  using file = new ReceiptFile(tree.join("state"), { maxChoices: 3 });
+  file.apply([update(), update({ hash: "other", etag: '"c"', chosen: true })]);
+  for (let i = 1; i <= 9; i++) {
+    const [delivery] = file.apply([update({ etag: `"c${i}"`, chosen: true, at: 1000 + i })]);
+    assert.equal(delivery.chosen, true);
+  }
+  assert.deepEqual(file.find(HASH).map(({ etag, chosen }) => [etag, chosen]), [
+    ...['"c9"', '"c8"', '"c7"'].map((etag) => [etag, true]),
+    ['"1-a"', undefined],
+  ]);
+  assert.equal(file.find("other").length, 1);
+});
+
 Deno.test("ReceiptFile: versions of an archive, the latest one first", async () => {
   await using tree = await makeTree();
   using file = new ReceiptFile(tree.join("state"));
