@@ -7,6 +7,7 @@
 import assert from "node:assert/strict";
 import { isSigned, signedQuery } from "../http/signature.ts";
 import { parseArchiveQuery } from "../http/query.ts";
+import { start } from "./process.ts";
 import { run, testWith } from "./tools.ts";
 import { makeTree } from "./tree.ts";
 
@@ -87,3 +88,74 @@ for (const shell of ["bash", "dash"]) {
     assertLink(stdout, VECTORS[0]);
   });
 }
+
+/** What the page says after "With it:", in one line */
+function usageOf(beginning: string): string {
+  const [, line] = new RegExp(`^With it: \`(${beginning}[^\`]*)\``, "m").exec(PAGE) ?? [];
+  assert.ok(line, beginning);
+  return line;
+}
+
+/** Links that recipes made with the first of two secrets lead where they say */
+async function assertLinksWork(printed: Uint8Array, kinds: readonly string[]) {
+  await using tree = await makeTree({
+    "photos": { directory: true },
+    [`photos/${HASH}/cover.jpg`]: "1",
+    [`photos/${HASH}/Ceremony/IMG_0001.jpg`]: "2",
+    "link_secret": TWO_SECRETS,
+  });
+  const signed = ["--secret-file", tree.join("link_secret"), "--links", "signed"];
+  await using program = await start(["--folder", tree.join("photos"), ...signed]);
+  const links = new TextDecoder().decode(printed).trim().split("\n");
+  assert.equal(links.length, kinds.length);
+  for (const [i, link] of links.entries()) {
+    const target = link.replace("https://photos.example.org", "").replace(/^\//, "");
+    const answer = await fetch(program.url + target);
+    assert.equal(answer.status, 200, link);
+    assert.equal(answer.headers.get("content-type")?.split(";")[0], kinds[i], link);
+    await answer.body?.cancel();
+    const other = await fetch(program.url + target.replace(/expires=1/, "expires=2"));
+    assert.equal(other.status, 404, link);
+    await other.body?.cancel();
+  }
+}
+
+const TWO_SECRETS = `${SECRET}\nthe-old-one-3f9d2c71\n`;
+const [ZIP, HTML] = ["application/zip", "text/html"];
+
+testWith(
+  ["php"],
+  "docs/signing.md: the links in PHP work, while a secret is changed too",
+  async () => {
+    const usage = blockOf("php", "$secret = trim(");
+    const code = `${blockOf("php", "<?php // signed_link.php")}
+$hash = '${HASH}';
+${usage}
+echo "$link\\n$two\\n$page\\n";`;
+    await using tree = await makeTree({ "links.php": code, "link_secret": TWO_SECRETS });
+    const { code: exit, stdout, stderr } = await run("php", ["links.php"], { cwd: tree.path });
+    assert.deepEqual([exit, stderr], [0, ""]);
+    await assertLinksWork(stdout, [ZIP, ZIP, HTML]);
+  },
+);
+
+testWith(["python3"], "docs/signing.md: the link in Python works", async () => {
+  const code = `${blockOf("python", "# signed_link.py")}
+import time
+hash = "${HASH}"
+print(${usageOf("signed_link\\(hash")})`;
+  await using tree = await makeTree({ "links.py": code, "link_secret": TWO_SECRETS });
+  const { code: exit, stdout, stderr } = await run("python3", ["links.py"], { cwd: tree.path });
+  assert.deepEqual([exit, stderr], [0, ""]);
+  await assertLinksWork(stdout, [ZIP]);
+});
+
+testWith(["dash", "openssl"], "docs/signing.md: the link in a shell works", async () => {
+  const code = `${blockOf("sh", "# signed_link.sh")}
+hash=${HASH}
+${usageOf('signed_link "')}`;
+  await using tree = await makeTree({ "links.sh": code, "link_secret": TWO_SECRETS });
+  const { code: exit, stdout, stderr } = await run("dash", ["links.sh"], { cwd: tree.path });
+  assert.deepEqual([exit, stderr], [0, ""]);
+  await assertLinksWork(stdout, [ZIP]);
+});
