@@ -209,13 +209,17 @@ export class Labels {
     this.#source = source;
   }
 
-  /** What the owner of an archive says of it; nothing if there is no label that can be read. */
+  /**
+   * What the owner of an archive says of it; nothing if there is no label that can be understood.
+   *
+   * @throws {StorageError} if it cannot be read now, or must not be: it may name an end
+   */
   async read(hash: string, signal?: AbortSignal): Promise<Label> {
     let text;
     try {
       text = await this.#source.label?.(hash, { signal }) ?? null;
     } catch (error) {
-      if (!isLasting(error)) throw error;
+      if (!isLasting(error) || error.code === "EACCES") throw error;
       this.#tell(hash, error.message, [describeError(error, hash)]);
       return NO_LABEL;
     }

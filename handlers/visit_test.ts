@@ -176,7 +176,7 @@ Deno.test("label: what is broken is one line of the log for each change, without
   assert.match(message, /its archive is closed until it can/);
   assert.deepEqual([archive, why], [
     "5d1c…",
-    'title is not a text; "expire" is no field of a label',
+    'title is not a text in UTF-8; "expire" is no field of a label',
   ]);
   assert.ok(site.logged.every((line) => !line.includes(HASH)));
   assert.deepEqual(await told(null), [], "not again");
@@ -192,6 +192,10 @@ Deno.test("label: a disk that fails is no label that is missing", async () => {
   assert.equal((await seen(site.ask())).status, 503);
   site.instead.label = () => Promise.reject(new StorageError("EPERM", "read label: EPERM"));
   assert.equal((await seen(site.ask())).status, 200, "one that its owner must put right");
+  site.instead.label = () => Promise.reject(new StorageError("EACCES", "read label: EACCES"));
+  const { status, text } = await seen(site.ask());
+  assert.equal(status, 500, "one that must not be read: it may name an end");
+  assert.match(text, /These photos need their owner/);
 });
 
 Deno.test("--links: which links are good", async () => {

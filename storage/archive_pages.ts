@@ -385,7 +385,8 @@ export class ArchivePages {
         ...(expires !== undefined && { expires }),
         ...(notBefore !== undefined && { notBefore }),
       };
-    } catch {
+    } catch (error) {
+      if (codeOf(error) === "EACCES") return { expires: "broken" };
       return {}; // the listing of the same folder fails as well, and tells why
     } finally {
       clearTimeout(timer);

@@ -72,7 +72,7 @@ export function parseLabel(text: string): ParsedLabel {
   const fields = parseObject(text);
   if (fields === null) {
     // Half of a file, or a comma too many: but if it speaks of an end, there may be one.
-    const expires = /"expir/i.test(text) ? { expires: "broken" as const } : {};
+    const expires = NAMES_AN_END.test(text) ? { expires: "broken" as const } : {};
     return { label: expires, problems: ["is no JSON object"] };
   }
   const label: Record<string, unknown> = {};
@@ -92,6 +92,9 @@ export function parseLabel(text: string): ParsedLabel {
   return { label, problems };
 }
 
+/** The name of that field, also without quotes, or in those that word processors write. */
+const NAMES_AN_END = /(?:^|[{,"'`“”„«»‘’‚])\s*expir/im;
+
 /** The fields of a JSON object; null if the text is none. */
 function parseObject(text: string): [string, unknown][] | null {
   try {
@@ -110,8 +113,8 @@ const FIELDS: {
     readonly read: (value: unknown) => Label[K] | undefined;
   };
 } = {
-  title: { allowed: "a text", read: (value) => readText(value, MAX_TITLE) },
-  note: { allowed: "a text", read: (value) => readText(value, MAX_NOTE) },
+  title: { allowed: "a text in UTF-8", read: (value) => readText(value, MAX_TITLE) },
+  note: { allowed: "a text in UTF-8", read: (value) => readText(value, MAX_NOTE) },
   expires: {
     allowed: "a date such as 2027-01-31, or a time such as 2027-01-31T18:00:00+03:00",
     read: (value) => readTime(value, DAY_MS),

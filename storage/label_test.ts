@@ -81,10 +81,23 @@ Deno.test("parseLabel(): a broken end keeps it closed, whatever else is broken d
 });
 
 Deno.test("parseLabel(): what is no JSON object is broken, and closed if it speaks of an end", () => {
-  for (const text of ["", "{", "[]", "null", '"x"', "1", '{"title": "Ани', '{"title": "x",}']) {
+  for (
+    const text of ["", "{", "[]", "null", '"x"', "1", '{"title": "Ани', '{"title": "x",}']
+      .concat('{"note": "Nothing expires here",}')
+  ) {
     assert.deepEqual(parseLabel(text), { label: {}, problems: ["is no JSON object"] }, text);
   }
-  for (const text of ['{"expires": "2027-01-31",}', '{"title": "x", "expir']) {
+  const closed = [
+    '{"expires": "2027-01-31",}',
+    '{"title": "x", "expir',
+    "{“title”: “x”, “expires”: “2027-01-31”}",
+    "{„title“: „x“,\n „expires“: „31.01.2027“}",
+    "{'expires': '2027-01-31'}",
+    "{«expires»: «2027-01-31»}",
+    "{expires: 31.01.2027}",
+    "title: x\nexpires: 2027-01-31\n",
+  ];
+  for (const text of closed) {
     assert.deepEqual(parseLabel(text).label, { expires: "broken" }, text);
   }
 });
@@ -125,7 +138,7 @@ Deno.test("decodeLabel(): UTF-8, and UTF-16 with its mark; what is neither shows
   for (const bytes of forms) assert.equal(decodeLabel(Uint8Array.from(bytes)), text);
   const windows = Uint8Array.from([...Buffer.from('{"title":"'), 0xb8, ...Buffer.from('"}')]);
   const { label, problems } = parseLabel(decodeLabel(windows));
-  assert.deepEqual([label, problems], [{}, ["title is not a text"]]);
+  assert.deepEqual([label, problems], [{}, ["title is not a text in UTF-8"]]);
 });
 
 Deno.test("fileNameOf(): a name that every system can create, with room at its end", () => {
