@@ -50,7 +50,7 @@ const SIDE_BY_SIDE: Readonly<
       "commands/terminal.ts",
     ],
   },
-  handlers: { shared: ["handlers/digest.ts"], over: "handlers/mod.ts" },
+  handlers: { shared: ["handlers/digest.ts", "handlers/token_pages.ts"], over: "handlers/mod.ts" },
   engines: { shared: ["engines/engine.ts", "engines/pace.ts"] },
 };
 

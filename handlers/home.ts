@@ -8,7 +8,7 @@
 import { hasToken } from "../http/admin.ts";
 import { Attempts } from "../http/attempts.ts";
 import { watchClient } from "../http/client.ts";
-import { pageResponse, unauthorizedResponse } from "../http/headers.ts";
+import { pageResponse } from "../http/headers.ts";
 import { isLocalRequest } from "../http/local_request.ts";
 import { isLocalHost } from "../http/target.ts";
 import { mapAtMost } from "../lib/concurrency.ts";
@@ -25,14 +25,12 @@ import type { FileSource } from "../storage/source.ts";
 import {
   type Brand,
   chooseLanguage,
-  errorPage,
   homePage,
   type HomePageOptions,
   homePolicy,
-  type Language,
-  pagePolicy,
   readOrder,
 } from "../templates/mod.ts";
+import { askForToken, refuseAttempts } from "./token_pages.ts";
 
 /** At most this many archives that cannot be listed are named in the log. */
 const NAMED_FAILED = 3;
@@ -45,9 +43,6 @@ const FEW_ARCHIVES = 12;
 
 /** When a page that is not complete asks for itself again, in seconds. */
 const FILL_SECONDS = 2;
-
-/** When to try the token again, in seconds. */
-const ATTEMPT_SECONDS = 60;
 
 /** A longer search is cut. */
 const MAX_SEARCH = 200;
@@ -105,8 +100,8 @@ export function createHome(options: HomeOptions): Home {
       ? "none"
       : accessOf(request, { adminToken, attempts, address });
     if (query.has("login")) {
-      if (access === "limited") return limitedResponse({ language, brand });
-      if (access === "none" && adminToken !== undefined) return unauthorizedResponse();
+      if (access === "limited") return refuseAttempts(request, brand);
+      if (access === "none" && adminToken !== undefined) return askForToken(request, brand);
     }
     const isOwner = access === "owner";
     const visible = isOwner || listing === "on" || listing === "auto" && isLocal;
@@ -137,14 +132,6 @@ function accessOf(
   if (hasToken(given, adminToken)) return "owner";
   attempts.failed(address);
   return "none";
-}
-
-function limitedResponse(
-  { language, brand }: { readonly language: Language; readonly brand?: Brand },
-) {
-  const html = errorPage({ language, status: 429, brand });
-  const headers = { "retry-after": String(ATTEMPT_SECONDS) };
-  return pageResponse(html, { status: 429, language, csp: pagePolicy({ brand }), headers });
 }
 
 /** What the page says of the archives. */

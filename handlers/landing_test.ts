@@ -129,6 +129,14 @@ Deno.test("page: its date of the end is that of the label or of the signed link,
   assert.match(await (await service.ask(`${PATH}?page`)).text(), /May 1, 2100/);
 });
 
+Deno.test("page: an end that is no midnight is told with its time", async () => {
+  await using service = site({ expires: "2100-05-01T18:00:00+03:00" });
+  assert.match(
+    (await (await service.ask(`${PATH}?page`)).text()).replaceAll("\u202f", " "),
+    /available until <time datetime="2100-05-01T15:00:00.000Z">May 1, 2100 at 3:00 PM UTC</,
+  );
+});
+
 Deno.test("/ shows the list to whoever has the token, and limits guesses", async () => {
   await using service = site({ title: "Wedding" }, { adminToken: TOKEN });
   const basic = (password: string) => ({ authorization: `Basic ${btoa(`owner:${password}`)}` });
@@ -139,6 +147,14 @@ Deno.test("/ shows the list to whoever has the token, and limits guesses", async
   const asked = await service.ask("/?login");
   assert.equal(asked.status, 401);
   assert.match(asked.headers.get("www-authenticate") ?? "", /^Basic realm=/);
+  const html = await asked.text();
+  assert.match(html, /<h1>For the owner only/); // for whoever gives the browser no password
+  for (const hash of [HASH, "0".repeat(32)]) {
+    const status = await service.ask(`/archive/${hash}/?status`);
+    assert.deepEqual([status.status, await status.text()], [401, html]);
+    const fields = [...status.headers].filter(([name]) => name !== "date");
+    assert.deepEqual(fields, [...asked.headers].filter(([name]) => name !== "date"));
+  }
   const seen = await textOf("/?login", basic(TOKEN));
   assert.ok(seen.includes("Wedding") && seen.includes(`data-link="/archive/${HASH}/"`));
   assert.ok((await textOf("/", { authorization: `Bearer ${TOKEN}` })).includes("Wedding"));
@@ -149,7 +165,9 @@ Deno.test("/ shows the list to whoever has the token, and limits guesses", async
   assert.equal(limited.status, 429);
   assert.equal(limited.headers.get("retry-after"), "60");
   assert.ok(!(await textOf("/", basic(TOKEN))).includes("Wedding"));
-  assert.equal((await service.ask(`${PATH}?status`, basic(TOKEN))).status, 429);
+  const status = await service.ask(`${PATH}?status`, basic(TOKEN));
+  assert.deepEqual([status.status, status.headers.get("retry-after")], [429, "60"]);
+  assert.equal(await status.text(), await limited.text());
 });
 
 Deno.test("/ finds archives by words of their titles, in any order", async () => {

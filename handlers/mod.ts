@@ -12,8 +12,15 @@ import { partsOf } from "../engines/parts.ts";
 import { ExcessError } from "../http/limits.ts";
 import { FormBodyError, sendsForm } from "../http/form_body.ts";
 import { pageResponse, redirectResponse, tooManyResponse, withoutBody } from "../http/headers.ts";
-import { type ArchiveQuery, parseArchiveQuery, QueryError, writeSize } from "../http/query.ts";
+import {
+  type ArchiveQuery,
+  NothingChosenError,
+  parseArchiveQuery,
+  QueryError,
+  writeSize,
+} from "../http/query.ts";
 import { RateLimit } from "../http/rate.ts";
+import { isSigned } from "../http/signature.ts";
 import { hasParameter, rawTarget, type Target } from "../http/target.ts";
 import { asksForHtml, isPreviewBot } from "../http/visitors.ts";
 import { setTransportSecurity } from "../http/transport_security.ts";
@@ -36,6 +43,7 @@ import {
   fullPage,
   missingPage,
   missingPartPage,
+  nothingChosenPage,
   pagePolicy,
   queryPage,
   staleChoicePage,
@@ -48,7 +56,7 @@ import { createHome, type Home, type HomeOptions } from "./home.ts";
 import { type BrandOptions, createBrand, logoAt, type LogoFile } from "./logo.ts";
 import { manifest, type ManifestOptions } from "./manifest.ts";
 import { localMetrics, type MetricsSource } from "./metrics.ts";
-import { landsOnPage, page, type PageOptions } from "./page.ts";
+import { landsOnPage, page, type PageOptions, wholePageQuery } from "./page.ts";
 import {
   LongSelectionError,
   readSelectionForm,
@@ -76,7 +84,7 @@ export interface HandlerOptions
     Omit<ManifestOptions, "memory">,
     BrandOptions,
     LimitsOptions,
-    Omit<StatusOptions, "memory" | "attempts"> {
+    Omit<StatusOptions, "memory" | "attempts" | "brand"> {
   /** Where the archives come from. */
   readonly source: FileSource;
   /** Seconds for which browsers are told to come back by HTTPS only. @default they are not told */
@@ -149,6 +157,14 @@ const MAY_NEED_NO_BODY = [
   "if-none-match",
   "if-modified-since",
   "if-unmodified-since",
+];
+
+/** Errors that say that what was chosen is nothing, or not there. */
+const ABOUT_A_CHOICE = [
+  MissingFilesError,
+  MissingPartError,
+  StaleSelectionError,
+  NothingChosenError,
 ];
 
 /** When to ask again for an archive to which photos are still being added. */
@@ -247,7 +263,7 @@ async function answer(request: Request, origin: Origin, site: Site) {
     if (error instanceof ClosedError) return closedResponse(request, error, site);
     if (error instanceof LongSelectionError) return errorResponse(request, 413, site);
     if (error instanceof FormBodyError) return formResponse(request, error, site);
-    const missing = missingResponse(request, error, site);
+    const missing = missingResponse(request, error, { ...target, site });
     if (missing) return missing;
     const status = statusOf(error);
     const [, hash] = ARCHIVE.exec(target.path) ?? [];
@@ -408,18 +424,35 @@ function queryResponse(request: Request, { problem }: QueryError, { brand }: Sit
   return pageResponse(html, { status: 400, language, csp: pagePolicy({ brand }) });
 }
 
-/** Names what was chosen and is not there; null for any other error. */
-function missingResponse(request: Request, error: unknown, { brand }: Site) {
+/** Names what was chosen and is not there, or says that nothing was; null for any other error. */
+function missingResponse(
+  request: Request,
+  error: unknown,
+  { site, ...target }: Target & { readonly site: Site },
+) {
+  if (!ABOUT_A_CHOICE.some((one) => error instanceof one)) return null;
+  const { brand } = site;
   const language = chooseLanguage(request.headers.get("accept-language"), brand);
-  const look = { language, brand };
+  const look = { language, brand, link: pageLink(target, site) };
   const html = error instanceof MissingFilesError
     ? missingPage({ ...look, names: error.names })
     : error instanceof MissingPartError
     ? missingPartPage({ ...look, ...error.part })
     : error instanceof StaleSelectionError
     ? staleChoicePage(look)
-    : null;
-  return html && pageResponse(html, { status: 404, language, csp: pagePolicy({ brand }) });
+    : nothingChosenPage(look);
+  const status = error instanceof NothingChosenError ? 400 : 404;
+  return pageResponse(html, { status, language, csp: pagePolicy({ brand }) });
+}
+
+/** Where one can choose again. Undefined for a link that was signed for some files: it leads nowhere else. */
+function pageLink({ path, query }: Target, { signing }: Site): string | undefined {
+  const [, hash = ""] = ARCHIVE.exec(path) ?? [];
+  const given = new URLSearchParams(`?${query}`);
+  const signature = { expires: Number(given.get("expires")), value: given.get("signature") ?? "" };
+  const isForAll = !signing || !given.has("signature") && signing.mode === "both" ||
+    isSigned({ hash, files: [], signature }, signing.secrets);
+  return isForAll ? `${path}?${wholePageQuery(query)}` : undefined;
 }
 
 /** Says to whoever reads pages that the range is not there; the fields of `state` tell programs. */
@@ -435,9 +468,7 @@ function beyondResponse(request: Request, state: Response, site: Site) {
 
 /** A form that is too long, or takes too long; its connection is of no more use. */
 function formResponse(request: Request, { status }: FormBodyError, site: Site) {
-  const response = status === 413
-    ? errorResponse(request, status, site)
-    : new Response(null, { status });
+  const response = errorResponse(request, status, site);
   response.headers.set("connection", "close");
   return response;
 }

@@ -66,6 +66,9 @@ export interface OnePageOptions extends PageOptions {
 /** Names of which nothing stays in the links of a page: they say what the page is of. */
 const OF_THE_PAGE = ["page", "download", "part", "size"];
 
+/** Of the link to the page of all that there is, neither these. */
+const OF_A_CHOICE = ["file", "selection", "manifest", "status"];
+
 /** A row of the list takes about this much of a page while it waits. Bytes. */
 const PIECE_BYTES = 16 << 10;
 
@@ -126,10 +129,16 @@ function brandOf(brand: Brand | undefined, { accent }: Label): Brand | undefined
   return accent === undefined ? brand : { ...brand, accent };
 }
 
+/** The query of the page of all that an archive holds, from that of any link to it. */
+export function wholePageQuery(given: string): string {
+  const kept = keptQuery(given, [...OF_THE_PAGE, ...OF_A_CHOICE]);
+  return kept === "" ? "page" : `${kept}&page`;
+}
+
 /** What others have put into the link, a signature, and what was chosen. */
-function keptQuery(given: string) {
+function keptQuery(given: string, without = OF_THE_PAGE) {
   const query = new URLSearchParams(`?${given}`);
-  for (const name of OF_THE_PAGE) query.delete(name);
+  for (const name of without) query.delete(name);
   return query.toString();
 }
 

@@ -7,7 +7,13 @@
 
 import { formLength, readForm } from "../http/form_body.ts";
 import { seeOtherResponse } from "../http/headers.ts";
-import { type ArchiveQuery, MAX_FILES, parseArchiveQuery } from "../http/query.ts";
+import {
+  type ArchiveQuery,
+  MAX_FILES,
+  NothingChosenError,
+  parseArchiveQuery,
+  takeFormMark,
+} from "../http/query.ts";
 import type { MemoryBudget } from "../lib/memory_budget.ts";
 import type { Listing } from "../storage/listing.ts";
 import { findRows } from "../storage/selection.ts";
@@ -52,6 +58,7 @@ export function reserveForm(
  * The form that was sent, with what stands in the link.
  *
  * @throws {QueryError} if what it asks for cannot be meant so
+ * @throws {NothingChosenError} if nothing was chosen
  * @throws {FormBodyError} if it is too long, or takes too long
  */
 export async function readSelectionForm(request: Request, given: string): Promise<SentForm> {
@@ -61,7 +68,9 @@ export async function readSelectionForm(request: Request, given: string): Promis
   const inForm = [...new URLSearchParams(`?${form}`)]
     .filter(([name, value]) => name === "file" || !inLink.getAll(name).includes(value));
   const kept = new URLSearchParams([...inLink, ...inForm]);
+  takeFormMark(kept);
   const files = [...new Set(kept.getAll("file").map((name) => name.normalize("NFC")))];
+  if (files.length === 0) throw new NothingChosenError("choose files: none");
   kept.delete("file");
   // One of the names stands for all: there may be more than a link can have.
   const one = files.slice(0, 1).map((name) => ["file", name]);
@@ -71,7 +80,7 @@ export async function readSelectionForm(request: Request, given: string): Promis
 
 /**
  * Leads to the link of what was chosen: with the names if they fit into it, else with a short text for
- * them. Without a choice, to the page.
+ * them.
  *
  * @throws {MissingFilesError} for names that are not there
  * @throws {LongSelectionError} if it fits into no link
@@ -84,7 +93,6 @@ export function selectionResponse(
   const link = (added: readonly (readonly [string, string])[]) =>
     new URLSearchParams([...added.map(([name, value]) => [name, value]), ...kept]).toString();
   const path = `/archive/${hash}/`;
-  if (files.length === 0) return seeOtherResponse({ path, query: link([["page", ""]]) });
   const rows = findRows(whole, files);
   const named = files.length <= MAX_FILES ? link(files.map((name) => ["file", name])) : "";
   if (named !== "" && named.length <= MAX_QUERY) return seeOtherResponse({ path, query: named });

@@ -299,13 +299,59 @@ Deno.test("POST: a form leads to a link with the names, or with a short text for
   }
 });
 
-Deno.test("POST: nothing chosen leads to the page, too much is a 413, what is not there a 404", async () => {
+Deno.test("the page's form: nothing ticked is never the whole archive, and there is a way back", async () => {
   await using site = service();
-  const none = await site.post("utm_source=x");
-  assert.deepEqual([none.status, none.headers.get("location")], [
-    303,
-    `${PATH}?page=&utm_source=x`,
-  ]);
+  const answers = [
+    await site.ask(`${PATH}?selection=&utm_source=x`),
+    await site.post("selection=&utm_source=x", `${PATH}?utm_source=x`),
+    await site.post("", `${PATH}?utm_source=x`),
+  ];
+  for (const answer of answers) {
+    assert.equal(answer.status, 400);
+    const html = await answer.text();
+    assert.match(html, /<h1>Nothing is selected/);
+    assert.equal(wayIn(html), `${PATH}?utm_source=x&page`);
+  }
+  const plain = await download(await site.ask(`${PATH}?${choose(["b.jpg"])}`));
+  const marked = await download(await site.ask(`${PATH}?selection=&${choose(["b.jpg"])}`));
+  assert.deepEqual([marked.etag, marked.bytes], [plain.etag, plain.bytes]);
+  const posted = await site.post(`selection=&${choose(["b.jpg"])}`);
+  assert.equal(posted.headers.get("location"), `${PATH}?file=b.jpg`);
+  const elsewhere = await site.ask(`/archive/${UNKNOWN}/?selection=`);
+  assert.equal(elsewhere.status, 400, "whether there is such an archive or not");
+  await elsewhere.body?.cancel();
+});
+
+/** Where the button of a page of an error leads */
+function wayIn(html: string): string | undefined {
+  const [, link] = /<a class="button" href="([^"]*)"/.exec(html) ?? [];
+  return link?.replaceAll("&amp;", "&").replaceAll("&#x2F;", "/").replaceAll("&#x3D;", "=");
+}
+
+Deno.test("what was chosen in vain: its page leads to that of the archive, if the link does", async () => {
+  const signing = { mode: "signed", secrets: [SECRET] } as const;
+  await using open = service();
+  await using signed = service(FILES, { signing });
+  const link = (files: string[]) =>
+    signedQuery({ hash: HASH, expires: NOW / 1000 + 60, files }, SECRET);
+  const vain = ["file=x.jpg", "part=9&size=1G", "manifest&file=x.jpg&page_id=7"];
+  for (const query of vain) {
+    const all = link([]);
+    const kept = query.includes("page_id") ? "page_id=7&" : "";
+    assert.equal(wayIn(await (await open.ask(`${PATH}?${query}`)).text()), `${PATH}?${kept}page`);
+    const html = await (await signed.ask(`${PATH}?${query}&${all}`)).text();
+    assert.equal(wayIn(html), `${PATH}?${kept}${all}&page`);
+    const page = await signed.ask(wayIn(html)!);
+    assert.equal(page.status, 200);
+    await page.body?.cancel();
+  }
+  const some = await signed.ask(`${PATH}?${link(["x.jpg"])}`);
+  assert.equal(some.status, 404);
+  assert.equal(wayIn(await some.text()), undefined, "that link leads to no page");
+});
+
+Deno.test("POST: too much is a 413, what is not there a 404", async () => {
+  await using site = service();
   const missing = await site.post("file=a.jpg&file=x.jpg");
   assert.equal(missing.status, 404);
   assert.match(await missing.text(), /<bdi>x\.jpg/);
@@ -319,6 +365,25 @@ Deno.test("POST: nothing chosen leads to the page, too much is a 413, what is no
     const answer = await site.post(query);
     assert.equal(answer.status, 400, query);
     await answer.body?.cancel();
+  }
+  assert.equal(site.memory.used, 0);
+});
+
+Deno.test("POST: a form that takes too long is a 408, with a page", async () => {
+  await using site = service();
+  const { setTimeout } = globalThis;
+  const hurry = (work: () => void, ms: number) => setTimeout(work, ms === 15_000 ? 0 : ms);
+  globalThis.setTimeout = hurry as typeof setTimeout;
+  try {
+    const answer = await site.ask(PATH, {
+      method: "POST",
+      body: new ReadableStream({ start: (form) => form.enqueue(new TextEncoder().encode("fi")) }),
+      headers: { "content-type": FORM },
+    });
+    assert.deepEqual([answer.status, answer.headers.get("connection")], [408, "close"]);
+    assert.match(await answer.text(), /<h1>The choice did not arrive/);
+  } finally {
+    globalThis.setTimeout = setTimeout;
   }
   assert.equal(site.memory.used, 0);
 });

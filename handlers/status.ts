@@ -9,11 +9,13 @@ import { hasToken } from "../http/admin.ts";
 import type { Attempts } from "../http/attempts.ts";
 import { watchClient } from "../http/client.ts";
 import { entityTag } from "../http/entity_tag.ts";
-import { jsonResponse, tooManyResponse, unauthorizedResponse } from "../http/headers.ts";
+import { jsonResponse } from "../http/headers.ts";
 import { isLocalRequest } from "../http/local_request.ts";
 import type { MemoryBudget } from "../lib/memory_budget.ts";
 import type { Receipt } from "../lib/receipts.ts";
 import type { FileSource } from "../storage/source.ts";
+import type { Brand } from "../templates/mod.ts";
+import { askForToken, refuseAttempts } from "./token_pages.ts";
 
 /** What the answers are made with. */
 export interface StatusOptions {
@@ -29,6 +31,8 @@ export interface StatusOptions {
   readonly adminToken?: string;
   /** Who guessed the token wrong. */
   readonly attempts: Attempts;
+  /** The look of pages of errors. @default none of its own */
+  readonly brand?: Brand;
 }
 
 /** What stands in the answer. Its form does not change but by new fields. Times are ISO 8601. */
@@ -75,15 +79,15 @@ export async function status(
   hash: string,
   options: StatusOptions & { readonly peer: string; readonly client: string },
 ): Promise<Response | null> {
-  const { peer, client: address, adminToken, attempts } = options;
+  const { peer, client: address, adminToken, attempts, brand } = options;
   const given = request.headers.get("authorization");
   if (adminToken !== undefined && given !== null && !attempts.allows(address)) {
-    return tooManyResponse();
+    return refuseAttempts(request, brand);
   }
   const isAdmin = adminToken !== undefined && hasToken(given, adminToken);
   if (adminToken !== undefined && given !== null && !isAdmin) attempts.failed(address);
   if (!isAdmin && !isLocalRequest(request, peer)) {
-    return adminToken === undefined ? null : unauthorizedResponse();
+    return adminToken === undefined ? null : askForToken(request, brand);
   }
   using client = watchClient(request);
   const archive = await currentArchive(hash, client.signal, options);

@@ -178,16 +178,12 @@ export function tooManyResponse(): Response {
 }
 
 /**
- * A request for the token of the administrator (RFC 9110 section 15.5.2). The same for every archive,
- * there or not.
+ * A request for the token of the administrator (RFC 9110 section 15.5.2). A browser shows the page to
+ * whoever gives none.
  */
-export function unauthorizedResponse(): Response {
-  const headers = {
-    ...DISCREET,
-    "www-authenticate": 'Basic realm="zipferry", charset="UTF-8"',
-    "cache-control": "private, no-store",
-  };
-  return new Response(null, { status: 401, headers });
+export function unauthorizedResponse(html: string, fields: PageFields): Response {
+  const headers = { "www-authenticate": 'Basic realm="zipferry", charset="UTF-8"' };
+  return pageResponse(html, { ...fields, status: 401, headers });
 }
 
 /**

@@ -85,6 +85,12 @@ export class QueryError extends Error {
   }
 }
 
+/** Thrown for a link of the page's form in which nothing was chosen: it must not become everything. */
+export class NothingChosenError extends Error {
+  /** Always `NothingChosenError`. */
+  override readonly name = "NothingChosenError";
+}
+
 /** At most this many names in a link; servers and proxies would refuse a longer one. */
 export const MAX_FILES = 1000;
 
@@ -144,27 +150,42 @@ const MAX_SIZE = 2 ** 50;
  *
  * @throws {QueryError} for a known name with a value or in a combination that means nothing, and for
  * a name that is one letter off a known one
+ * @throws {NothingChosenError} for a form in which nothing was chosen
  */
 export function parseArchiveQuery(query: string): ArchiveQuery {
   // With a question mark, since the first one of a query that begins with it would be dropped.
   const given = new URLSearchParams(`?${query}`);
   for (const name of new Set(given.keys())) assertNoNearMiss(name);
+  const isOfForm = takeFormMark(given);
   assertCombination(given);
   const view = VIEWS.find((name) => given.has(name)) ?? "archive";
   const [expires, value] = [read(given, "expires"), read(given, "signature")];
   const [number, size] = [read(given, "part"), read(given, "size")];
   const selection = read(given, "selection");
   for (const name of ["page", "download"] as const) read(given, name);
+  const files = readFiles(given);
+  if (isOfForm && files.length === 0) throw new NothingChosenError("query: nothing was chosen");
   return {
     view: view === "download" ? "archive" : view,
     download: view === "download",
-    files: readFiles(given),
+    files,
     ...(number !== null && size !== null &&
       { part: { number: Number(number), size: bytesOf(size) } }),
     ...(number === null && size !== null && { partSize: bytesOf(size) }),
     ...(expires !== null && value !== null && { signature: { expires: Number(expires), value } }),
     ...(selection !== null && { selection }),
   };
+}
+
+/**
+ * Takes away what the page's form has in any case, an empty `selection`: beside names it means nothing,
+ * and without one it tells that nothing was ticked. False if it is not there.
+ */
+export function takeFormMark(given: URLSearchParams): boolean {
+  const marks = given.getAll("selection");
+  const isMarked = marks.length > 0 && marks.every((mark) => mark === "");
+  if (isMarked) given.delete("selection");
+  return isMarked;
 }
 
 /** The one value of a name; null if it is not there. */

@@ -1,6 +1,12 @@
 import assert from "node:assert/strict";
 import fc from "fast-check";
-import { MAX_FILES, parseArchiveQuery, QueryError, type QueryProblem } from "./query.ts";
+import {
+  MAX_FILES,
+  NothingChosenError,
+  parseArchiveQuery,
+  QueryError,
+  type QueryProblem,
+} from "./query.ts";
 import { encodeQuery } from "./target.ts";
 
 const ALL = { view: "archive", download: false, files: [] };
@@ -100,7 +106,7 @@ Deno.test("parseArchiveQuery(): a value that is not allowed is named", () => {
       [`expires=${value}&signature=x`, "expires", value] as [string, string, string]
     ),
     ["expires=1&signature=a&signature=b", "signature", "b"],
-    ["selection=", "selection", ""],
+    ["selection=&selection=x", "selection", ""],
   ];
   for (const [query, name, value] of cases) {
     assert.deepEqual(
@@ -112,6 +118,14 @@ Deno.test("parseArchiveQuery(): a value that is not allowed is named", () => {
   const many = Array.from({ length: MAX_FILES }, (_, i) => `file=${i}`).join("&");
   assert.equal(parseArchiveQuery(many).files.length, MAX_FILES);
   assert.equal(problemOf(`${many}&file=x`).parameter, "file");
+});
+
+Deno.test("parseArchiveQuery(): the mark of the page's form means nothing beside names, and none without", () => {
+  assert.deepEqual(parseArchiveQuery("selection=&file=a"), parseArchiveQuery("file=a"));
+  assert.deepEqual(parseArchiveQuery("file=a&selection=&page"), parseArchiveQuery("file=a&page"));
+  for (const query of ["selection=", "selection", "utm_source=x&selection=", "selection=&page"]) {
+    assert.throws(() => parseArchiveQuery(query), NothingChosenError, query);
+  }
 });
 
 Deno.test("parseArchiveQuery(): a combination that means nothing is named", () => {

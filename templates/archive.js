@@ -63,7 +63,9 @@
   form.querySelector(".all").hidden = false;
 
   // A folder stands for all that is in it, so that the link stays short.
-  form.addEventListener("submit", () => {
+  form.addEventListener("submit", (event) => {
+    // The key Enter on an empty box sends the form, too.
+    if (!boxes.some((box) => box.checked)) return event.preventDefault();
     unused = false;
     const covered = folders.filter((box) => box.checked).flatMap((box) => [...inside(box)]);
     for (const box of covered) box.disabled = true;

@@ -81,6 +81,7 @@ Deno.test("archivePage(): the button has what stays of the query, and leads to t
   const kept = [...htmlOf({ query }).matchAll(/type="hidden" name="([^"]*)" value="([^"]*)"/g)]
     .map(([, name, value]) => [name, value]);
   assert.deepEqual(kept, [
+    ["selection", ""],
     ["expires", "1"],
     ["signature", "a-b_"],
     ["utm_source", "я"],

@@ -14,6 +14,7 @@ const NO_BREAK_SPACE = "\u00a0";
 interface Formats {
   readonly number: Intl.NumberFormat;
   readonly day: Intl.DateTimeFormat;
+  readonly time: Intl.DateTimeFormat;
   readonly plural: Intl.PluralRules;
   /** One for each unit of size, each a thousand times the previous one. */
   readonly units: readonly Intl.NumberFormat[];
@@ -85,12 +86,21 @@ export function formatDate(date: Date, language: Language): string {
   return formatsOf(language).day.format(date);
 }
 
+/** The same with the time of day: `November 21, 2025 at 3:00 PM UTC`. */
+export function formatTime(date: Date, language: Language): string {
+  return formatsOf(language).time.format(date);
+}
+
 function formatsOf(language: Language): Formats {
   const known = made.get(language);
   if (known) return known;
   const formats = {
     number: new Intl.NumberFormat(language),
     day: new Intl.DateTimeFormat(language, { dateStyle: "long", timeZone: "UTC" }),
+    time: new Intl.DateTimeFormat(language, {
+      ...{ year: "numeric", month: "long", day: "numeric", hour: "numeric", minute: "2-digit" },
+      ...{ timeZone: "UTC", timeZoneName: "short" },
+    }),
     plural: new Intl.PluralRules(language),
     units: BYTE_UNITS.map((unit) =>
       // The narrow form: the short one of English is "byte", a word.

@@ -107,6 +107,8 @@ export interface ArchiveText {
   readonly partsLead: string;
   /** The link to one of them: `{number}`. */
   readonly part: string;
+  /** The button that leads to the page from one that says what is not there. */
+  readonly open: string;
 }
 
 /** Words of the list for its owner. */
@@ -193,10 +195,12 @@ export interface Messages {
   readonly missingPart: PageText;
   /** For a choice of files that was made when the archive held others. */
   readonly staleChoice: PageText;
+  /** For a form in which nothing was ticked. */
+  readonly nothingChosen: PageText;
 }
 
 /** Statuses that have a page of their own. */
-export type ErrorStatus = 400 | 404 | 405 | 413 | 416 | 429 | 500 | 502 | 503 | 504;
+export type ErrorStatus = 400 | 401 | 404 | 405 | 408 | 413 | 416 | 429 | 500 | 502 | 503 | 504;
 
 /** The words in every language. */
 export const messages: Readonly<Record<Language, Messages>> = languages;

@@ -19,6 +19,7 @@ import {
   formatExactBytes,
   formatFileCount,
   formatNumbers,
+  formatTime,
 } from "./format.ts";
 import {
   type ErrorStatus,
@@ -308,25 +309,37 @@ export function proxyErrorPage(status: ErrorStatus): string {
   });
 }
 
+/** How the pages of a choice that comes to nothing look. */
+export interface ChoicePageLook extends PageLook {
+  /** Link to the page of the archive, where one can choose again. @default there is none */
+  readonly link?: string;
+}
+
 /** Which files a link asks for in vain. */
-export interface MissingPageOptions extends PageLook {
+export interface MissingPageOptions extends ChoicePageLook {
   /** Their names, as they stand in the link. */
   readonly names: readonly string[];
 }
 
 /** The page for a choice of files that are not all there (404), as HTML: it names those. */
-export function missingPage({ language, brand, names }: MissingPageOptions): string {
+export function missingPage({ names, ...look }: MissingPageOptions): string {
+  const { language, brand } = look;
   const { missing: text, unreachable } = messages[language];
   const count = names.length - NAMED_UNREACHABLE;
   const list = {
     names: names.slice(0, NAMED_UNREACHABLE),
     more: count > 0 && formatNumbers(unreachable.more, { count }, language),
   };
-  return render(errorTemplate, { language, brand, text, values: { status: 404, list } });
+  return render(errorTemplate, {
+    language,
+    brand,
+    text,
+    values: { status: 404, list, ...wayTo(look) },
+  });
 }
 
 /** Which part a link asks for in vain. */
-export interface MissingPartPageOptions extends PageLook {
+export interface MissingPartPageOptions extends ChoicePageLook {
   /** Its number. */
   readonly number: number;
   /** How many parts there are. */
@@ -334,16 +347,33 @@ export interface MissingPartPageOptions extends PageLook {
 }
 
 /** The page for a part that an archive does not have (404), as HTML. */
-export function missingPartPage({ language, brand, ...part }: MissingPartPageOptions): string {
+export function missingPartPage({ number, count, ...look }: MissingPartPageOptions): string {
+  const { language, brand } = look;
   const { missingPart } = messages[language];
-  const text = { ...missingPart, lead: formatNumbers(missingPart.lead, { ...part }, language) };
-  return render(errorTemplate, { language, brand, text, values: { status: 404 } });
+  const text = {
+    ...missingPart,
+    lead: formatNumbers(missingPart.lead, { number, count }, language),
+  };
+  return render(errorTemplate, { language, brand, text, values: { status: 404, ...wayTo(look) } });
 }
 
 /** The page for a choice of files that was made when the archive held others (404), as HTML. */
-export function staleChoicePage({ language, brand }: PageLook): string {
+export function staleChoicePage(look: ChoicePageLook): string {
+  const { language, brand } = look;
   const text = messages[language].staleChoice;
-  return render(errorTemplate, { language, brand, text, values: { status: 404 } });
+  return render(errorTemplate, { language, brand, text, values: { status: 404, ...wayTo(look) } });
+}
+
+/** The page for a form in which nothing was ticked (400), as HTML. */
+export function nothingChosenPage(look: ChoicePageLook): string {
+  const { language, brand } = look;
+  const text = messages[language].nothingChosen;
+  return render(errorTemplate, { language, brand, text, values: { status: 400, ...wayTo(look) } });
+}
+
+/** The button that leads to the page of the archive. */
+function wayTo({ language, link }: ChoicePageLook) {
+  return { way: link !== undefined && { link, word: messages[language].archive.open } };
 }
 
 /** When a page asks for itself again. */
@@ -490,10 +520,10 @@ export function archivePage(options: ArchivePageOptions): StreamedPage {
     },
     updated: updatedOn(options.newest, language),
     link: linkTo(options, "download"),
-    download: words.download,
+    download: chosen ? words.downloadChosen : words.download,
     kind: words.exact,
     exact: options.size !== null && formatExactBytes(options.size, language),
-    until: options.expires && dayIn(options.expires.getTime() - 1, words.until, language),
+    until: options.expires && endIn(options.expires.getTime(), words.until, language),
     inParts: !preview && partLinks(options),
     chooser: hasChooser && chooser(options, sums),
   };
@@ -637,7 +667,7 @@ function notesOf(archive: ArchiveNotes, { language, now = Date.now() }: HomePage
   }
   if (expires === "broken") notes.push({ parts: [{ text: problems.label }] });
   if (typeof expires === "number") {
-    notes.push(dayIn(expires - 1, expires > now ? tools.until : tools.ended, language));
+    notes.push(endIn(expires, expires > now ? tools.until : tools.ended, language));
   }
   if (delivered !== undefined) notes.push(dayIn(delivered, tools.delivered, language));
   return notes;
@@ -645,10 +675,21 @@ function notesOf(archive: ArchiveNotes, { language, now = Date.now() }: HomePage
 
 /** A text with a day in the place of `{date}`. */
 function dayIn(time: number, text: string, language: Language) {
-  const date = new Date(time);
+  return dateIn(new Date(time), text, (date) => formatDate(date, language));
+}
+
+const DAY_MS = 86_400_000;
+
+/** The same for an end: of one at midnight, the day that it ends; of any other, the time as well. */
+function endIn(time: number, text: string, language: Language) {
+  if (time % DAY_MS === 0) return dayIn(time - 1, text, language);
+  return dateIn(new Date(time), text, (date) => formatTime(date, language));
+}
+
+function dateIn(date: Date, text: string, format: (date: Date) => string) {
   if (Number.isNaN(date.getTime())) return { parts: [] };
   const [before, after] = text.split("{date}");
-  const day = { iso: date.toISOString(), date: formatDate(date, language) };
+  const day = { iso: date.toISOString(), date: format(date) };
   return { parts: [{ text: before }, { time: day }, { text: after }] };
 }
 

@@ -56,6 +56,39 @@ for (const [what, query] of CHOSEN) {
   });
 }
 
+testWith(
+  ["zip", "unzip"],
+  "--engine zip: a choice and all parts are archives of just those files, and no receipt of the whole",
+  async () => {
+    await using tree = await makeTree(album());
+    await using program = await serve(tree, "--engine", "zip", "--part-size", "4M");
+    const link = `${program.url}${PATH}`;
+    const manifest = await (await fetch(`${link}?manifest`)).json();
+    assert.ok(manifest.parts.length > 2);
+    for (const { number, length, query } of manifest.parts) {
+      assert.equal(length, null);
+      const path = tree.join(`${number}.zip`);
+      const answer = await fetch(`${link}?${query}`);
+      assert.equal(answer.headers.get("accept-ranges"), "none");
+      await Deno.writeFile(path, await answer.bytes());
+      await accept("unzip", ["-tq", path]);
+      await extract(path, tree.join("parts"));
+    }
+    await assertSameTree(tree.join("parts"), tree.join("photos", HASH));
+    const chosen = tree.join("chosen.zip");
+    await Deno.writeFile(chosen, await (await fetch(`${link}?${CHOICE}`)).bytes());
+    const { stdout } = await run("unzip", ["-Z1", chosen]);
+    assert.equal(new TextDecoder().decode(stdout).trim().split("\n").length, 3);
+    const status = await (await fetch(`${link}?status`)).json();
+    assert.deepEqual([status.delivered, status.versions], [false, []]);
+    const beyond = await fetch(`${link}?part=99&size=4M`);
+    assert.equal(beyond.status, 404);
+    await beyond.body?.cancel();
+    const page = await (await fetch(`${link}?page`)).text();
+    assert.equal(page.match(/class="part"/g)?.length, manifest.parts.length);
+  },
+);
+
 testWith(["unzip"], "parts that are unzipped one after the other are the folder", async () => {
   await using tree = await makeTree(album());
   await using program = await serve(tree, "--part-size", "5M");

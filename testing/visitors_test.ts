@@ -145,7 +145,9 @@ testWith(["chromium", "unzip", "diff"], "Chromium: the page of an archive", asyn
       await t.step(`axe finds nothing: ${colorScheme}, ${screen}`, async () => {
         await using window = await openWindow(browser, program, { colorScheme, ...view });
         const { page } = window;
-        for (const path of [PATH, `/archive/${OVER}/`, "/", `${PATH}?flie=x`]) {
+        for (
+          const path of [PATH, `/archive/${OVER}/`, "/", `${PATH}?flie=x`, `${PATH}?selection=`]
+        ) {
           await page.goto(path);
           assert.deepEqual(await violations(page), [], path);
           assert.ok(await page.evaluate(FIT));
@@ -216,6 +218,29 @@ testWith(["chromium", "unzip", "diff"], "Chromium: the page of an archive", asyn
         );
       }
       await assert.rejects(Deno.stat(`${to}/Банкет`), Deno.errors.NotFound);
+    });
+  }
+
+  for (const javaScriptEnabled of [true, false]) {
+    const how = javaScriptEnabled ? "with the script" : "without JavaScript";
+    await t.step(`nothing ticked never downloads all, ${how}`, async () => {
+      await using window = await openWindow(browser, program, {
+        ...{ javaScriptEnabled, locale: "en-GB" },
+      });
+      const { page } = window;
+      page.on("download", () => assert.fail("a download"));
+      await page.goto(`${PATH}?utm_source=mail`);
+      await page.getByLabel("утро.jpg").focus();
+      await page.keyboard.press("Enter"); // sends the form, though its button is not to be seen
+      if (javaScriptEnabled) {
+        await page.getByRole("checkbox", { name: "утро.jpg" }).check();
+        assert.equal(await page.locator("output").innerText(), "1\u00a0file · 50\u00a0kB");
+        return;
+      }
+      await page.getByRole("heading", { name: "Nothing is selected" }).waitFor();
+      await page.getByRole("link", { name: "Open the page of the archive" }).click();
+      await page.getByRole("heading", { name: LABEL.title }).waitFor();
+      assert.equal(new URL(page.url()).searchParams.get("utm_source"), "mail");
     });
   }
 

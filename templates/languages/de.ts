@@ -103,7 +103,7 @@ export const de: Messages = {
       "Protokoll.",
     changing: "Gerade kommen Dateien dazu. Laden Sie die Seite gleich noch einmal.",
     slow: "Konnte nicht rechtzeitig gelesen werden. Laden Sie die Seite gleich noch einmal.",
-    label: "geschlossen: „expires“ ist nicht zu verstehen",
+    label: "geschlossen: Das Ende in seinem Label ist nicht zu lesen",
     other: "Kann nicht gelesen werden. Der Grund steht im Protokoll.",
   },
   tools: {
@@ -139,6 +139,11 @@ export const de: Messages = {
       hint: "Prüfen Sie, ob im Link Zeichen fehlen oder zu viel sind, und öffnen Sie ihn noch " +
         "einmal.",
     },
+    401: {
+      title: "Nur für den Besitzer",
+      lead: "Diese Adresse verlangt das Admin-Token; es fehlt oder ist falsch.",
+      hint: "Um Fotos herunterzuladen, öffnen Sie den Link so, wie Sie ihn bekommen haben.",
+    },
     404: {
       title: "Kein solches Archiv",
       lead: "Unter dieser Adresse gibt es kein Archiv.",
@@ -149,6 +154,12 @@ export const de: Messages = {
       title: "Nur herunterladen",
       lead: "Von dieser Adresse können Sie Archive herunterladen, aber nichts an sie senden.",
       hint: "Öffnen Sie den Link in einem Browser.",
+    },
+    408: {
+      title: "Die Auswahl kam nicht an",
+      lead: "Die Liste der ausgewählten Dateien hat zu lange gebraucht.",
+      hint: "Gehen Sie zurück und versuchen Sie es noch einmal, mit einer besseren Verbindung " +
+        "oder mit ganzen Ordnern statt einzelner Dateien.",
     },
     413: {
       title: "Zu viel ausgewählt",
@@ -209,6 +220,7 @@ export const de: Messages = {
     partsLead: "Für einen USB-Stick, ein Telefon oder eine Verbindung, die abbricht: Jeder Teil " +
       "ist eine ZIP-Datei, die sich allein öffnen lässt.",
     part: "Teil {number}",
+    open: "Zur Seite des Archivs",
   },
   missing: {
     title: "Einige Dateien fehlen",
@@ -226,5 +238,11 @@ export const de: Messages = {
     title: "Die Fotos haben sich geändert",
     lead: "Seit dieser Auswahl wurden dem Archiv Dateien hinzugefügt oder entnommen.",
     hint: "Öffnen Sie die Seite des Archivs und wählen Sie neu.",
+  },
+  nothingChosen: {
+    title: "Nichts ausgewählt",
+    lead: "Keine Datei ist angehakt, also gibt es nichts herunterzuladen.",
+    hint: "Haken Sie auf der Seite des Archivs an, was Sie möchten. Für das ganze Archiv gibt " +
+      "es dort einen eigenen Knopf.",
   },
 };

@@ -97,7 +97,7 @@ export const en: Messages = {
     names: "Cannot be downloaded: the names of some files are not UTF-8. The log names them.",
     changing: "Files are being added right now. Reload the page in a moment.",
     slow: "Could not be listed in time. Reload the page in a moment.",
-    label: "closed: the label’s “expires” makes no sense",
+    label: "closed: the end in its label cannot be read",
     other: "Cannot be listed. The log says why.",
   },
   tools: {
@@ -132,6 +132,11 @@ export const en: Messages = {
       lead: "The server could not make sense of this request.",
       hint: "Check the link for missing or extra characters and open it again.",
     },
+    401: {
+      title: "For the owner only",
+      lead: "This address asks for the admin token, and it was not given or not the right one.",
+      hint: "To download photos, open the link that you were given, as it was.",
+    },
     404: {
       title: "No such archive",
       lead: "There is no archive at this address.",
@@ -142,6 +147,12 @@ export const en: Messages = {
       title: "Downloads only",
       lead: "You can download archives from this address, but you cannot send anything to it.",
       hint: "Open the link in a browser.",
+    },
+    408: {
+      title: "The choice did not arrive",
+      lead: "The list of chosen files took too long to reach the server.",
+      hint: "Go back and try again, over a better connection or with whole folders instead of " +
+        "single files.",
     },
     413: {
       title: "Too much chosen",
@@ -199,6 +210,7 @@ export const en: Messages = {
       "For a USB stick, a phone or a connection that breaks: every part is a ZIP file that " +
       "opens by itself.",
     part: "Part {number}",
+    open: "Open the page of the archive",
   },
   missing: {
     title: "Some files are not there",
@@ -216,5 +228,11 @@ export const en: Messages = {
     title: "The photos have changed",
     lead: "Since you made this choice, files have been added to the archive or removed from it.",
     hint: "Open the page of the archive and choose again.",
+  },
+  nothingChosen: {
+    title: "Nothing is selected",
+    lead: "None of the files was ticked, so there is nothing to download.",
+    hint: "Tick what you want on the page of the archive. The whole archive has a button of " +
+      "its own there.",
   },
 };
