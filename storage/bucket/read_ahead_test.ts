@@ -44,7 +44,13 @@ async function setUp(options: {
     left,
     read,
     entries: reader.entries,
-    rest: () => until(() => store.counts.running === 0, "nothing is read"),
+    /** Also the reads that wait for their turn */
+    rest: () =>
+      until(async () => {
+        const before = store.counts.read;
+        await new Promise((done) => setTimeout(done, 20));
+        return store.counts.running === 0 && store.counts.read === before;
+      }, "nothing is read"),
     [Symbol.dispose]() {
       performance.now = now;
       source[Symbol.dispose]();
