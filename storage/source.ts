@@ -83,8 +83,12 @@ export interface TaskOptions {
 
 /** Whoever reads one file after the other. */
 export interface FileReader {
-  /** What it reads, in this order, as far as it gets: all that may be read ahead for it. */
-  readonly entries: Listing["entries"];
+  /**
+   * What it reads, in this order, as far as it gets: all that may be read ahead for it.
+   *
+   * @default nothing
+   */
+  readonly entries?: Listing["entries"];
 }
 
 /** How a buffer is filled. */

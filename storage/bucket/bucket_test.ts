@@ -249,7 +249,7 @@ Deno.test("BucketSource.fill() reads many small objects at a time, and no more t
   const hold = gate();
   store.before = hold.wait;
   store.counts.most = 0;
-  const filled = source.fill(length, slices, { reader: { entries: [] } });
+  const filled = source.fill(length, slices, { reader: {} });
   await until(() => store.counts.running === 32, "32 at a time");
   assert.equal(source.stats().reads.running, 1);
   hold.open();
@@ -276,7 +276,7 @@ Deno.test("BucketSource.fill(): whoever leaves ends the requests", async () => {
   const { length, slices } = placed(await listed(source));
   store.before = () => new Promise(() => {});
   const left = new AbortController();
-  const filled = source.fill(length, slices, { signal: left.signal, reader: { entries: [] } });
+  const filled = source.fill(length, slices, { signal: left.signal, reader: {} });
   await until(() => store.counts.running === 10, "they begin");
   left.abort(new Error("left"));
   await assert.rejects(filled, /left/);

@@ -99,7 +99,7 @@ export class ReadAhead {
     last: FileSlice,
     { progress, reader, signal }: Required<Reader> & { readonly progress: Progress },
   ) {
-    const { entries } = reader;
+    const { entries = [] } = reader;
     progress.index = indexOf(last, entries, progress.index);
     if (progress.index < 0) return;
     let left = progress.window - (entries[progress.index].size - last.offset - last.length);
