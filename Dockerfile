@@ -44,8 +44,8 @@ WORKDIR /app
 # The allocator keeps freed buffers for the next ones: docs/performance.md.
 ENV HOST=0.0.0.0 \
   PORT=8080 \
-  MALLOC_TRIM_THRESHOLD_=33554432 \
-  MALLOC_MMAP_THRESHOLD_=8388608 \
+  MALLOC_TRIM_THRESHOLD_=16777216 \
+  MALLOC_MMAP_THRESHOLD_=1310720 \
   DENO_NO_UPDATE_CHECK=1 \
   NO_COLOR=1
 
