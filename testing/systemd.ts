@@ -6,6 +6,7 @@
 
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { taskFlags } from "./task.ts";
 import { accept, run, strict, testWith } from "./tools.ts";
 import { makeTree, type Tree } from "./tree.ts";
 
@@ -21,7 +22,22 @@ const PARTS = [
     .map(([, name]) => name),
 ];
 
-const PACKAGES = ["curl", "procps", "systemd", "systemd-sysv", "zip"];
+const PACKAGES = ["apt", "curl", "procps", "rpm", "systemd", "systemd-sysv", "zip"];
+
+/** Names a tar file: the first machine writes its disk there, and others unpack it */
+const DISK_VARIABLE = "TEST_DISK";
+
+/** Where the stand-in for an executable finds the program: put what is in `CHECKOUT` there */
+export const PROGRAM = "/usr/local/lib/zipferry";
+
+/** What a release would compile: this runs the same program, with the same permissions */
+export const STAND_IN = `#!/bin/sh
+export DENO_DIR=${PROGRAM}/.deno
+exec deno run --cached-only ${taskFlags("start:checksums").join(" ")} ${PROGRAM}/main.ts "$@"
+`;
+
+/** The sections of docs/systemd.md that are about packages: testing/package_test.ts runs them */
+export const ABOUT_PACKAGES = ["Install a package", "Upgrade and remove a package"];
 
 /** Seconds that all steps may take together */
 const MAX_SECONDS = 240;
@@ -48,9 +64,17 @@ export interface StepResult {
   readonly trace: string;
 }
 
-/** Registers a test that needs to boot machines: as root, on Linux, with the programs for it */
-export function testWithMachine(name: string, fn: (t: Deno.TestContext) => Promise<void>): void {
-  const tools = ["mmdebstrap", "systemd-nspawn"];
+/**
+ * Registers a test that needs to boot machines: as root, on Linux, with the programs for it.
+ *
+ * @param others further programs that the test needs
+ */
+export function testWithMachine(
+  name: string,
+  fn: (t: Deno.TestContext) => Promise<void>,
+  others: readonly string[] = [],
+): void {
+  const tools = ["mmdebstrap", "systemd-nspawn", ...others];
   if (Deno.build.os === "linux" && Deno.uid() === 0) testWith(tools, name, fn);
   else if (strict()) Deno.test(name, () => Promise.reject(new Error("boot a machine: not root")));
   else Deno.test({ name: `${name} (skipped: not root on Linux)`, ignore: true, fn });
@@ -85,6 +109,23 @@ export function shellBlocks(markdown: string): Record<string, string> {
 }
 
 async function makeDisk(path: string): Promise<void> {
+  const archive = Deno.env.get(DISK_VARIABLE);
+  if (!archive) return await bootstrap(path);
+  if (!isThere(archive)) await bootstrap(archive);
+  await accept("tar", ["-C", path, "-xf", archive]);
+}
+
+function isThere(path: string): boolean {
+  try {
+    return Deno.statSync(path).isFile;
+  } catch (error) {
+    if (error instanceof Deno.errors.NotFound) return false;
+    throw error;
+  }
+}
+
+/** Into a folder, or into a file whose name ends in `.tar` */
+async function bootstrap(path: string): Promise<void> {
   const options = [
     "--variant=essential",
     `--include=${PACKAGES.join()}`,
