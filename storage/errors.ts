@@ -16,7 +16,10 @@ const OS_ERROR = /os error (\d+)/;
 export class StorageError extends Error {
   /** Always `StorageError`. */
   override readonly name = "StorageError";
-  /** What is wrong, as a system error code: `EILSEQ` bad name, `EAGAIN` changing just now, … */
+  /**
+   * What is wrong, as a system error code: `EILSEQ` bad name, `EAGAIN` changing just now, …; `EBADNAME`
+   * a name that Windows cannot open.
+   */
   readonly code: string;
 
   /** Takes a code of the system and a message for the log. */
@@ -30,7 +33,7 @@ export class StorageError extends Error {
  * What only the owner of the files can put right: a name or a path that cannot be opened, a folder
  * or a file that must not be read, far too many entries.
  */
-const LASTING = ["EILSEQ", "ENAMETOOLONG", "EACCES", "EPERM", "ELOOP", "EFBIG"];
+const LASTING = ["EILSEQ", "EBADNAME", "ENAMETOOLONG", "EACCES", "EPERM", "ELOOP", "EFBIG"];
 
 /** True if the same request fails until the owner of the files puts something right. */
 export function isLasting(error: unknown): error is StorageError {

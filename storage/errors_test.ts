@@ -22,7 +22,7 @@ Deno.test("isPassing() is true for what may be right at the next request", () =>
   assert.equal(isLasting(new StorageError("EILSEQ", "")), true);
   assert.equal(isLasting(new StorageError("EAGAIN", "")), false);
   assert.equal(isLasting(new RangeError("EILSEQ")), false);
-  for (const code of ["EILSEQ", "EACCES", "EPERM", "ENAMETOOLONG", "EFBIG", "ELOOP"]) {
+  for (const code of ["EILSEQ", "EBADNAME", "EACCES", "EPERM", "ENAMETOOLONG", "EFBIG", "ELOOP"]) {
     assert.ok(!isPassing(new StorageError(code, "")), code);
   }
   assert.ok(!isPassing(new Error("EIO")));

@@ -48,7 +48,7 @@ export interface Selection {
  * neither: a `RECYCLER` in the photos folder holds what was deleted.
  */
 export function isHash(name: string): boolean {
-  return HASH.test(name) && !DEVICE.test(name) && !isJunk(name);
+  return HASH.test(name) && !isDevice(name) && !isJunk(name);
 }
 
 /** True if a folder's name is short enough to be guessed. */
@@ -75,6 +75,19 @@ export function isSelected(
   return !isUnfinished(name) && (includeJunk || !isJunk(name));
 }
 
+/**
+ * True for a name that Windows keeps for a device, whatever the case and the extension. Files of such
+ * names come there from other systems; newer Windows can open some of them.
+ */
+export function isDevice(name: string): boolean {
+  return DEVICE.test(name);
+}
+
+/** True for a name by which Windows opens another file, or none: it drops dots and spaces at the end. */
+export function isCutByWindows(name: string): boolean {
+  return /[. ]$/.test(name);
+}
+
 /** True for a name that may not be valid UTF-8: the runtime shows such bytes as U+FFFD. */
 export function isDamaged(name: string): boolean {
   return name.includes("\ufffd");
@@ -95,11 +108,11 @@ export function safeName(name: string): string {
 
 /** True for most names: letters and digits with a few signs between them that no system minds. */
 function isPlain(name: string) {
-  return name.length <= MAX_NAME_BYTES && PLAIN.test(name) && !DEVICE.test(name);
+  return name.length <= MAX_NAME_BYTES && PLAIN.test(name) && !isDevice(name);
 }
 
 function fitNoDevice(name: string) {
-  return fit(DEVICE.test(name) ? `_${name}` : name);
+  return fit(isDevice(name) ? `_${name}` : name);
 }
 
 /** Windows drops dots and spaces at the end. */

@@ -3,6 +3,8 @@ import fc from "fast-check";
 import { Buffer } from "node:buffer";
 import { run, testWith } from "../testing/tools.ts";
 import {
+  isCutByWindows,
+  isDevice,
   isGuessable,
   isHash,
   isHidden,
@@ -82,6 +84,22 @@ Deno.test("isHash() takes no name of a Windows device, in any case", () => {
     }
     assert.equal(isHash(`${name}x`), true, `${name}x`);
     assert.equal(isHash(`x${name}`), true, `x${name}`);
+  }
+});
+
+Deno.test("isDevice() takes any extension, and spaces before it", () => {
+  for (const name of ["CON.d", "nul.txt", "Aux", "com1 .jpg", "LPT¹.tar.gz", "conin$"]) {
+    assert.equal(isDevice(name), true, name);
+  }
+  for (const name of ["CONCERT.jpg", "com.jpg", "com10.jpg", "a.con", ".nul"]) {
+    assert.equal(isDevice(name), false, name);
+  }
+});
+
+Deno.test("isCutByWindows() is true for dots and spaces at the end", () => {
+  for (const name of ["a.", "a ", "a. .", "..."]) assert.equal(isCutByWindows(name), true, name);
+  for (const name of ["a", ".a", " a", "a.b", "a\u00a0", "a。"]) {
+    assert.equal(isCutByWindows(name), false, name);
   }
 });
 

@@ -6,34 +6,47 @@
 
 import { StorageError } from "../errors.ts";
 
-/** At most this many names that are not valid UTF-8 are in an error. */
+/** At most this many bad names are in an error. */
 const NAMED_BAD = 3;
 
-/**
- * Names that are not valid UTF-8. The runtime puts U+FFFD in place of what it cannot show, and opens
- * nothing by a name like that: so there is no such file, or it is another one.
- */
+/** What may be wrong with a name: the code of the error, and its words for one name and for several. */
+const FAULTS = {
+  /** The runtime puts U+FFFD in place of what it cannot show, and opens nothing by a name like that. */
+  encoding: { code: "EILSEQ", one: "name is not valid UTF-8", more: "names are not valid UTF-8" },
+  /** The name of a device, dots or spaces at the end, a path of more than 259 characters. */
+  windows: {
+    code: "EBADNAME",
+    one: "name cannot be opened on Windows",
+    more: "names cannot be opened on Windows",
+  },
+} as const;
+
+/** What is wrong with a name: that it is not UTF-8, or that Windows does not open it. */
+export type NameFault = keyof typeof FAULTS;
+
+/** Names that cannot be opened: so there is no such file, or it is another one. */
 export class BadNames {
-  readonly #first: string[] = [];
-  #count = 0;
+  readonly #found = new Map<NameFault, { readonly first: string[]; count: number }>();
 
   /** Counts a path that cannot be opened. */
-  add(path: string) {
-    if (this.#count++ < NAMED_BAD) this.#first.push(JSON.stringify(path));
+  add(path: string, fault: NameFault = "encoding") {
+    const found = this.#found.get(fault) ?? { first: [], count: 0 };
+    this.#found.set(fault, found);
+    if (found.count++ < NAMED_BAD) found.first.push(JSON.stringify(path));
   }
 
   /**
    * Refuses an archive with such names.
    *
-   * @throws {StorageError} `EILSEQ` if there is any: names the first ones, and tells how many
+   * @throws {StorageError} `EILSEQ` or `EBADNAME` if there is any: names the first ones, and tells how
+   * many
    */
   assertNone() {
-    if (this.#count === 0) return;
-    const are = this.#count === 1 ? "name is" : `${this.#count} names are`;
-    const more = this.#count > NAMED_BAD ? ", …" : "";
-    throw new StorageError(
-      "EILSEQ",
-      `list folder: ${are} not valid UTF-8: ${this.#first.join(", ")}${more}`,
-    );
+    for (const [fault, { first, count }] of this.#found) {
+      const { code, one, more } = FAULTS[fault];
+      const names = `${first.join(", ")}${count > NAMED_BAD ? ", …" : ""}`;
+      const what = count === 1 ? one : `${count} ${more}`;
+      throw new StorageError(code, `list folder: ${what}: ${names}`);
+    }
   }
 }

@@ -8,6 +8,8 @@ import { type DiskSelection, walkArchive } from "./walk.ts";
 const HASH = "Abc0123456789def";
 const OLD = new Date("2024-01-01T00:00:00Z");
 
+type System = typeof Deno.build.os;
+
 /** A photos folder that has been left alone for long */
 function photos(files: Readonly<Record<string, TreeFile>>): Promise<Tree> {
   const dated = Object.entries(files).map(([path, file]) => [path, { mtime: OLD, ...file }]);
@@ -181,7 +183,7 @@ Deno.test("walkArchive(): a link that the disk cannot follow is left out, one th
       };
       const listing = list(tree.path, HASH, { followSymlinks: true });
       if (isLeftOut) assert.deepEqual((await listing)?.leftOut, ["link"]);
-      else await assert.rejects(listing, { code, message: `list folder: ${code}: /` });
+      else await assert.rejects(listing, { code, message: `list folder: ${code}: link` });
     }
   } finally {
     Deno.realPathSync = realPathSync;
@@ -275,16 +277,63 @@ Deno.test("walkArchive(): an archive's own folder that cannot be had is none, wh
   }
 });
 
-Deno.test("walkArchive(): what cannot be looked at inside of an archive is an error that names its folder", async () => {
+Deno.test("walkArchive(): what cannot be looked at inside of an archive is an error that names it", async () => {
   const folders = [HASH, `${HASH}/in`].map((path) => [path, { directory: true }]);
   await using tree = await photos({ ...Object.fromEntries(folders), [`${HASH}/in/photo.jpg`]: {} });
+  const calls = [["readDir", "in", "in/"], ["lstatSync", "in/photo.jpg", "in/photo.jpg"]] as const;
   for (const code of ["EIO", "EACCES", "ENOTCONN"]) {
-    const expected = { name: "StorageError", code, message: `list folder: ${code}: in/` };
-    for (const [call, path] of [["readDir", "in"], ["lstatSync", "in/photo.jpg"]] as const) {
+    for (const [call, path, named] of calls) {
+      const expected = { name: "StorageError", code, message: `list folder: ${code}: ${named}` };
       using _ = failing(call, tree.join(HASH, path), withCode(code));
       await assert.rejects(list(tree.path, HASH), expected);
     }
   }
+});
+
+Deno.test("walkArchive(): a name by which Windows opens another file, or none, is an error there", async () => {
+  const long = `${"d".repeat(200)}/${"p".repeat(200)}.jpg`;
+  if (Deno.build.os === "windows") return; // it makes no such files
+  const files = ["CON.d", "CONCERT.jpg", "photo.jpg", long].map((name) => [`${HASH}/${name}`, {}]);
+  const folder = { directory: true };
+  await using tree = await photos({ [HASH]: folder, ...Object.fromEntries(files) });
+  const walk = async (system: System) => {
+    const { listing } = await walkArchive({ root: tree.path, hash: HASH, selection: {}, system });
+    return listing && unpackListing(listing).entries.map(({ name }) => name);
+  };
+  const refused = (message: string) => ({ name: "StorageError", code: "EBADNAME", message });
+  // Whether such files can be opened depends on the version of Windows.
+  const all = ["CONCERT.jpg", "_CON.d", long, "photo.jpg"];
+  assert.deepEqual(await walk("windows"), all);
+  const start = "list folder: name cannot be opened on Windows: ";
+  {
+    using _ = failing("lstatSync", tree.join(HASH, "CON.d"), withCode("EBADF"));
+    await assert.rejects(walk("windows"), refused(`${start}"CON.d"`));
+    await assert.rejects(walk("linux"), { message: "list folder: EBADF: CON.d" });
+  }
+  const { openSync } = Deno;
+  Deno.openSync = () => {
+    throw withCode("UNKNOWN");
+  };
+  try {
+    await assert.rejects(
+      walk("windows"),
+      refused(`list folder: 2 names cannot be opened on Windows: "CON.d", "${long}"`),
+    );
+    assert.deepEqual(await walk("linux"), all, "nothing is opened");
+  } finally {
+    Deno.openSync = openSync;
+  }
+  await Deno.writeTextFile(tree.join(HASH, "photo.jpg "), "another one");
+  await Deno.mkdir(tree.join(HASH, "album."));
+  for (const path of [HASH, ""]) await Deno.utime(tree.join(path), OLD, OLD);
+  await assert.rejects(walk("windows"), (error: Error) => {
+    const [, names] = /^list folder: 2 names cannot be opened on Windows: (.*)$/.exec(
+      error.message,
+    ) ?? [];
+    assert.deepEqual(names?.split(", ").sort(), ['"album."', '"photo.jpg "']);
+    return true;
+  });
+  assert.deepEqual((await walk("linux"))?.slice(-2), ["photo.jpg", "photo.jpg_"]);
 });
 
 Deno.test("walkArchive(): a file that goes while its folder is read was never there", async () => {
@@ -361,7 +410,8 @@ Deno.test("walkArchive(): a disk that tells the present as every time is listed 
 
 Deno.test("walkArchive(): a photos folder that is gone, or no folder, is an error that tells no path", async () => {
   await using tree = await makeTree({ "file": "" });
-  for (const [name, why] of [["missing", "ENOENT"], ["file", "ENOTDIR"], ["file/x", "ENOTDIR"]]) {
+  const inFile = Deno.build.os === "windows" ? "ENOENT" : "ENOTDIR";
+  for (const [name, why] of [["missing", "ENOENT"], ["file", "ENOTDIR"], ["file/x", inFile]]) {
     await assert.rejects(list(tree.join(name), HASH), {
       ...{ name: "StorageError", code: "ENOROOT", message: `photos folder: ${why}` },
     });

@@ -15,7 +15,14 @@ import { isOnLocalDisk } from "./file_system.ts";
 import { changing, Guards, tellsNow } from "./guards.ts";
 import { assertInUse, isSpelledSo, statRoot } from "./photos_folder.ts";
 import { type LookRequest, SharedLooks } from "./shared_looks.ts";
-import { fileOf, isExpected, statDirectory, statEntry, stateOf } from "./stat.ts";
+import {
+  fileOf,
+  isExpected,
+  isOpenedByWindows,
+  statDirectory,
+  statEntry,
+  stateOf,
+} from "./stat.ts";
 
 /** What goes in besides plain visible files. */
 export interface DiskSelection extends Selection {
@@ -47,6 +54,8 @@ export interface WalkOptions {
   readonly timeless?: boolean;
   /** Device of the photos folder when something was in it. @default unknown */
   readonly device?: number;
+  /** The system that the disk is used by. @default the one that the program runs on */
+  readonly system?: typeof Deno.build.os;
 }
 
 /** Asks for help with the looks at a large folder, which may come or not. */
@@ -102,6 +111,17 @@ export async function walkArchive(
   }
 }
 
+/** A file or folder that cannot be looked at. */
+class LookError extends Error {
+  /** Its path in the archive's folder. */
+  readonly path: string;
+
+  constructor(path: string, cause: unknown) {
+    super(codeOf(cause), { cause });
+    this.path = path;
+  }
+}
+
 /** The archive's own folder is gone or must not be read: to the visitor there is none. */
 class NoArchiveError extends Error {}
 
@@ -111,11 +131,13 @@ class Walk {
   readonly #selection: DiskSelection;
   readonly #guards: Guards;
   readonly #askForHelp: AskForHelp | undefined;
+  readonly #system: typeof Deno.build.os | undefined;
   readonly #badNames = new BadNames();
 
-  constructor({ root, selection }: WalkOptions, guards: Guards, askForHelp?: AskForHelp) {
+  constructor({ root, selection, system }: WalkOptions, guards: Guards, askForHelp?: AskForHelp) {
     this.#root = root;
     this.#selection = selection;
+    this.#system = system;
     this.#guards = guards;
     this.#askForHelp = askForHelp;
   }
@@ -125,14 +147,16 @@ class Walk {
     this.#badNames.assertNone();
   }
 
-  /** Reads one folder. Errors name it by its path in the archive's folder. */
+  /** Reads one folder. Errors name it, or what is wrong in it, by the path in the archive's folder. */
   async read(folder: Folder): Promise<FolderContent> {
     try {
       return await this.#read(folder);
-    } catch (error) {
-      if (error instanceof StorageError) throw error;
+    } catch (thrown) {
+      if (thrown instanceof StorageError) throw thrown;
+      const isLook = thrown instanceof LookError;
+      const [error, path] = isLook ? [thrown.cause, thrown.path] : [thrown, folder.path || "/"];
       if (folder.parent === null && isExpected(error)) throw new NoArchiveError();
-      throw new StorageError(codeOf(error), `list folder: ${codeOf(error)}: ${folder.path || "/"}`);
+      throw new StorageError(codeOf(error), `list folder: ${codeOf(error)}: ${path}`);
     }
   }
 
@@ -144,7 +168,7 @@ class Walk {
     if (children.some(({ isDirectory }) => isDirectory)) {
       this.#guards.add({ location: folder.location, stat: before }, now);
     }
-    return { state: stateOf(before), children, leftOut };
+    return { state: stateOf(before, this.#system), children, leftOut };
   }
 
   async #children(folder: Folder) {
@@ -161,7 +185,7 @@ class Walk {
   /** Looks at the files and folders of these names. */
   #looks(folder: Folder, names: readonly string[]) {
     const directory = this.#fileOf(folder.location);
-    const look = (name: string) => this.#child(folder, name, directory + sep + name);
+    const look = (name: string) => this.#look(folder, name, directory + sep + name);
     if (!this.#askForHelp || !SharedLooks.pays(names)) return names.map(look);
     const shared = new SharedLooks(directory, names);
     this.#askForHelp(shared.request);
@@ -193,8 +217,21 @@ class Walk {
     return names;
   }
 
+  #look(folder: Folder, name: string, file: string) {
+    try {
+      return this.#child(folder, name, file);
+    } catch (error) {
+      if (error instanceof StorageError) throw error;
+      throw new LookError(folder.path + name, error);
+    }
+  }
+
   /** Null if it is gone since the folder was read: as if it had never been there. */
   #child(folder: Folder, original: string, file: string): Child | "left out" | null {
+    if (!isOpenedByWindows(file, this.#system)) {
+      this.#badNames.add(folder.path + original, "windows");
+      return null;
+    }
     let stat = statEntry(file);
     if (!stat) {
       if (isDamaged(original)) this.#badNames.add(folder.path + original);
@@ -207,7 +244,7 @@ class Walk {
     }
     const { isFile, isDirectory } = stat;
     if (!isFile && !isDirectory) return "left out";
-    return { original, isDirectory, state: stateOf(stat), target };
+    return { original, isDirectory, state: stateOf(stat, this.#system), target };
   }
 
   /** Where a symlink leads, if that is inside of the photos folder and not a folder around it. */

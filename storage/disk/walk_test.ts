@@ -75,9 +75,11 @@ async function withoutPower<T>(action: () => Promise<T>): Promise<T> {
 Deno.test("walkArchive() finds no folder where there is none, whatever the reason", async () => {
   await using tree = await photos({ "a.jpg": "1", "inner/b.jpg": "2" }, {
     "file0123456789": "a file",
-    "link0123456789": { symlink: HASH },
-    "dangling0123456": { symlink: "nowhere" },
-    "pipe0123456789ab": { fifo: true },
+    ...(windows ? {} : { // it has no pipes, and links need a privilege
+      "link0123456789": { symlink: HASH },
+      "dangling0123456": { symlink: "nowhere" },
+      "pipe0123456789ab": { fifo: true },
+    }),
     ".hidden": { directory: true },
   });
   const missing = [
@@ -107,7 +109,9 @@ Deno.test("walkArchive() finds no folder where there is none, whatever the reaso
   assert.deepEqual(await names(tree.path), ["a.jpg", "inner/b.jpg"]);
 });
 
-Deno.test("walkArchive(): two folders that differ in case are two", async () => {
+Deno.test("walkArchive(): two folders that differ in case are two", {
+  ignore: !linux, // others take them for one
+}, async () => {
   await using tree = await makeTree({ "Abc/upper": "1", "aBC/lower": "2" });
   for (const [hash, name] of [["Abc", "upper"], ["aBC", "lower"]]) {
     const listing = await list(tree.path, {}, hash);
