@@ -153,9 +153,9 @@ async function main(): Promise<number> {
     return await check({ ...invocation, env, given, misspelt, version });
   }
   await assertPermitted(invocation.config);
-  await dropPermissions(invocation.config);
   const secrets = await readSecrets(invocation.config);
   const where = await findPhotos(invocation.config, env);
+  await dropPermissions(invocation.config, where.folder);
   configureLog({ level: invocation.config.logLevel, folder: where.folder });
   for (const text of [...warnings, ...await misspeltVariables()]) log.warn("{text}", { text });
   const config = { ...invocation.config, ...secrets, ...where };
@@ -169,7 +169,7 @@ async function repair({ file, ...options }: Repair): Promise<number> {
   await requirePermissions([net, ...needed(resolve(file))]);
   const found = await findDamaged(resolve(file));
   await requirePermissions(needed(found));
-  await keepFiles();
+  await keepFiles(found);
   return await repairCommand({ ...options, file: found });
 }
 
@@ -220,7 +220,7 @@ async function check({ env, ...options }: Checked): Promise<number> {
   const { config } = options;
   using descriptors = new DescriptorReserve();
   const missing = await missingPermissions(permissionsOf(config));
-  await dropPermissions(config);
+  await dropPermissions(config, config.folder);
   const facts = memoryFacts();
   const usual = defaultBudget(facts);
   const memory = new MemoryBudget({ limit: config.memory ?? usual });

@@ -60,7 +60,10 @@ export async function readDotenv(): Promise<string | undefined> {
     if (error instanceof ConfigError) throw error;
     if (error instanceof Deno.errors.NotFound) return undefined;
     if (error instanceof Deno.errors.NotCapable) {
-      throw new ConfigError(".env: may not be read, start deno with --allow-read=.env");
+      // In a folder on a network of Windows the permission to read is not enough.
+      const { state } = await Deno.permissions.query({ name: "read", path: ".env" });
+      const flag = state === "granted" ? "--allow-all" : "--allow-read=.env";
+      throw new ConfigError(`.env: may not be read, start deno with ${flag}`);
     }
     throw new ConfigError(
       `.env: cannot be read: ${describeError(error)}; let the user of this process read it, or ` +

@@ -11,7 +11,7 @@ import project from "../deno.json" with { type: "json" };
 export const CONFIG = fileURLToPath(new URL("../deno.json", import.meta.url));
 
 /** A task that starts the program */
-export type Task = "start" | "start:checksums" | "new";
+export type Task = "start" | "start:checksums" | "start:network" | "new";
 
 /** The flags of `deno run` in a task: what stands between `run` and the script */
 export function taskFlags(name: Task): string[] {

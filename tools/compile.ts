@@ -36,6 +36,12 @@ const TARGETS: Readonly<Record<string, string>> = {
  */
 export const TASK = "start:checksums";
 
+/**
+ * The task for Windows, where the runtime opens the shares of a network with all permissions only. The
+ * program gives them back at its start unless the photos are on a share.
+ */
+export const WINDOWS_TASK = "start:network";
+
 /** Deno lets a program import code from some hosts unless told otherwise. */
 const HARDENING = ["--deny-import"];
 
@@ -104,8 +110,9 @@ async function compile(target: string, path: string, variables: string) {
       "--frozen",
       "--no-code-cache",
       "--exclude-unused-npm",
-      ...taskFlags(TASK),
-      ...HARDENING,
+      ...(target.includes("windows")
+        ? taskFlags(WINDOWS_TASK)
+        : [...taskFlags(TASK), ...HARDENING]),
       `--env-file=${variables}`,
       `--target=${target}`,
       `--output=${path}`,

@@ -4,7 +4,7 @@
  * @module
  */
 
-import { dirname, resolve } from "node:path";
+import { posix, resolve, win32 } from "node:path";
 import { ConfigError } from "../../lib/config.ts";
 import { describeError } from "../../lib/log.ts";
 
@@ -14,17 +14,34 @@ import { describeError } from "../../lib/log.ts";
  * @throws {ConfigError} if it is no folder that can be read, or a whole disk
  */
 export async function openRoot(folder: string): Promise<string> {
-  const name = JSON.stringify(folder);
   const root = await realPath(folder);
-  if (dirname(root) === root) {
-    throw new ConfigError(`--folder: ${name} is a whole disk; give a folder in it`);
+  if (isWholeDisk(root)) {
+    throw new ConfigError(
+      `--folder: ${JSON.stringify(folder)} is a whole disk; give a folder in it`,
+    );
   }
-  return root;
+  return isShare(root) ? root.replace(/\\+$/, "") : root;
+}
+
+/**
+ * True for the root of a disk: links could reach all that is on it. A share of Windows is none: it is
+ * a folder that somebody chose to share, unless it is one that Windows makes of each disk, as `C$`.
+ */
+export function isWholeDisk(path: string, system: typeof Deno.build.os = Deno.build.os): boolean {
+  const { dirname } = system === "windows" ? win32 : posix;
+  return dirname(path) === path && !isShare(path);
+}
+
+/** True for `\\server\share`, to which a mapped drive leads, and not for a folder in it. */
+function isShare(path: string) {
+  return /^\\\\(?![?.]\\)[^\\]+\\(?![a-z]\$\\*$)[^\\]+\\*$/i.test(path);
 }
 
 async function realPath(folder: string) {
   try {
     const root = await Deno.realPath(folder);
+    // What reading it says of a file differs from system to system.
+    if (!(await Deno.lstat(root)).isDirectory) throw new Deno.errors.NotADirectory();
     for await (const _ of Deno.readDir(root)) break;
     return root;
   } catch (error) {
@@ -46,6 +63,9 @@ function reasonOf(error: unknown, folder: string) {
   if (error instanceof PermissionDenied) {
     return "the user of this process may not read it; allow it to (chmod o+rx, or a group), and to " +
       "enter each folder above";
+  }
+  if (error instanceof NotCapable && error.message.startsWith("Requires all access")) {
+    return "Deno opens it only with all permissions, start deno with --allow-all";
   }
   if (error instanceof NotCapable) return `not permitted, start deno with --allow-read=${folder}`;
   return `${describeError(error)}; look at the disk and the path`;

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { ConfigError } from "../../lib/config.ts";
 import { makeTree } from "../../testing/tree.ts";
-import { openRoot } from "./root.ts";
+import { isWholeDisk, openRoot } from "./root.ts";
 
 Deno.test("openRoot() is the folder itself, without links on the way", async () => {
   await using tree = await makeTree({ "a/b/photo.jpg": "1" });
@@ -59,4 +59,41 @@ Deno.test("openRoot() looks into the folder: one that cannot be listed is refuse
   } finally {
     Deno.readDir = readDir;
   }
+});
+
+Deno.test("openRoot(): where the runtime wants all permissions, it says so in words of its own", async () => {
+  await using tree = await makeTree();
+  const { realPath } = Deno;
+  Deno.realPath = (path) =>
+    Promise.reject(
+      new Deno.errors.NotCapable(
+        `Requires all access to ${JSON.stringify(path)}, run again with the --allow-all flag`,
+      ),
+    );
+  try {
+    const name = JSON.stringify(tree.path);
+    await assert.rejects(openRoot(tree.path), {
+      message: `--folder: ${name} cannot be read as a folder: ` +
+        "Deno opens it only with all permissions, start deno with --allow-all",
+    });
+  } finally {
+    Deno.realPath = realPath;
+  }
+});
+
+Deno.test("isWholeDisk(): a disk, not a folder in it, nor one that is shared in a network", () => {
+  const whole = ["C:\\", "z:\\", "\\\\?\\C:\\", "\\\\nas\\C$", "\\\\localhost\\d$\\"];
+  const folders = [
+    "C:\\photos",
+    "\\\\nas\\photos",
+    "\\\\nas\\photos\\",
+    "\\\\192.168.1.5\\photos\\",
+    "\\\\nas\\photos\\2026",
+    "\\\\nas\\C$\\photos",
+    "\\\\?\\C:\\photos",
+  ];
+  for (const path of whole) assert.equal(isWholeDisk(path, "windows"), true, path);
+  for (const path of folders) assert.equal(isWholeDisk(path, "windows"), false, path);
+  assert.equal(isWholeDisk("/", "linux"), true);
+  assert.equal(isWholeDisk("/srv", "linux"), false);
 });
