@@ -220,6 +220,8 @@ export interface Sources {
   readonly onWarning?: (text: string) => void;
   /** Told of each option that is given, whether by a flag or by a variable. */
   readonly onGiven?: (setting: GivenSetting) => void;
+  /** The system that the program runs on. @default the one that it does run on */
+  readonly system?: typeof Deno.build.os;
 }
 
 /** An option that is given, and does not only have its default. */
@@ -263,6 +265,7 @@ export function readConfig(sources: Sources): Invocation {
   if (action === "repair") return readRepair(words, flags);
   assertFlagsOf(action, flags);
   const config = toConfig(readValues(flags, sources));
+  assertSockets(config, sources.system ?? Deno.build.os);
   switch (action) {
     case undefined:
       return { action: flags.checkConfig ? "check-config" : "serve", config };
@@ -659,6 +662,12 @@ function assertTls({ tlsCert, tlsKey, hsts, unix }: Partial<Values>) {
       "--hsts: needs --tls-cert; without it the proxy that speaks HTTPS says so",
     );
   }
+}
+
+/** The runtime listens on Unix sockets only where the system has had them for long. */
+function assertSockets({ unix }: Config, system: typeof Deno.build.os) {
+  if (unix === undefined || system !== "windows") return;
+  throw new ConfigError("--unix: not on Windows; use --hostname and --port");
 }
 
 function oneLine(message: string) {

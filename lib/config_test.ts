@@ -67,7 +67,7 @@ type Variables = Record<string, string>;
 /** Reads a command line, words parted by spaces, with these variables and this `.env` file */
 function read(line: string, env: Variables = {}, others: Partial<Sources> = {}): Invocation {
   const args = line.split(" ").filter((word) => word !== "");
-  return readConfig({ args, env: (name) => env[name], ...others });
+  return readConfig({ args, env: (name) => env[name], system: "linux", ...others });
 }
 
 function configOf(line: string, env?: Variables, dotenv?: string): Config {
@@ -774,4 +774,19 @@ Deno.test("readConfig(): sign takes a hash, a time, files and an address", () =>
     ["--base-url https://x.example", /^--base-url: only for the commands new and sign$/],
   ];
   for (const [line, expected] of cases) assert.match(complaint(line), expected, line);
+});
+
+Deno.test("readConfig(): --unix is not for Windows", () => {
+  const given: [string[], Record<string, string>][] = [
+    [["--unix", "socket"], {}],
+    [["--check-config"], { ZIPFERRY_UNIX: "socket" }],
+  ];
+  for (const [args, variables] of given) {
+    const sources = { args, env: (name: string) => variables[name] };
+    assert.throws(() => readConfig({ ...sources, system: "windows" }), {
+      name: "ConfigError",
+      message: "--unix: not on Windows; use --hostname and --port",
+    });
+    for (const system of ["linux", "darwin"] as const) readConfig({ ...sources, system });
+  }
 });
