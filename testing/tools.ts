@@ -10,6 +10,10 @@ import { delimiter, join } from "node:path";
 /** Longer than any program takes that ends at all, in milliseconds */
 const PATIENCE_MS = 300_000;
 
+/** On Windows as Wine makes it, which ends connections in peace that Windows would reset */
+export const UNDER_WINE: boolean = Deno.build.os === "windows" &&
+  Deno.env.get("WINEPREFIX") !== undefined;
+
 const found = new Map<string, string | null>();
 
 /** How a program is run */
@@ -106,7 +110,7 @@ export async function run(
     stdout: options.stdout ?? "piped",
     stderr: "piped",
   }).spawn();
-  const timer = options.within && setTimeout(() => child.kill("SIGKILL"), options.within);
+  const timer = options.within && setTimeout(() => end(child), options.within);
   try {
     const [status, stdout, stderr] = await Promise.all([
       child.status,
@@ -117,6 +121,14 @@ export async function run(
     return { code: status.code, stdout, stderr };
   } finally {
     clearTimeout(timer);
+  }
+}
+
+function end(child: Deno.ChildProcess) {
+  try {
+    child.kill("SIGKILL");
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error; // ended, while a child of its own holds the pipes
   }
 }
 
