@@ -45,6 +45,12 @@ export interface ProgramOptions {
    * @default those of `deno task start`
    */
   readonly flags?: readonly string[];
+  /**
+   * What runs the program: `deno`, and what stands before it if that is another system's
+   *
+   * @default the `deno` that runs the tests
+   */
+  readonly deno?: readonly string[];
   /** A command that runs the program, such as `["strace", "-f"]` */
   readonly prefix?: readonly string[];
   /**
@@ -209,7 +215,7 @@ export async function until(
 function commandLine(args: readonly string[], options: ProgramOptions) {
   const flags = options.flags ?? taskFlags(options.task ?? "start");
   const script = options.main ? [`--config=${CONFIG}`, options.main] : [join(ROOT, "main.ts")];
-  const deno = [Deno.execPath(), "run", ...flags, ...script];
+  const deno = [...options.deno ?? [Deno.execPath()], "run", ...flags, ...script];
   const words = [...options.prefix ?? [], ...deno, ...args];
   return {
     name: words[0],
