@@ -10,6 +10,7 @@ import { fileURLToPath } from "node:url";
 import { parseEnv } from "node:util";
 import { parse } from "yaml";
 import { optionsTable } from "../lib/options.ts";
+import { BadNames } from "../storage/disk/bad_names.ts";
 import { childrenOf, type Program, runToEnd, start, until } from "./process.ts";
 import { exchange } from "./raw.ts";
 import { assertSameTree, extract, listWithPython } from "./readers.ts";
@@ -329,8 +330,11 @@ testWith(["python3"], `${WINDOWS}: what needs no Windows`, async () => {
   await using empty = await makeTree();
   const { code, stderr } = await runToEnd(["--engine", "zip"], { env: { PATH: empty.path } });
   assert.equal(code, 2);
-  const quoted = blocks.find(({ text }) => text.startsWith("zipferry: "))?.text;
-  assert.ok(stderr.split("\n").includes(quoted!.trim()), stderr);
+  const quoted = (start: string) => blocks.find(({ text }) => text.startsWith(start))?.text.trim();
+  assert.ok(stderr.split("\n").includes(quoted("zipferry: ")!), stderr);
+  const names = new BadNames();
+  for (const name of ["CON.d", "in/photo.jpg."]) names.add(name, "windows");
+  assert.throws(() => names.assertNone(), { message: quoted("list folder: ") });
 });
 
 /** Files as the pages assume them, served on a free port */
