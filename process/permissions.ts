@@ -12,7 +12,6 @@ import { bracketed } from "./listen.ts";
 const ALL = ["read", "write", "net", "env", "sys", "run", "ffi", "import"] as PermissionName[];
 
 type PermissionName = Deno.PermissionDescriptor["name"];
-type System = typeof Deno.build.os;
 
 /** A permission, and the flag of `deno run` that grants it. */
 export interface NeededPermission {
@@ -65,7 +64,7 @@ export function permissionsFor(config: Config): NeededPermission[] {
  */
 export async function requirePermissions(
   needed: readonly NeededPermission[],
-  system: System = Deno.build.os,
+  system: typeof Deno.build.os = Deno.build.os,
 ): Promise<void> {
   const [missing] = await missingPermissions(needed);
   if (missing) {
@@ -97,7 +96,7 @@ export async function missingPermissions(
  *
  * @see {@link https://github.com/denoland/deno/blob/v2.9.5/runtime/permissions/lib.rs} (`check_special_file`)
  */
-export function needsAll(path: string, system: System = Deno.build.os): boolean {
+export function needsAll(path: string, system: typeof Deno.build.os = Deno.build.os): boolean {
   switch (system) {
     case "windows":
       return path.startsWith("\\\\") && !/^\\\\\?\\[a-z]:\\/i.test(path);
@@ -164,7 +163,7 @@ async function anyNeedsAll(paths: readonly string[]) {
 }
 
 /** The same as {@link needsAll} of the place that a path leads to, by a link or a mapped drive. */
-async function leadsWhereAllIsNeeded(path: string, system: System): Promise<boolean> {
+async function leadsWhereAllIsNeeded(path: string, system: typeof Deno.build.os): Promise<boolean> {
   const { dirname, resolve } = system === "windows" ? win32 : posix;
   try {
     return needsAll(await Deno.realPath(path), system);

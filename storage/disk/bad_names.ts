@@ -10,7 +10,7 @@ import { StorageError } from "../errors.ts";
 const NAMED_BAD = 3;
 
 /** What may be wrong with a name: the code of the error, and its words for one name and for several. */
-const FAULTS = {
+const FAULTS: Readonly<Record<NameFault, Readonly<Record<"code" | "one" | "more", string>>>> = {
   /** The runtime puts U+FFFD in place of what it cannot show, and opens nothing by a name like that. */
   encoding: { code: "EILSEQ", one: "name is not valid UTF-8", more: "names are not valid UTF-8" },
   /** The name of a device, dots or spaces at the end, a path of more than 259 characters. */
@@ -19,10 +19,10 @@ const FAULTS = {
     one: "name cannot be opened on Windows",
     more: "names cannot be opened on Windows",
   },
-} as const;
+};
 
 /** What is wrong with a name: that it is not UTF-8, or that Windows does not open it. */
-export type NameFault = keyof typeof FAULTS;
+export type NameFault = "encoding" | "windows";
 
 /** Names that cannot be opened: so there is no such file, or it is another one. */
 export class BadNames {

@@ -16,8 +16,6 @@ const DIRECTORY_MODE = 0o755;
 /** A longer path is not for every call of Windows. */
 const WINDOWS_PATH = 259;
 
-type System = typeof Deno.build.os;
-
 /** The absolute path of a place in the photos folder. */
 export function fileOf(root: string, location: string): string {
   if (location === "") return root;
@@ -25,7 +23,10 @@ export function fileOf(root: string, location: string): string {
 }
 
 /** What a listing says of a file or folder: the same on every system but for the device and inode. */
-export function stateOf(stat: Deno.FileInfo, system: System = Deno.build.os): EntryState {
+export function stateOf(
+  stat: Deno.FileInfo,
+  system: typeof Deno.build.os = Deno.build.os,
+): EntryState {
   const { isDirectory, size, dev, ino } = stat;
   const mode = modeOf(stat, system);
   return { size: isDirectory ? 0 : size, mtimeMs: mtimeOf(stat), mode, dev, ino };
@@ -34,7 +35,7 @@ export function stateOf(stat: Deno.FileInfo, system: System = Deno.build.os): En
 /** Permission bits: on Windows those that a Linux replica would have, most likely. */
 export function modeOf(
   { mode, isDirectory }: Pick<Deno.FileInfo, "mode" | "isDirectory">,
-  system: System = Deno.build.os,
+  system: typeof Deno.build.os = Deno.build.os,
 ): number {
   const known = system === "windows" ? null : mode;
   return (known ?? (isDirectory ? DIRECTORY_MODE : FILE_MODE)) & 0o777;
@@ -51,7 +52,10 @@ export function mtimeOf({ mtime }: Deno.FileInfo): number {
  *
  * @param path absolute path, with the name as it was listed
  */
-export function isOpenedByWindows(path: string, system: System = Deno.build.os): boolean {
+export function isOpenedByWindows(
+  path: string,
+  system: typeof Deno.build.os = Deno.build.os,
+): boolean {
   if (system !== "windows") return true;
   const name = win32.basename(path);
   if (isCutByWindows(name)) return false;
