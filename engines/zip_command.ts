@@ -29,6 +29,9 @@ const UTF8_FLAG = 1 << 3;
 /** The program has this long to show that it marks names, in milliseconds. */
 const PROBE_MS = 2000;
 
+/** A process that was killed ends at once, unless its disk hangs. Milliseconds. */
+const CLOSE_MS = 2000;
+
 /** Folders that are searched for a name to try the program with. */
 const PROBED_FOLDERS = 50;
 
@@ -72,11 +75,19 @@ export function createZipCommandEngine(options: ZipCommandOptions): Engine {
       const open = async () => await openStream(start(listing), listing, options);
       return { size: null, version: null, memory: DOWNLOAD_BYTES, open };
     },
-    close: () => {
+    close: async () => {
+      const ended = [...running].map((child) => child.ended);
       for (const child of running) child.kill();
-      return Promise.resolve();
+      await within(CLOSE_MS, Promise.allSettled(ended));
     },
   };
+}
+
+/** Waits for it, and not for ever. */
+async function within(ms: number, work: Promise<unknown>) {
+  const timer = new AbortController();
+  await Promise.race([work, sleep(ms, null, { signal: timer.signal }).catch(() => null)]);
+  timer.abort();
 }
 
 /**
