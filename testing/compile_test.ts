@@ -17,6 +17,7 @@ const NAMES: Readonly<Record<string, string>> = {
   "x86_64-unknown-linux-gnu": `zipferry-${project.version}-linux-x64`,
   "aarch64-unknown-linux-gnu": `zipferry-${project.version}-linux-arm64`,
   "x86_64-pc-windows-msvc": `zipferry-${project.version}-windows-x64.exe`,
+  "aarch64-pc-windows-msvc": `zipferry-${project.version}-windows-arm64.exe`,
   "x86_64-apple-darwin": `zipferry-${project.version}-macos-x64`,
   "aarch64-apple-darwin": `zipferry-${project.version}-macos-arm64`,
 };

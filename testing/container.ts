@@ -155,6 +155,46 @@ export function runImage(
   return run("podman", words, { env, within: MINUTE });
 }
 
+/** Who runs containers without root, and the first of the ids that the users in them get outside */
+const VISITOR = { id: 20_993, first: 300_000 };
+
+/**
+ * Runs a script as a user who is not root, and has the image and a podman. The user exists in the
+ * script's namespace only.
+ *
+ * @returns what the script printed to its standard output
+ */
+export async function runRootless({ name, env }: Images, script: string): Promise<string> {
+  const { id, first } = VISITOR;
+  const settings =
+    '[engine]\nruntime = "runc"\ncgroup_manager = "cgroupfs"\nevents_logger = "file"\n';
+  await using tree = await makeTree({
+    "etc/passwd": `root:x:0:0::/root:/bin/sh\nvisitor:x:${id}:${id}::/:/bin/sh\n`,
+    "etc/group": `root:x:0:\nvisitor:x:${id}:\n`,
+    "etc/subuid": `visitor:${first}:65536\n`,
+    "etc/subgid": `visitor:${first}:65536\n`,
+    "containers.conf": settings,
+    "script": `podman load --quiet --input "$place/image.tar" >&2\n${script}`,
+    "home": { directory: true, mode: 0o700 },
+  });
+  const { path } = tree;
+  await accept("podman", ["save", "--output", tree.join("image.tar"), name], { env });
+  await accept("chown", ["--recursive", `${id}:${id}`, path]);
+  const become = `mount --make-rshared /
+    for file in passwd group subuid subgid; do mount --bind "$place/etc/$file" "/etc/$file"; done
+    exec setpriv --reuid ${id} --regid ${id} --clear-groups bash -eu "$place/script"`;
+  const variables = {
+    PATH: Deno.env.get("PATH")!,
+    HOME: `${path}/home`,
+    XDG_RUNTIME_DIR: `${path}/home`,
+    CONTAINERS_CONF: `${path}/containers.conf`,
+    place: path,
+    image: name,
+  };
+  const args = ["--mount", "--propagation", "private", "bash", "-euc", become];
+  return await accept("unshare", args, { cwd: "/", clearEnv: true, env: variables });
+}
+
 /** A copy of the project, with files of its owner, that podman-compose works in */
 export interface ComposeProject extends AsyncDisposable {
   readonly port: number;

@@ -5,15 +5,15 @@
  * @module
  */
 
-const MACHINES: Readonly<Record<string, { elf: number; macho: number }>> = {
-  x86_64: { elf: 0x3e, macho: 0x01000007 },
-  aarch64: { elf: 0xb7, macho: 0x0100000c },
+const MACHINES: Readonly<Record<string, { elf: number; pe: number; macho: number }>> = {
+  x86_64: { elf: 0x3e, pe: 0x8664, macho: 0x01000007 },
+  aarch64: { elf: 0xb7, pe: 0xaa64, macho: 0x0100000c },
 };
 
 /** An empty program for a target such as `x86_64-unknown-linux-gnu` */
 export function emptyProgram(target: string): Uint8Array<ArrayBuffer> {
-  const { elf, macho } = MACHINES[target.split("-")[0]];
-  if (target.includes("windows")) return portableExecutable();
+  const { elf, pe, macho } = MACHINES[target.split("-")[0]];
+  if (target.includes("windows")) return portableExecutable(pe);
   return target.includes("apple") ? machO(macho) : elfFile(elf);
 }
 
@@ -38,12 +38,12 @@ function elfFile(machine: number) {
   return bytes;
 }
 
-function portableExecutable() {
+function portableExecutable(machine: number) {
   const { bytes, view } = allocate(1024);
   bytes.set([0x4d, 0x5a]); // "MZ"
   view.setUint32(60, 64, true); // offset of the next line
   bytes.set([0x50, 0x45], 64); // "PE"
-  view.setUint16(68, 0x8664, true); // machine: x86-64
+  view.setUint16(68, machine, true); // machine
   view.setUint16(70, 1, true); // number of sections
   view.setUint16(84, 240, true); // size of optional header
   view.setUint16(86, 0x22, true); // characteristics: executable, large addresses

@@ -57,6 +57,20 @@ async function assertAllAnswer(program: Pick<Program, "port">) {
   return JSON.parse(textOf(body)).files as { name: string; mtime: string }[];
 }
 
+Deno.test("docs/macos.md: what macOS leaves stays out, and names in NFD come in NFC", async () => {
+  const photos = ["Cafe\u0301/Noe\u0308l.jpg", "Ёлка.jpg".normalize("NFD"), "IMG_0001.jpg"];
+  const left = ["._IMG_0001.jpg", ".DS_Store", "Cafe\u0301/.DS_Store", "Icon\r"];
+  if (Deno.build.os === "windows") left.pop(); // no name there
+  const folders = ["__MACOSX/._IMG_0001.jpg", ".Trashes/501/IMG_0002.jpg"];
+  await using tree = await makeAlbums(
+    Object.fromEntries([...photos, ...left, ...folders].map((name) => [name, { mtime: OLD }])),
+  );
+  await using program = await start(["--folder", tree.join("photos")]);
+  const files = await assertAllAnswer(program);
+  const expected = ["Café/Noël.jpg", "IMG_0001.jpg", "Ёлка.jpg"];
+  assert.deepEqual(files.map(({ name }) => name), expected.map((name) => name.normalize("NFC")));
+});
+
 testWith(["python3", "bsdtar", "7z"], "photos from before 1970 are not from 2091", async () => {
   const time = new Date("1955-11-05T06:15:00Z");
   await using tree = await makeAlbums({ "a.jpg": { content: "a", mtime: time } });

@@ -22,10 +22,11 @@ import { taskFlags } from "../testing/task.ts";
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 
 /** What an executable is called for each target that is made. */
-const TARGETS: Readonly<Record<string, string>> = {
+export const TARGETS: Readonly<Record<string, string>> = {
   "x86_64-unknown-linux-gnu": "linux-x64",
   "aarch64-unknown-linux-gnu": "linux-arm64",
   "x86_64-pc-windows-msvc": "windows-x64.exe",
+  "aarch64-pc-windows-msvc": "windows-arm64.exe",
   "x86_64-apple-darwin": "macos-x64",
   "aarch64-apple-darwin": "macos-arm64",
 };
