@@ -14,7 +14,7 @@ import { parseArgs } from "node:util";
 import { crc32 } from "node:zlib";
 import { hashOf, makePhotos, type Workload } from "./folders.ts";
 import { markdownTable, replaceMarked } from "./markdown.ts";
-import { describeEnvironment, environment } from "./results.ts";
+import { describeEnvironment, type Environment, environment } from "./results.ts";
 import { formatSpread } from "./statistics.ts";
 
 const ROOT = join(import.meta.dirname!, "..");
@@ -64,11 +64,18 @@ async function main() {
   }
   const node = (await run("node", ["--version"], values.scratch)).trim().slice(1);
   const where = `${describeEnvironment({ ...machine, versions: { Node: node } })}.`;
-  const load = `Load average before it began: ${machine.loadAverage?.toFixed(1)}.`;
-  const text = [...parts, `${where} Median (least–most) of ${values.runs}. ${load}`].join("\n\n");
+  const summary = `${where} Median (least–most) of ${values.runs} runs.`;
+  const text = [...parts, `${summary}${loadOf(machine)}`].join("\n\n");
   if (values.print) return console.log(text);
   const page = await Deno.readTextFile(README);
   await Deno.writeTextFile(README, replaceMarked(page, "rates", text));
+}
+
+/** A warning where the machine had more to do than it has cores for. */
+function loadOf({ loadAverage = 0, cores }: Environment): string {
+  if (loadAverage < cores) return "";
+  const load = loadAverage.toFixed(0);
+  return ` The machine was busy with other work (load average ${load}): compare the CPU seconds; the rates say little.`;
 }
 
 /** The packages of others, and this one as it is published. */
