@@ -10,6 +10,7 @@ WORKDIR /app
 # Dependencies in a layer of their own, which lasts until one of them changes. They are checked
 # against the hashes in deno.lock.
 COPY deno.json deno.lock ./
+COPY zip/deno.json zip/
 ARG DENO_TLS_CA_STORE=mozilla
 RUN DENO_TLS_CA_STORE=$DENO_TLS_CA_STORE deno install
 

@@ -7,7 +7,7 @@ const ROOT = import.meta.dirname!;
 const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "main.ts": [
     ...["commands", "process", "handlers", "engines", "observe"],
-    ...["storage", "storage/bucket", "storage/disk", "lib"],
+    ...["storage", "storage/bucket", "storage/disk", "zip", "lib"],
   ],
   commands: [
     "commands/check",
@@ -24,7 +24,7 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "commands/doctor": ["lib"],
   "commands/repair": ["lib"],
   process: ["lib"],
-  handlers: ["engines", "http", "templates", "observe", "storage", "lib"],
+  handlers: ["engines", "http", "templates", "observe", "zip/http", "storage", "lib"],
   engines: ["zip", "storage", "lib"],
   observe: ["lib"],
   templates: ["templates/languages", "lib"],
@@ -33,8 +33,9 @@ const ALLOWED: Readonly<Record<string, readonly string[]>> = {
   "storage/bucket/credentials": ["storage", "lib"],
   "storage/disk": ["storage", "lib"],
   storage: ["lib"],
-  http: [],
-  zip: [],
+  http: ["zip/http"],
+  zip: ["zip/http"],
+  "zip/http": [],
   lib: [],
 };
 
@@ -51,7 +52,7 @@ const SIDE_BY_SIDE: Readonly<
     ],
   },
   handlers: { shared: ["handlers/digest.ts", "handlers/token_pages.ts"], over: "handlers/mod.ts" },
-  engines: { shared: ["engines/engine.ts", "engines/pace.ts"] },
+  engines: { shared: ["engines/engine.ts"] },
 };
 
 interface Import {

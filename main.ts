@@ -20,7 +20,6 @@ import { print } from "./commands/terminal.ts";
 import { verifyCommand } from "./commands/verify.ts";
 import { warmCommand } from "./commands/warm.ts";
 import project from "./deno.json" with { type: "json" };
-import { MAX_SHARED_BYTES } from "./engines/pace.ts";
 import { createStoreEngine } from "./engines/store.ts";
 import { createZipCommandEngine, findProgram, warnOfLocale } from "./engines/zip_command.ts";
 import { longestBuffer } from "./handlers/archive.ts";
@@ -78,6 +77,7 @@ import { DiskReceipts } from "./storage/disk/receipts.ts";
 import { openRoot } from "./storage/disk/root.ts";
 import { StorageError } from "./storage/errors.ts";
 import type { FileSource } from "./storage/source.ts";
+import { MAX_SHARED_BYTES } from "./zip/pace.ts";
 
 /** Of the memory for requests, one part in this many is for CRC-32 values, and for long buffers. */
 const CHECKSUMS_SHARE = 8;

@@ -5,7 +5,7 @@
  */
 
 import { crc32 } from "node:zlib";
-import { parseRange } from "../http/range.ts";
+import { parseRange } from "../zip/http/range.ts";
 import { archivePage } from "../templates/mod.ts";
 import { safeName, UniqueNames, utf8Order } from "../storage/names.ts";
 import { dataOffset, partAt, planArchive } from "../zip/plan.ts";

@@ -8,8 +8,11 @@
 import type { Checksums } from "../storage/checksums.ts";
 import type { ListedEntry, Listing } from "../storage/listing.ts";
 import { type FileSource, sliceOf } from "../storage/source.ts";
-import { EntryChecksums } from "../zip/entry_checksums.ts";
-import { dataOffset, type Plan, planArchive } from "../zip/plan.ts";
+import { archiveBody } from "../zip/body.ts";
+import { Pace } from "../zip/pace.ts";
+import { dataOffset } from "../zip/plan.ts";
+import { LAYOUT_VERSION } from "../zip/records.ts";
+import { SharedPlan } from "../zip/shared_plan.ts";
 import { ArchiveStream, MAX_SLICES, type Source } from "../zip/stream.ts";
 import {
   type Archive,
@@ -18,10 +21,6 @@ import {
   DOWNLOAD_BYTES,
   type Engine,
 } from "./engine.ts";
-import { Pace } from "./pace.ts";
-
-/** To be raised when the bytes of an archive change with the same files in it. */
-const LAYOUT_VERSION = 1;
 
 /** What each file takes that one buffer may hold, while the buffer waits to be filled. Bytes. */
 const SLICE_BYTES = 700;
@@ -41,10 +40,10 @@ export interface StoreOptions {
 /** The engine that writes ZIP itself. */
 export function createStoreEngine(options: StoreOptions): Engine {
   const fast = new Set<Pace>();
-  const plans = new WeakMap<Listing, SharedPlan>();
+  const plans = new WeakMap<Listing, SharedPlan<ListedEntry>>();
   return {
     prepare(listing: Listing): Archive {
-      const shared = plans.get(listing) ?? new SharedPlan(listing);
+      const shared = plans.get(listing) ?? new SharedPlan(listing.entries);
       plans.set(listing, shared);
       return {
         size: shared.plan.size,
@@ -74,24 +73,8 @@ function versionOf({ fingerprint, revision }: Listing) {
   return parts.join("-");
 }
 
-/** What all clients of one listing use. */
-class SharedPlan {
-  readonly plan: Plan<ListedEntry>;
-  checksums: EntryChecksums;
-
-  constructor({ entries }: Listing) {
-    this.plan = planArchive(entries);
-    this.checksums = new EntryChecksums(entries.length);
-  }
-
-  /** For those who come after a value proved wrong. */
-  forgetChecksums() {
-    this.checksums = new EntryChecksums(this.plan.entries.length);
-  }
-}
-
 interface Download {
-  readonly shared: SharedPlan;
+  readonly shared: SharedPlan<ListedEntry>;
   readonly range: ArchiveRange | undefined;
   readonly pace: Pace;
 }
@@ -101,33 +84,12 @@ function openStream({ shared, range, pace }: Download, options: StoreOptions): A
   const { plan, checksums } = shared;
   const source = createSource(shared, options, left.signal);
   const stream = new ArchiveStream(plan, source, { ...range, checksums });
-  const end = () => {
-    pace.end();
-    left.abort();
-  };
-  return new ReadableStream<Uint8Array<ArrayBuffer>>({
-    async pull(controller) {
-      try {
-        const { length, ahead } = pace.next();
-        const buffer = await stream.next(length, { ahead });
-        if (!buffer) {
-          end();
-          return controller.close();
-        }
-        pace.made(buffer.length);
-        controller.enqueue(buffer);
-      } catch (error) {
-        end();
-        throw error;
-      }
-    },
-    cancel: end,
-  }, { highWaterMark: 0 });
+  return archiveBody(stream, { pace, onEnd: () => left.abort() });
 }
 
 /** Files as the ZIP stream wants them. Errors name the file, by its path in the folder. */
 function createSource(
-  shared: SharedPlan,
+  shared: SharedPlan<ListedEntry>,
   { source, checksums }: StoreOptions,
   signal: AbortSignal,
 ): Source {

@@ -6,10 +6,7 @@
 
 import type { Archive, ArchiveBody, Engine } from "../engines/engine.ts";
 import { watchBody } from "../http/body.ts";
-import { entityTag } from "../http/entity_tag.ts";
-import { archiveHeaders, emptyBody, stateResponse } from "../http/headers.ts";
-import { evaluatePreconditions, isRangeWanted, type Validators } from "../http/preconditions.ts";
-import { parseRange } from "../http/range.ts";
+import { archiveHeaders, emptyBody } from "../http/headers.ts";
 import { RateLimit } from "../http/rate.ts";
 import type { Release } from "../http/limits.ts";
 import { log, redact } from "../lib/log.ts";
@@ -18,6 +15,10 @@ import type { Download, Observer } from "../observe/observer.ts";
 import { probeOf, type Probes } from "../observe/probes.ts";
 import type { Listing } from "../storage/listing.ts";
 import type { FileSource } from "../storage/source.ts";
+import { chooseAnswer, hasContent } from "../zip/http/answer.ts";
+import type { Validators } from "../zip/http/preconditions.ts";
+import { stateResponse } from "../zip/http/state_response.ts";
+import { validatorsOf } from "../zip/http/validators.ts";
 import { digestOf } from "./digest.ts";
 
 /** Longest chunk while a delay is set, in bytes. */
@@ -31,9 +32,6 @@ const MIN_LIMITED_BUFFER_BYTES = 32 << 10;
 
 /** A buffer this long need not be limited: engines make none that are longer. */
 const MAX_LIMITED_BUFFER_BYTES = 1 << 20;
-
-/** Within a date's second, and the one that a clock may be off, there may be two states. */
-const STRONG_DATE_SECONDS = 1;
 
 /** At most this many of the paths that were left out are named in the log. */
 const NAMED_LEFT_OUT = 5;
@@ -124,7 +122,7 @@ export async function archive(
   using taken = new DisposableStack();
   taken.use(memory.countShared(listing, listing.memory));
   const prepared = options.engine.prepare(listing);
-  const validators = validatorsOf(listing, prepared);
+  const validators = stateOf(listing, prepared);
   const sha256 = await digestOf({ listing, prepared, source: options.source });
   const headers = archiveHeaders({ filename, name, sha256, ...validators });
   if (!listing.steady) headers.set("accept-ranges", "none");
@@ -132,16 +130,14 @@ export async function archive(
     headers.set(...field);
   }
 
-  const early = evaluatePreconditions(request.headers, validators);
-  if (early !== null) return stateResponse(early, headers);
-  const range = listing.steady ? rangeOf(request, prepared, validators) : null;
-  if (range === "unsatisfiable") {
-    headers.set("content-range", `bytes */${prepared.size}`);
-    return stateResponse(416, headers);
-  }
-  if (range) headers.set("content-range", `bytes ${range.start}-${range.end - 1}/${prepared.size}`);
-  const length = range ? range.end - range.start : prepared.size;
-  if (length !== null) headers.set("content-length", String(length));
+  const answer = chooseAnswer(request, {
+    size: prepared.size,
+    validators,
+    hasRanges: listing.steady && prepared.version !== null,
+  });
+  for (const field of Object.entries(answer.fields)) headers.set(...field);
+  if (!hasContent(answer)) return stateResponse(answer.status, headers);
+  const { status, range, length } = answer;
   if (request.method === "HEAD") {
     return new Response(length === null ? emptyBody() : null, { headers });
   }
@@ -161,7 +157,7 @@ export async function archive(
     ...probe && { probe },
   };
   const body = observedBody(stream, download, { ...options, asked, taken: taken.move() });
-  const response = new Response(body, { status: range ? 206 : 200, headers });
+  const response = new Response(body, { status, headers });
   downloads.set(response, download);
   return response;
 }
@@ -202,24 +198,13 @@ function observedBody(
 }
 
 /** What the state of the archive is called: in a tag, and by a date. */
-function validatorsOf(listing: Listing, { version }: Archive): Validators {
-  const now = Math.floor(Date.now() / 1000);
-  const { settled, lastModified, revision } = listing;
+function stateOf(
+  { settled, lastModified, revision }: Listing,
+  { version }: Archive,
+): Validators {
   // The dates of objects tell of none that was removed, nor always of one that was replaced.
-  const isDated = revision === undefined && lastModified <= now;
-  return {
-    etag: entityTag({ version, settled }),
-    // Never in the future (RFC 9110 section 8.8.2.1); the present instead would be another one with
-    // every request.
-    lastModified: isDated ? lastModified : null,
-    dateIsStrong: settled && lastModified + STRONG_DATE_SECONDS < now,
-  };
-}
-
-/** Only GET has ranges (RFC 9110 section 14.2), and only of bytes that are the same each time. */
-function rangeOf({ method, headers }: Request, archive: Archive, validators: Validators) {
-  if (method !== "GET" || archive.size === null || archive.version === null) return null;
-  return isRangeWanted(headers, validators) ? parseRange(headers.get("range"), archive.size) : null;
+  const date = revision === undefined ? lastModified : null;
+  return validatorsOf({ version, settled, lastModified: date }, Date.now() / 1000);
 }
 
 function warnOfLeftOut(hash: string, { leftOut }: Listing) {

@@ -7,14 +7,15 @@
 
 import type { ArchiveMember, Engine } from "../engines/engine.ts";
 import { partsOf } from "../engines/parts.ts";
-import { entityTag } from "../http/entity_tag.ts";
-import { jsonResponse, stateResponse } from "../http/headers.ts";
-import { evaluatePreconditions } from "../http/preconditions.ts";
+import { jsonResponse } from "../http/headers.ts";
 import { type ArchiveQuery, writeSize } from "../http/query.ts";
 import type { Label } from "../storage/label.ts";
 import type { ListedEntry, Listing } from "../storage/listing.ts";
 import type { MemoryBudget } from "../lib/memory_budget.ts";
 import type { FileSource } from "../storage/source.ts";
+import { entityTag } from "../zip/http/entity_tag.ts";
+import { evaluatePreconditions } from "../zip/http/preconditions.ts";
+import { stateResponse } from "../zip/http/state_response.ts";
 import { digestOf } from "./digest.ts";
 
 /** What manifests are made with. */

@@ -8,13 +8,13 @@ import type { Engine } from "../engines/engine.ts";
 import { hasToken } from "../http/admin.ts";
 import type { Attempts } from "../http/attempts.ts";
 import { watchClient } from "../http/client.ts";
-import { entityTag } from "../http/entity_tag.ts";
 import { jsonResponse } from "../http/headers.ts";
 import { isLocalRequest } from "../http/local_request.ts";
 import type { MemoryBudget } from "../lib/memory_budget.ts";
 import type { Receipt } from "../lib/receipts.ts";
 import type { FileSource } from "../storage/source.ts";
 import type { Brand } from "../templates/mod.ts";
+import { entityTag } from "../zip/http/entity_tag.ts";
 import { askForToken, refuseAttempts } from "./token_pages.ts";
 
 /** What the answers are made with. */

@@ -6,7 +6,7 @@
 
 import { Buffer } from "node:buffer";
 import { createHash } from "node:crypto";
-import { encodeExtended } from "content-disposition";
+import { downloadHeaders } from "../zip/http/download_headers.ts";
 import { encodeQuery, type Target } from "./target.ts";
 
 /** Protects a secret link: no sniffing of types, no trace in a Referer, no search engine. */
@@ -27,14 +27,6 @@ const PIECE_BYTES = 16 << 10;
 /** Hexadecimal digits of a hash that become an entity tag: 128 bits, for no two states alike. */
 const TAG_DIGITS = 32;
 
-/** Header fields that an answer without the content does not have. */
-const DESCRIBES_CONTENT = [
-  "content-type",
-  "content-disposition",
-  "content-length",
-  "repr-digest",
-] as const;
-
 /** What the header fields of a download are made from. */
 export interface ArchiveFields {
   /** Name under which the client saves it. Letters, digits, `-`, `_` and `.` only. */
@@ -50,29 +42,19 @@ export interface ArchiveFields {
 }
 
 /**
- * Header fields of a download, without its length (RFC 9110 sections 8.8 and 14.3, RFC 6266,
- * RFC 9111, RFC 9530).
+ * Header fields of a download, without its length: those of any ZIP, what protects a secret link, and
+ * the digest (RFC 9530).
  *
  * @throws {TypeError} if the file name has a character that is not allowed
  */
 export function archiveHeaders(fields: ArchiveFields): Headers {
-  const headers = new Headers({
-    ...DISCREET,
-    "content-type": "application/zip",
-    "content-disposition": contentDisposition(fields),
-    "cache-control": "private, no-cache, no-transform",
-    "accept-ranges": fields.etag === null ? "none" : "bytes",
-    // nginx would keep up to 1 GiB of the response in a temporary file, and is reported to have cut
-    // off longer downloads:
-    // https://github.com/nginx/nginx/blob/release-1.31.4/src/http/modules/ngx_http_proxy_module.c#L3822
-    // https://github.com/NginxProxyManager/nginx-proxy-manager/issues/3567
-    "x-accel-buffering": "no",
-  });
-  if (fields.etag !== null) headers.set("etag", fields.etag);
-  if (fields.sha256) headers.set("repr-digest", reprDigest(fields.sha256));
-  if (fields.lastModified !== null) {
-    headers.set("last-modified", new Date(fields.lastModified * 1000).toUTCString());
+  const { filename, name = filename, etag, lastModified, sha256 } = fields;
+  if (!/^[A-Za-z0-9_.-]+$/.test(filename)) {
+    throw new TypeError(`write Content-Disposition: file name not allowed: ${filename}`);
   }
+  const headers = downloadHeaders({ name, fallback: filename, etag, lastModified });
+  for (const field of Object.entries(DISCREET)) headers.set(...field);
+  if (sha256) headers.set("repr-digest", reprDigest(sha256));
   return headers;
 }
 
@@ -160,16 +142,6 @@ export function jsonResponse(data: unknown): Response {
 }
 
 /**
- * An answer that only says which state there is, with the header fields of the whole: 304, 412, 416
- * (RFC 9110 sections 15.4.5, 15.5.13 and 15.5.17).
- */
-export function stateResponse(status: 304 | 412 | 416, fields: Headers): Response {
-  const headers = new Headers(fields);
-  for (const name of DESCRIBES_CONTENT) headers.delete(name);
-  return new Response(null, { status, headers });
-}
-
-/**
  * A refusal of a request that came while too many others were under way (RFC 6585 section 4). It has
  * no body: with HTTP/2 that would have to wait behind those of the others.
  */
@@ -246,22 +218,4 @@ function inPieces(bytes: Uint8Array<ArrayBuffer>): BodyInit {
 /** Of the whole, whatever range of it is sent (RFC 9530 section 3; section 2 for the form). */
 function reprDigest(sha256: string) {
   return `sha-256=:${Buffer.from(sha256, "hex").toString("base64")}:`;
-}
-
-/** Both forms of the name (RFC 6266 section 4.3), since some clients know only one. */
-function contentDisposition({ filename, name = filename }: ArchiveFields) {
-  if (!/^[A-Za-z0-9_.-]+$/.test(filename)) {
-    throw new TypeError(`write Content-Disposition: file name not allowed: ${filename}`);
-  }
-  const plain = plainForm(name) ?? filename;
-  return `attachment; filename="${plain}"; filename*=${encodeExtended(name)}`;
-}
-
-/**
- * The name in ASCII, without accents; null where letters would be lost, or where some client would
- * read it otherwise: quotes, backslashes and `%` (RFC 6266 appendix D).
- */
-function plainForm(name: string): string | null {
-  const plain = name.normalize("NFKD").replace(/\p{M}+/gu, "");
-  return /^[\x20-\x7e]+$/.test(plain) && !/["\\%/]/.test(plain) ? plain : null;
 }

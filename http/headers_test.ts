@@ -8,7 +8,6 @@ import {
   jsonResponse,
   pageResponse,
   redirectResponse,
-  stateResponse,
   textResponse,
   tooManyResponse,
   withoutBody,
@@ -186,22 +185,6 @@ Deno.test("jsonResponse() and pageResponse() hand a long body over piece by piec
   const reader = body!.getReader();
   await reader.read();
   await reader.cancel();
-});
-
-Deno.test("stateResponse() has what names the state, nothing that describes a content", () => {
-  const { headers: fields } = jsonResponse({});
-  fields.set("content-disposition", "attachment");
-  const before = Object.fromEntries(fields);
-  for (const status of [304, 412, 416] as const) {
-    const response = stateResponse(status, fields);
-    assert.deepEqual([response.status, response.body], [status, null]);
-    assert.deepEqual(fieldsOf(response), {
-      ...DISCREET,
-      "cache-control": "private, no-cache",
-      "etag": before.etag,
-    });
-  }
-  assert.deepEqual(Object.fromEntries(fields), before);
 });
 
 Deno.test("redirectResponse() is permanent, to a path, and keeps the query", () => {

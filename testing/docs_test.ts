@@ -20,7 +20,7 @@ import { makeTree, randomBytes, type Tree, type TreeFile } from "./tree.ts";
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const DOCS = [...Deno.readDirSync(join(ROOT, "docs"))].map(({ name }) => `docs/${name}`);
 const ROOT_PAGES = ["README.md", "README.ru.md", "CHANGELOG.md", "CONTRIBUTING.md", "SECURITY.md"];
-const PAGES = [...ROOT_PAGES, ...DOCS.filter(isPage)].sort();
+const PAGES = [...ROOT_PAGES, "zip/README.md", ...DOCS.filter(isPage)].sort();
 
 /** Pages whose blocks this file runs; testing/readme_test.ts runs those of the READMEs */
 const OURS = ["docs/security.md", "docs/migration.md", "docs/cms.md", "docs/manifest.md"];
@@ -545,7 +545,7 @@ function transcript(text: string) {
 
 /** Fenced blocks, those in lists too, without the indentation of the fence */
 function blocksOf(text: string): Block[] {
-  return [...text.matchAll(/^( *)```(\w*)\n([^]*?)^\1```$/gm)].map((
+  return [...text.matchAll(/^( *)```(\w*)(?: ignore)?\n([^]*?)^\1```$/gm)].map((
     [, indent, language, body],
   ) => ({
     language,
@@ -554,7 +554,7 @@ function blocksOf(text: string): Block[] {
 }
 
 function withoutBlocks(text: string) {
-  return text.replaceAll(/^( *)```\w*\n[^]*?^\1```$/gm, "");
+  return text.replaceAll(/^( *)```\w*(?: ignore)?\n[^]*?^\1```$/gm, "");
 }
 
 /** Targets of links and pictures that are no addresses */

@@ -29,6 +29,7 @@ const NOT_COPIED = new Set([".git", "node_modules", "dist", ".coverage", ".mutan
 /** Further tests for faults that those of the room itself do not notice. */
 const WIDER: Readonly<Record<string, readonly string[]>> = {
   zip: ["engines", "handlers"],
+  "zip/http": ["zip", "http", "handlers"],
   http: ["handlers", "main_test.ts"],
   storage: [
     "tools/write_names_test.ts",
@@ -199,7 +200,7 @@ class Bench {
 
   /** The tests near a file, and those further away. */
   async #stagesOf(file: string): Promise<readonly Stage[][]> {
-    const [room] = file.split("/");
+    const room = placeOf(file);
     const [name, imported] = [basename(file, ".ts"), `/${basename(file)}"`];
     const own = (path: string) =>
       basename(path) === `${name}_test.ts` ||
@@ -309,6 +310,12 @@ function copyFolder(from: string, to: string) {
 /** Paths of the program's own files in a room, from the root. */
 function sourcesIn(room: string): string[] {
   return walk(ROOT, room).filter((path) => /\.ts$/.test(path) && !/_test\.ts$/.test(path));
+}
+
+/** The folder whose tests are near a file: the innermost one that is named above. */
+function placeOf(file: string): string {
+  const around = Object.keys(WIDER).filter((place) => file.startsWith(`${place}/`));
+  return around.sort((a, b) => b.length - a.length)[0] ?? file.split("/")[0];
 }
 
 /** Paths of the test files in a room, or the file itself. */

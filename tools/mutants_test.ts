@@ -17,8 +17,8 @@ async function mutants(...args: string[]) {
 }
 
 Deno.test("deno task mutants: --list names each fault, --sample takes the same ones each time", async () => {
-  const all = (await mutants("--list", "--files", "http/entity_tag.ts")).trim().split("\n");
-  assert.ok(all.includes("http/entity_tag.ts:21:10 condition is true: settled → true"));
+  const all = (await mutants("--list", "--files", "zip/http/entity_tag.ts")).trim().split("\n");
+  assert.ok(all.includes("zip/http/entity_tag.ts:21:10 condition is true: settled → true"));
   const some = ["--list", "--rooms", "http", "--sample", "5"];
   const [first, again, other] = await Promise.all([
     mutants(...some),
@@ -32,12 +32,12 @@ Deno.test("deno task mutants: --list names each fault, --sample takes the same o
 
 Deno.test("deno task mutants: faults are caught, the report is kept, the tree stays as it is", async () => {
   await using tree = await makeTree();
-  const source = new URL("../http/entity_tag.ts", import.meta.url);
+  const source = new URL("../zip/http/entity_tag.ts", import.meta.url);
   const before = Deno.readTextFileSync(source);
   const report = tree.join("report.json");
-  const args = ["--narrow", "--report", report, "--files", "http/entity_tag.ts"];
+  const args = ["--narrow", "--report", report, "--files", "zip/http/entity_tag.ts"];
   const output = await mutants(...args, "--match", "condition is (true|false): settled");
-  assert.match(output, /^1\/2 caught by "entityTag\(\).*": http\/entity_tag\.ts:21:10 /m);
+  assert.match(output, /^1\/2 caught by "entityTag\(\).*": zip\/http\/entity_tag\.ts:21:10 /m);
   assert.match(output, /^all +2 +2 +0 +0 +0 +100\.0 %$/m);
   assert.equal(Deno.readTextFileSync(source), before);
   const { results } = JSON.parse(Deno.readTextFileSync(report));

@@ -15,6 +15,9 @@
  * @module
  */
 
+/** To be raised when the bytes of an archive change with the same entries in it. */
+export const LAYOUT_VERSION = 1;
+
 /** In a 32-bit field: the value does not fit and is in the ZIP64 extra field (4.4.8). */
 const MAX_32 = 0xFFFF_FFFF;
 /** In a 16-bit field: the count does not fit and is in the ZIP64 record (4.4.22). */

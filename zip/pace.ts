@@ -4,7 +4,7 @@
  * @module
  */
 
-import { WHOLE_BYTES } from "../zip/stream.ts";
+import { WHOLE_BYTES } from "./stream.ts";
 
 const MIN_BUFFER_BYTES = 32 << 10;
 const MAX_BUFFER_BYTES = 1 << 20;
