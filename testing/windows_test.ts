@@ -8,7 +8,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { createStoreEngine } from "../engines/store.ts";
-import { entityTag } from "../http/entity_tag.ts";
+import { entityTag } from "../zip/http/entity_tag.ts";
 import { Checksums } from "../storage/checksums.ts";
 import { DiskSource } from "../storage/disk/disk.ts";
 import { walkArchive } from "../storage/disk/walk.ts";
