@@ -138,7 +138,7 @@ Deno.test("findCredentials(): a profile of the shared files", async () => {
   );
   assert.match(
     await why({ AWS_CONFIG_FILE: "/none/config" }),
-    /^AWS_CONFIG_FILE: "\/none\/config" cannot be read: there is none$/,
+    /^AWS_CONFIG_FILE: "\/none\/config" cannot be read: there is none; correct the path, or leave/,
   );
 });
 

@@ -113,10 +113,9 @@ async function readSections(
   } catch (error) {
     if (isNamed) {
       const why = reasonOf(error);
+      const next = "correct the path, or leave the variable out";
       throw new ConfigError(
-        `${variable}: ${
-          JSON.stringify(path)
-        } cannot be read: ${why}; correct the path, or leave the variable out`,
+        `${variable}: ${JSON.stringify(path)} cannot be read: ${why}; ${next}`,
       );
     }
     if (!(error instanceof Deno.errors.NotFound)) forbidden.push(path);
