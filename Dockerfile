@@ -73,11 +73,8 @@ WORKDIR /app
 
 # The photos are named in /app/.env, which counts less than a variable or the .env of another
 # working directory.
-# The allocator keeps freed buffers for the next ones: docs/performance.md.
 ENV HOST=0.0.0.0 \
   PORT=8080 \
-  MALLOC_TRIM_THRESHOLD_=16777216 \
-  MALLOC_MMAP_THRESHOLD_=1310720 \
   PATH=/bin \
   DENO_DIR=/deno-dir/ \
   DENO_NO_UPDATE_CHECK=1 \

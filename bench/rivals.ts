@@ -7,7 +7,7 @@
 import { readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { crc32 } from "node:zlib";
-import { taskFlags, taskVariables } from "../testing/task.ts";
+import { taskFlags } from "../testing/task.ts";
 import { tool } from "../testing/tools.ts";
 
 const HERE = import.meta.dirname!;
@@ -113,8 +113,7 @@ export function zipferry(
   // More than any load here asks for: refusals are no downloads.
   const most = ["--max-downloads", "2000"];
   const own = ["--port", String(port), "--folder", root, ...most, ...flags];
-  const variables = Object.entries(taskVariables("start")).map((pair) => pair.join("="));
-  return ["env", ...variables, Deno.execPath(), "run", ...taskFlags("start"), main, ...own];
+  return [Deno.execPath(), "run", ...taskFlags("start"), main, ...own];
 }
 
 /** aiohttp comes into the scratch folder, whatever Python there is. */

@@ -6,7 +6,7 @@
 
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { CONFIG, mayRead, type Task, taskFlags, taskVariables } from "./task.ts";
+import { CONFIG, mayRead, type Task, taskFlags } from "./task.ts";
 import { run } from "./tools.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
@@ -221,12 +221,7 @@ function commandLine(args: readonly string[], options: ProgramOptions) {
     name: words[0],
     args: words.slice(1),
     cwd: options.cwd ?? ROOT,
-    env: {
-      ...inherited(options.clearEnv),
-      ...taskVariables(options.task ?? "start"),
-      NO_COLOR: "1",
-      ...options.env,
-    },
+    env: { ...inherited(options.clearEnv), NO_COLOR: "1", ...options.env },
     clearEnv: true,
   };
 }

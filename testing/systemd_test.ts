@@ -11,7 +11,7 @@ import {
   STAND_IN,
   testWithMachine,
 } from "./systemd.ts";
-import { taskFlags, taskVariables } from "./task.ts";
+import { taskFlags } from "./task.ts";
 import { randomBytes } from "./tree.ts";
 
 const DOC = Deno.readTextFileSync(new URL("../docs/systemd.md", import.meta.url));
@@ -23,12 +23,6 @@ const PHOTO_BYTES = 48_000_000;
 
 /** The permissions of the program, and what else it is started with */
 const FLAGS = taskFlags("start:checksums").join(" ");
-
-Deno.test("deploy/zipferry.service has the variables of deno task start", async () => {
-  const unit = await Deno.readTextFile(new URL("../deploy/zipferry.service", import.meta.url));
-  const set = Object.entries(taskVariables("start")).map((pair) => pair.join("=")).join(" ");
-  assert.match(unit, new RegExp(`^Environment=${set}$`, "m"));
-});
 
 /** What the steps share */
 const COMMON = `

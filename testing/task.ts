@@ -21,12 +21,6 @@ export function taskFlags(name: Task): string[] {
   return words.slice(run + 1, script);
 }
 
-/** The variables that a task sets for the program: what stands before `deno`, as in a shell */
-export function taskVariables(name: Task): Record<string, string> {
-  const words = project.tasks[name].command.split(/\s+/);
-  return Object.fromEntries(words.slice(0, words.indexOf("deno")).map((word) => word.split("=")));
-}
-
 /** Whether the program may read an environment variable */
 export function mayRead(variable: string): boolean {
   return project.permissions.serve.env.some((pattern) =>

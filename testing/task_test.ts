@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { CREDENTIAL_VARIABLES } from "../lib/bucket.ts";
 import { variables } from "../lib/options.ts";
 import { runToEnd, start } from "./process.ts";
-import { mayRead, taskFlags, taskVariables } from "./task.ts";
+import { mayRead, taskFlags } from "./task.ts";
 import { makeTree } from "./tree.ts";
 
 Deno.test("taskFlags() are the words between run and the script", () => {
@@ -10,15 +10,6 @@ Deno.test("taskFlags() are the words between run and the script", () => {
   assert.equal(first, "--quiet");
   assert.ok(rest.includes("-P=serve") && !rest.includes("main.ts"));
   assert.deepEqual(taskFlags("start:checksums"), [first, ...rest, "--allow-write"]);
-});
-
-Deno.test("taskVariables() are the words before deno", () => {
-  assert.deepEqual(Object.keys(taskVariables("start")), [
-    "MALLOC_TRIM_THRESHOLD_",
-    "MALLOC_MMAP_THRESHOLD_",
-  ]);
-  assert.deepEqual(taskVariables("start:checksums"), taskVariables("start"));
-  assert.deepEqual(taskVariables("new"), {});
 });
 
 Deno.test("permissions.serve has the variables of every option, and no others", () => {

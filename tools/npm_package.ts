@@ -18,7 +18,7 @@ import { join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import project from "../deno.json" with { type: "json" };
-import { taskFlags, taskVariables } from "../testing/task.ts";
+import { taskFlags } from "../testing/task.ts";
 import { ENTRY_POINTS, type ShippedPackage, shippedPackages } from "./shipped.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
@@ -133,7 +133,7 @@ export async function makePackage(
   await write("package.json", json(packageJson(repository)));
   await write(
     "start.json",
-    json({ flags: startFlags(), variables: taskVariables("start"), commit }),
+    json({ flags: startFlags(), commit }),
   );
   await write("THIRD-PARTY-NOTICES", notices(await shippedPackages()));
   for (const name of ["README.md", "zipferry.js"]) {

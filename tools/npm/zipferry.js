@@ -40,14 +40,13 @@ function dotenv() {
 }
 
 function start(args) {
-  const { flags, variables, commit } = require("./start.json");
+  const { flags, commit } = require("./start.json");
   const deno = require("deno/install_api.cjs").runInstall();
   const program = fileURLToPath(new URL("./program/main.js", import.meta.url));
   const write = mayWrite(args) ? ["--allow-write"] : [];
   return spawn(deno, ["run", ...flags, ...write, program, ...args], {
     stdio: "inherit",
     env: {
-      ...variables,
       DENO_NO_UPDATE_CHECK: "1",
       DENO_NO_PACKAGE_JSON: "1",
       ZIPFERRY_COMMIT: commit,
