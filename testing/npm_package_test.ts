@@ -174,7 +174,6 @@ if (Deno.build.os !== "windows") {
         const [, name, version] = /^npm:(.*)@([^@]*)$/.exec(specifier)!;
         assert.ok(notices.includes(`${name} ${version} (`), specifier);
       }
-      const start = JSON.parse(Deno.readTextFileSync(join(folder, "start.json")));
       for (const name of bundles) {
         const code = Deno.readTextFileSync(join(folder, name));
         assert.ok(!/import\.meta\.resolve\("[^"]*\.ts"\)/.test(code), name);
