@@ -48,6 +48,7 @@ import {
   memoryFacts,
   memoryLimit,
   MemoryWatch,
+  RUNTIME_BYTES,
 } from "./process/memory.ts";
 import {
   dropPermissions,
@@ -117,7 +118,9 @@ async function main(): Promise<number> {
   const warnings: string[] = [];
   const given: GivenSetting[] = [];
   const dotenv = await readDotenv();
-  const version = await describeVersion();
+  const root = Deno.build.standalone ? undefined : import.meta.dirname;
+  const commit = await readCommit(root) ?? "unknown";
+  const version = describeVersion(commit);
   const invocation = readConfig({
     args: Deno.args,
     env: readVariable,
@@ -159,7 +162,7 @@ async function main(): Promise<number> {
   configureLog({ level: invocation.config.logLevel, folder: where.folder });
   for (const text of [...warnings, ...await misspeltVariables()]) log.warn("{text}", { text });
   const config = { ...invocation.config, ...secrets, ...where };
-  return await runCommand({ ...invocation, config, env });
+  return await runCommand({ ...invocation, config, env, commit });
 }
 
 /** May connect to the server, and read and write the file and the copy that takes its place. */
@@ -173,8 +176,10 @@ async function repair({ file, ...options }: Repair): Promise<number> {
   return await repairCommand({ ...options, file: found });
 }
 
-async function runCommand(command: Command & Pick<PhotosParts, "config" | "env">) {
-  const { config, env } = command;
+async function runCommand(
+  command: Command & Pick<PhotosParts, "config" | "env"> & Pick<Parts, "commit">,
+) {
+  const { config, env, commit } = command;
   using descriptors = new DescriptorReserve();
   const facts = memoryFacts();
   using watch = new MemoryWatch(facts, { counted: () => memory.used });
@@ -199,7 +204,7 @@ async function runCommand(command: Command & Pick<PhotosParts, "config" | "env">
       checkConfigCommand(config);
       return 0;
     case "serve":
-      return await serve({ config, photos, descriptors, memory, facts, receipts });
+      return await serve({ config, photos, descriptors, memory, facts, receipts, commit });
     case "warm":
       return await warmCommand({ ...command, config, source });
     case "verify":
@@ -236,7 +241,7 @@ async function check({ env, ...options }: Checked): Promise<number> {
     ...options,
     descriptors,
     missing: missing.map(({ flag }) => flag),
-    memory: { there: memoryLimit(facts), given: config.memory, usual },
+    memory: { there: memoryLimit(facts), given: config.memory, usual, runtime: RUNTIME_BYTES },
     readLinks: async () => (await readSecrets(config)).links,
     openPhotos: open,
     tryChecksums: (source) => assertUsableIndex(index ?? "", { source, keep: false }),
@@ -337,6 +342,8 @@ interface Parts {
   readonly memory: MemoryBudget;
   readonly facts: MemoryFacts;
   readonly receipts?: ReceiptStore;
+  /** The commit that the program is of, or `unknown`. */
+  readonly commit: string;
 }
 
 /** Files that the service would refuse are refused here too. */
@@ -345,7 +352,7 @@ async function checkCertificate({ tlsCert: cert, tlsKey: key }: Config) {
 }
 
 async function serve(parts: Parts) {
-  const { config, photos, memory, facts } = parts;
+  const { config, photos, memory, facts, commit } = parts;
   const { source } = photos;
   const checksums = config.engine === "store" ? createChecksums(source, memory) : undefined;
   const engine = checksums
@@ -353,7 +360,7 @@ async function serve(parts: Parts) {
     : await createZipEngine(config, source);
   using metrics = createMetrics({
     engine: config.engine,
-    build: { version: project.version, commit: await commit() },
+    build: { version: project.version, commit },
     memoryLimit: memoryLimit(facts),
     budget: memory,
     source: () => source.stats(),
@@ -421,13 +428,9 @@ function permissionsForThreads(): NeededPermission[] {
   return [read(import.meta.dirname ? join(import.meta.dirname, "storage") : "storage")];
 }
 
-async function commit(): Promise<string> {
-  return await readCommit(Deno.build.standalone ? undefined : import.meta.dirname) ?? "unknown";
-}
-
-async function describeVersion(): Promise<string> {
+function describeVersion(commit: string): string {
   const { version, build } = Deno;
-  return `zipferry ${project.version} (commit ${await commit()}, Deno ${version.deno}, ${build.target})`;
+  return `zipferry ${project.version} (commit ${commit}, Deno ${version.deno}, ${build.target})`;
 }
 
 if (import.meta.main) {

@@ -7,6 +7,7 @@
 import { join } from "node:path";
 import { createBrand } from "../handlers/logo.ts";
 import type { Config, GivenSetting } from "../lib/config.ts";
+import { hasFault } from "../lib/findings.ts";
 import { describeError } from "../lib/log.ts";
 import { certificateWarnings, readCertificate } from "../process/certificate.ts";
 import type { DescriptorReserve } from "../process/descriptors.ts";
@@ -29,7 +30,7 @@ import {
   type MemoryFigures,
 } from "./check/judge.ts";
 import { lookAtPhotos, type PhotosBounds } from "./check/photos.ts";
-import { hasFault, jsonReport, textReport } from "./check/report.ts";
+import { jsonReport, textReport } from "./check/report.ts";
 
 /** In a bucket each file that is opened is a request, and each byte may cost something. */
 const BUCKET_BOUNDS: PhotosBounds = { archives: 100, files: 10, bytes: 16 << 20, timed: false };

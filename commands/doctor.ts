@@ -5,7 +5,8 @@
  */
 
 import { examine } from "./doctor/examine.ts";
-import { hasFault, jsonReport, textReport } from "./doctor/report.ts";
+import { hasFault } from "../lib/findings.ts";
+import { jsonReport, textReport } from "./doctor/report.ts";
 
 /** What is examined. */
 export interface DoctorOptions {

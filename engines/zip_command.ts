@@ -83,11 +83,14 @@ export function createZipCommandEngine(options: ZipCommandOptions): Engine {
   };
 }
 
-/** Waits for it, and not for ever. */
-async function within(ms: number, work: Promise<unknown>) {
+/** Waits for it, and not for ever: null if it takes longer. */
+async function within<T>(ms: number, work: Promise<T>): Promise<T | null> {
   const timer = new AbortController();
-  await Promise.race([work, sleep(ms, null, { signal: timer.signal }).catch(() => null)]);
-  timer.abort();
+  try {
+    return await Promise.race([work, sleep(ms, null, { signal: timer.signal }).catch(() => null)]);
+  } finally {
+    timer.abort();
+  }
 }
 
 /**
@@ -179,10 +182,7 @@ async function openStream(
  * stream is with the client do we learn that the client has left.
  */
 async function endsAtOnce(first: Promise<ReadResult>): Promise<boolean> {
-  const timer = new AbortController();
-  const patience = sleep(PATIENCE_MS, null, { signal: timer.signal }).catch(() => null);
-  const result = await Promise.race([first, patience]);
-  timer.abort();
+  const result = await within(PATIENCE_MS, first);
   return result?.done ?? false;
 }
 

@@ -37,6 +37,7 @@ import { Settling, UNSETTLED } from "../storage/settling.ts";
 import type { FileSource } from "../storage/source.ts";
 import { Subsets } from "../storage/subset.ts";
 import {
+  type ChoicePageLook,
   chooseLanguage,
   closedPage,
   errorPage,
@@ -157,14 +158,6 @@ const MAY_NEED_NO_BODY = [
   "if-none-match",
   "if-modified-since",
   "if-unmodified-since",
-];
-
-/** Errors that say that what was chosen is nothing, or not there. */
-const ABOUT_A_CHOICE = [
-  MissingFilesError,
-  MissingPartError,
-  StaleSelectionError,
-  NothingChosenError,
 ];
 
 /** When to ask again for an archive to which photos are still being added. */
@@ -430,19 +423,25 @@ function missingResponse(
   error: unknown,
   { site, ...target }: Target & { readonly site: Site },
 ) {
-  if (!ABOUT_A_CHOICE.some((one) => error instanceof one)) return null;
+  const write = pageAbout(error);
+  if (!write) return null;
   const { brand } = site;
   const language = chooseLanguage(request.headers.get("accept-language"), brand);
-  const look = { language, brand, link: pageLink(target, site) };
-  const html = error instanceof MissingFilesError
-    ? missingPage({ ...look, names: error.names })
-    : error instanceof MissingPartError
-    ? missingPartPage({ ...look, ...error.part })
-    : error instanceof StaleSelectionError
-    ? staleChoicePage(look)
-    : nothingChosenPage(look);
+  const html = write({ language, brand, link: pageLink(target, site) });
   const status = error instanceof NothingChosenError ? 400 : 404;
   return pageResponse(html, { status, language, csp: pagePolicy({ brand }) });
+}
+
+/** Writes the page for an error about what was chosen; null for any other error. */
+function pageAbout(error: unknown): ((look: ChoicePageLook) => string) | null {
+  if (error instanceof MissingFilesError) {
+    return (look) => missingPage({ ...look, names: error.names });
+  }
+  if (error instanceof MissingPartError) {
+    return (look) => missingPartPage({ ...look, ...error.part });
+  }
+  if (error instanceof StaleSelectionError) return staleChoicePage;
+  return error instanceof NothingChosenError ? nothingChosenPage : null;
 }
 
 /** Where one can choose again. Undefined for a link that was signed for some files: it leads nowhere else. */

@@ -13,6 +13,7 @@ import {
   COMMANDS,
   type CommandSpec,
   isCommand,
+  keysOf,
 } from "./commands.ts";
 import { type Group, GROUPS, type Key, OPTIONS, type OptionSpec } from "./options.ts";
 
@@ -122,8 +123,7 @@ function helpForAll() {
 }
 
 function sectionsOf(group: Group): Section {
-  const keys = (Object.keys(OPTIONS) as Key[]).filter((key) => OPTIONS[key].group === group);
-  return { heading: `${GROUPS[group]}:`, items: keys.map(itemOf) };
+  return { heading: `${GROUPS[group]}:`, items: keysOf(group).map(itemOf) };
 }
 
 function itemOf(key: Key): Item {

@@ -326,23 +326,18 @@ async function removeStaleSocket(path: string) {
   if (!stat) return;
   assertSocket(stat, path);
   if (await isInUse(path)) {
-    throw new StartError(
-      `listen: another process listens on ${
-        JSON.stringify(path)
-      }; stop it, or choose another path ` +
-        "by --unix",
-    );
+    const name = JSON.stringify(path);
+    const next = "stop it, or choose another path by --unix";
+    throw new StartError(`listen: another process listens on ${name}; ${next}`);
   }
   Deno.removeSync(path);
 }
 
 function assertSocket({ isSocket }: Deno.FileInfo, path: string) {
   if (isSocket) return;
-  throw new ConfigError(
-    `--unix: ${
-      JSON.stringify(path)
-    } is there and is no socket; choose another path, or move it away`,
-  );
+  const name = JSON.stringify(path);
+  const next = "choose another path, or move it away";
+  throw new ConfigError(`--unix: ${name} is there and is no socket; ${next}`);
 }
 
 async function isInUse(path: string) {

@@ -14,7 +14,7 @@ const UNKNOWN_BYTES = 512 << 20;
 const SHARE = 1 / 2;
 
 /** So much the runtime and its threads may take themselves: in a small container that is more. Bytes. */
-const RUNTIME_BYTES = 192 << 20;
+export const RUNTIME_BYTES: number = 192 << 20;
 
 /** With less, hardly anything can be served. Bytes. */
 const LEAST_BYTES = 32 << 20;

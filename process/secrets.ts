@@ -77,11 +77,7 @@ async function readText(file: string, flag: string) {
     return await Deno.readTextFile(file);
   } catch (error) {
     const why = error instanceof Error ? error.name : String(error);
-    throw new ConfigError(
-      `${flag}: ${
-        JSON.stringify(file)
-      }: cannot be read (${why}); name a file that the user of this ` +
-        "process may read",
-    );
+    const next = "name a file that the user of this process may read";
+    throw new ConfigError(`${flag}: ${JSON.stringify(file)}: cannot be read (${why}); ${next}`);
   }
 }

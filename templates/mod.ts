@@ -323,19 +323,14 @@ export interface MissingPageOptions extends ChoicePageLook {
 
 /** The page for a choice of files that are not all there (404), as HTML: it names those. */
 export function missingPage({ names, ...look }: MissingPageOptions): string {
-  const { language, brand } = look;
+  const { language } = look;
   const { missing: text, unreachable } = messages[language];
   const count = names.length - NAMED_UNREACHABLE;
   const list = {
     names: names.slice(0, NAMED_UNREACHABLE),
     more: count > 0 && formatNumbers(unreachable.more, { count }, language),
   };
-  return render(errorTemplate, {
-    language,
-    brand,
-    text,
-    values: { status: 404, list, ...wayTo(look) },
-  });
+  return choicePage(look, { status: 404, text, list });
 }
 
 /** Which part a link asks for in vain. */
@@ -348,32 +343,36 @@ export interface MissingPartPageOptions extends ChoicePageLook {
 
 /** The page for a part that an archive does not have (404), as HTML. */
 export function missingPartPage({ number, count, ...look }: MissingPartPageOptions): string {
-  const { language, brand } = look;
+  const { language } = look;
   const { missingPart } = messages[language];
   const text = {
     ...missingPart,
     lead: formatNumbers(missingPart.lead, { number, count }, language),
   };
-  return render(errorTemplate, { language, brand, text, values: { status: 404, ...wayTo(look) } });
+  return choicePage(look, { status: 404, text });
 }
 
 /** The page for a choice of files that was made when the archive held others (404), as HTML. */
 export function staleChoicePage(look: ChoicePageLook): string {
-  const { language, brand } = look;
-  const text = messages[language].staleChoice;
-  return render(errorTemplate, { language, brand, text, values: { status: 404, ...wayTo(look) } });
+  return choicePage(look, { status: 404, text: messages[look.language].staleChoice });
 }
 
 /** The page for a form in which nothing was ticked (400), as HTML. */
 export function nothingChosenPage(look: ChoicePageLook): string {
-  const { language, brand } = look;
-  const text = messages[language].nothingChosen;
-  return render(errorTemplate, { language, brand, text, values: { status: 400, ...wayTo(look) } });
+  return choicePage(look, { status: 400, text: messages[look.language].nothingChosen });
 }
 
-/** The button that leads to the page of the archive. */
-function wayTo({ language, link }: ChoicePageLook) {
-  return { way: link !== undefined && { link, word: messages[language].archive.open } };
+/** With a button that leads to the page of the archive, where that may be. */
+function choicePage(
+  { language, brand, link }: ChoicePageLook,
+  { text, ...values }: {
+    readonly status: 400 | 404;
+    readonly text: PageText;
+    readonly list?: object;
+  },
+) {
+  const way = link !== undefined && { link, word: messages[language].archive.open };
+  return render(errorTemplate, { language, brand, text, values: { ...values, way } });
 }
 
 /** When a page asks for itself again. */

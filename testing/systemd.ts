@@ -4,6 +4,7 @@
  * @module
  */
 
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { taskFlags } from "./task.ts";
@@ -111,17 +112,8 @@ export function shellBlocks(markdown: string): Record<string, string> {
 async function makeDisk(path: string): Promise<void> {
   const archive = Deno.env.get(DISK_VARIABLE);
   if (!archive) return await bootstrap(path);
-  if (!isThere(archive)) await bootstrap(archive);
+  if (!existsSync(archive)) await bootstrap(archive);
   await accept("tar", ["-C", path, "-xf", archive]);
-}
-
-function isThere(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch (error) {
-    if (error instanceof Deno.errors.NotFound) return false;
-    throw error;
-  }
 }
 
 /** Into a folder, or into a file whose name ends in `.tar` */

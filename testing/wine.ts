@@ -5,6 +5,7 @@
  * @module
  */
 
+import { existsSync } from "node:fs";
 import { dirname, join } from "node:path";
 import type { ProgramOptions } from "./process.ts";
 import { accept, run, tool } from "./tools.ts";
@@ -30,12 +31,9 @@ export function testWithWine(
   fn: (t: Deno.TestContext) => Promise<void>,
 ): void {
   const missing = wine() === null ? "wine64" : denoExe() === null ? "deno.exe" : null;
-  if (missing === null) Deno.test(name, fn);
-  else {Deno.test({
-      name: `${name} (skipped: no ${missing}, see testing/wine/install)`,
-      ignore: true,
-      fn,
-    });}
+  if (missing === null) return Deno.test(name, fn);
+  const why = `skipped: no ${missing}, see testing/wine/install`;
+  Deno.test({ name: `${name} (${why})`, ignore: true, fn });
 }
 
 /** Makes a Windows in a folder of this system. It takes some ten seconds. */
@@ -68,18 +66,10 @@ export async function makeWindows(home: string): Promise<Windows> {
 
 function wine(): string | null {
   if (Deno.build.os !== "linux" || Deno.build.arch !== "x86_64") return null;
-  return tool("wine64") ?? (isFile(DEBIAN_WINE) ? DEBIAN_WINE : null);
+  return tool("wine64") ?? (existsSync(DEBIAN_WINE) ? DEBIAN_WINE : null);
 }
 
 function denoExe(): string | null {
   const path = join(Deno.env.get(VARIABLE) ?? FOLDER, "deno.exe");
-  return isFile(path) ? path : null;
-}
-
-function isFile(path: string): boolean {
-  try {
-    return Deno.statSync(path).isFile;
-  } catch {
-    return false;
-  }
+  return existsSync(path) ? path : null;
 }

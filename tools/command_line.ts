@@ -6,9 +6,9 @@
  */
 
 import { CREDENTIAL_VARIABLES } from "../lib/bucket.ts";
-import { COMMAND_FLAGS, COMMANDS, type CommandSpec } from "../lib/commands.ts";
+import { COMMAND_FLAGS, COMMANDS, type CommandSpec, keysOf } from "../lib/commands.ts";
 import { COMMON, topics } from "../lib/help.ts";
-import { GROUPS, OPTIONS, type OptionSpec } from "../lib/options.ts";
+import { type Group as OptionGroup, GROUPS, OPTIONS, type OptionSpec } from "../lib/options.ts";
 
 /** What a word stands for. */
 export interface Value {
@@ -97,7 +97,7 @@ export interface CommandLine {
 /** The command line of this version of the program. */
 export function commandLine(): CommandLine {
   return {
-    groups: Object.entries(GROUPS).map(([group, title]) => describeGroup(group, title)),
+    groups: (Object.keys(GROUPS) as OptionGroup[]).map(describeGroup),
     common: COMMON.map(([flags, text]) => describeFlag({ flags, description: text })),
     commands: Object.entries<CommandSpec>(COMMANDS).map(describeCommand),
     credentials: CREDENTIAL_VARIABLES,
@@ -111,11 +111,11 @@ export function allFlags({ groups, common, commands }: CommandLine): Flag[] {
   return [...new Map(flags.map((flag) => [flag.long, flag])).values()];
 }
 
-function describeGroup(group: string, title: string): Group {
-  const specs = Object.values<OptionSpec<unknown>>(OPTIONS).filter((spec) => spec.group === group);
+function describeGroup(group: OptionGroup): Group {
+  const specs = keysOf(group).map((key): OptionSpec<unknown> => OPTIONS[key]);
   const variables = specs.filter(({ flags }) => flags === undefined);
   return {
-    title,
+    title: GROUPS[group],
     flags: specs.filter(({ flags }) => flags !== undefined).map(describeFlag),
     variables: variables.map((spec) => ({
       name: spec.variable!,

@@ -18,11 +18,9 @@ import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { stringify } from "yaml";
 import project from "../deno.json" with { type: "json" };
+import { DESCRIPTION, homepageOf, LICENSE } from "./about.ts";
 
 const LICENSE_FILE = new URL("../LICENSE", import.meta.url);
-
-const DESCRIPTION = "Sends each folder of photos as one ZIP, made while it is sent";
-const LICENSE = "MIT";
 
 /** Of winget's format; it is the oldest that has everything used here. */
 const WINGET_VERSION = "1.6.0";
@@ -80,7 +78,7 @@ export function manifests(release: Release): Record<string, string> {
 
 /** Scoop, https://github.com/ScoopInstaller/Scoop/wiki/App-Manifests */
 function scoop(release: Release) {
-  const { version, repository } = release;
+  const { version } = release;
   const home = homepage(release);
   // Behind the "#/" is the name that the downloaded file gets.
   const program = (suffix: string) => {
@@ -97,7 +95,7 @@ function scoop(release: Release) {
     license: LICENSE,
     architecture: { "64bit": program("windows-x64.exe"), arm64: program("windows-arm64.exe") },
     bin: "zipferry.exe",
-    checkver: { github: `https://github.com/${repository}` },
+    checkver: { github: home },
     autoupdate: {
       architecture: { "64bit": update("windows-x64.exe"), arm64: update("windows-arm64.exe") },
       hash: { url: "$baseurl/SHA256SUMS" },
@@ -243,7 +241,7 @@ function asset(release: Release, suffix: string): Asset {
 }
 
 function homepage({ repository }: Release) {
-  return `https://github.com/${repository}`;
+  return homepageOf(repository);
 }
 
 function fail(message: string): never {

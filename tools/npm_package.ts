@@ -19,6 +19,7 @@ import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import project from "../deno.json" with { type: "json" };
 import { taskFlags } from "../testing/task.ts";
+import { DESCRIPTION, homepageOf, LICENSE } from "./about.ts";
 import { ENTRY_POINTS, type ShippedPackage, shippedPackages } from "./shipped.ts";
 
 const ROOT = fileURLToPath(new URL("../", import.meta.url));
@@ -63,12 +64,12 @@ export function startFlags(): string[] {
 /** The `package.json` of the package. */
 export function packageJson(repository: string): Record<string, unknown> {
   const [, denoVersion] = /deno@([\d.]+)/.exec(Deno.readTextFileSync(join(ROOT, ".ci/run")))!;
-  const home = `https://github.com/${repository}`;
+  const home = homepageOf(repository);
   return {
     name: "zipferry",
     version: project.version,
-    description: "Sends each folder of photos as one ZIP, made while it is sent",
-    license: "MIT",
+    description: DESCRIPTION,
+    license: LICENSE,
     homepage: `${home}#readme`,
     repository: { type: "git", url: `git+${home}.git` },
     bugs: `${home}/issues`,
@@ -131,10 +132,7 @@ export async function makePackage(
   const json = (value: unknown) => `${JSON.stringify(value, null, 2)}\n`;
   for (const module of ENTRY_POINTS) await bundle(module, join(output, PROGRAM));
   await write("package.json", json(packageJson(repository)));
-  await write(
-    "start.json",
-    json({ flags: startFlags(), commit }),
-  );
+  await write("start.json", json({ flags: startFlags(), commit }));
   await write("THIRD-PARTY-NOTICES", notices(await shippedPackages()));
   for (const name of ["README.md", "zipferry.js"]) {
     await Deno.copyFile(join(FILES, name), join(output, name));

@@ -18,6 +18,7 @@ import { parseArgs } from "node:util";
 import { gzipSync } from "node:zlib";
 import project from "../deno.json" with { type: "json" };
 import { run, tool } from "../testing/tools.ts";
+import { homepageOf } from "./about.ts";
 import { commandLine } from "./command_line.ts";
 import { bashCompletion, fishCompletion, zshCompletion } from "./completions.ts";
 import { licenses } from "./licenses.ts";
@@ -187,7 +188,7 @@ async function makePackages(suffix: string, edition: Edition): Promise<string[]>
     RELEASE: release,
     STAGE: stage,
     MAINTAINER: maintainer(edition),
-    HOMEPAGE: `https://github.com/${edition.repository}`,
+    HOMEPAGE: homepageOf(edition.repository),
     SOURCE_DATE_EPOCH: `${date.getTime() / 1000}`,
   };
   const names = {

@@ -15,6 +15,7 @@
 
 import { parseArgs } from "node:util";
 import project from "../deno.json" with { type: "json" };
+import { DESCRIPTION, homepageOf, LICENSE } from "./about.ts";
 import { type ShippedPackage, shippedPackages } from "./shipped.ts";
 
 /** What the document is about */
@@ -48,10 +49,10 @@ export function billOfMaterials(contents: Contents): Record<string, unknown> {
     "bom-ref": `zipferry@${version}`,
     name: "zipferry",
     version,
-    description: "Sends each folder of photos as one ZIP, made while it is sent",
-    ...licensed("MIT"),
+    description: DESCRIPTION,
+    ...licensed(LICENSE),
     purl: `pkg:github/${repository.toLowerCase()}@${commit ?? version}`,
-    externalReferences: [{ type: "vcs", url: `https://github.com/${repository}` }],
+    externalReferences: [{ type: "vcs", url: homepageOf(repository) }],
   };
   const imported = Object.values(project.imports).map((specifier) =>
     specifier.slice("npm:".length)

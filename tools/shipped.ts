@@ -20,8 +20,10 @@ export interface ShippedPackage {
   readonly version: string;
   /** An expression of SPDX */
   readonly license: string;
-  /** Text of its licence */
+  /** Text of its licence and its notices; empty if it comes without */
   readonly licenseText: string;
+  /** Who made it, if it says so */
+  readonly author?: string;
   /** SHA-512 of its archive in the registry, in hexadecimal, as the lock file has it */
   readonly sha512: string;
   /** `name@version` of those that it uses itself */
@@ -70,13 +72,18 @@ async function packagesOf(module: string): Promise<Record<string, PackageInfo>> 
   return JSON.parse(new TextDecoder().decode(stdout)).npmPackages ?? {};
 }
 
-/** What a package says of its licence. The files with the texts are spelt in the usual ways. */
+/** What a package says of its licence and author. The files have the usual names. */
 function readLicense(id: string, folder: string) {
-  const { license } = JSON.parse(Deno.readTextFileSync(join(folder, "package.json")));
+  const { license, author } = JSON.parse(Deno.readTextFileSync(join(folder, "package.json")));
   if (typeof license !== "string") throw new Error(`read licence: ${id} names none`);
-  const names = [...Deno.readDirSync(folder)].map(({ name }) => name);
-  const file = names.find((name) => /^licen[cs]e(\.\w+)?$/i.test(name));
-  return { license, licenseText: file ? Deno.readTextFileSync(join(folder, file)).trim() : "" };
+  const files = [...Deno.readDirSync(folder)].map(({ name }) => name).sort()
+    .filter((name) => /^(licen[cs]e|copying|notice)(\.|$)/i.test(name));
+  const texts = files.map((name) => Deno.readTextFileSync(join(folder, name)));
+  return {
+    license,
+    licenseText: texts.map((text) => text.replaceAll("\r", "").trim()).join("\n\n"),
+    author: typeof author === "string" ? author : author?.name,
+  };
 }
 
 /** `sha512-` and Base64, as in lock files, to hexadecimal */

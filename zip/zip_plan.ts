@@ -93,7 +93,8 @@ export async function planZip<E extends ZipEntry>(
   const entries = [...given];
   assertEntries(entries);
   if (lastModified !== undefined) assertDate(lastModified, "lastModified");
-  const shared = new SharedPlan(entries.map(recordOf));
+  const records = entries.map(recordOf);
+  const shared = new SharedPlan(records);
   const { plan } = shared;
   if (!Number.isSafeInteger(plan.size)) {
     throw new RangeError(`plan archive: longer than ${Number.MAX_SAFE_INTEGER} bytes`);
@@ -101,7 +102,7 @@ export async function planZip<E extends ZipEntry>(
   const source = new EntrySource(entries, shared, checksums);
   const fast = new Set<Pace>();
   const state = {
-    version: await versionOf(entries),
+    version: await versionOf(entries, records),
     settled: entries.every(({ size, version }) => size === 0 || version !== undefined),
     lastModified: lastModified === undefined ? null : secondsOf(lastModified),
   };
@@ -145,10 +146,10 @@ function secondsOf(date: Date) {
 }
 
 /** A hash of all that the bytes follow from; without a version, the time has to stand for one. */
-async function versionOf(entries: readonly ZipEntry[]) {
-  const lines = entries.map((entry) => {
-    const { name, size, mtime, mode } = recordOf(entry);
-    return JSON.stringify([name, size, mtime, mode, entry.version ?? entry.modified.getTime()]);
+async function versionOf(entries: readonly ZipEntry[], records: readonly Entry[]) {
+  const lines = records.map(({ name, size, mtime, mode }, i) => {
+    const { version, modified } = entries[i];
+    return JSON.stringify([name, size, mtime, mode, version ?? modified.getTime()]);
   });
   const hash = await sha256(new TextEncoder().encode(lines.join("\n")));
   return `${LAYOUT_VERSION}-${hash.slice(0, VERSION_DIGITS)}`;

@@ -25,9 +25,6 @@ const EARLIEST = Date.UTC(2026, 0);
 /** Times of files may be this far ahead of the clock, in milliseconds. */
 const AHEAD_MS = 120_000;
 
-/** The runtime and its threads need so much beside what --memory counts, in bytes. */
-const RUNTIME_BYTES = 192 << 20;
-
 /** What to do about archives that cannot be listed, by the system's code. */
 const CURES: Readonly<Record<string, string>> = {
   EILSEQ: "give the files names in UTF-8: docs/names.md shows how, with convmv",
@@ -191,14 +188,16 @@ export interface MemoryFigures {
   readonly given?: number;
   /** What it is without. */
   readonly usual: number;
+  /** What the runtime and its threads may take besides. */
+  readonly runtime: number;
 }
 
 /** What requests may take, against what there is. */
-export function judgeMemory({ there, given, usual }: MemoryFigures): Finding {
+export function judgeMemory({ there, given, usual, runtime }: MemoryFigures): Finding {
   const budget = inMebibytes(given ?? usual);
   if (there === null) return finding("memory", "ok", `${budget} for requests`);
   const seen = `${budget} for requests, of ${inMebibytes(there)} that there are`;
-  if (given === undefined || given <= Math.max(usual, there - RUNTIME_BYTES)) {
+  if (given === undefined || given <= Math.max(usual, there - runtime)) {
     return finding("memory", "ok", seen);
   }
   const next = `--memory ${Math.floor(usual / 2 ** 20)}M is what it would be without the option`;

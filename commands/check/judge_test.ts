@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { hasFault } from "../../lib/findings.ts";
 import type { Config } from "../../lib/config.ts";
 import type { Finding } from "./findings.ts";
 import {
@@ -13,7 +14,7 @@ import {
   judgeSettings,
   judgeVariables,
 } from "./judge.ts";
-import { hasFault, jsonReport, textReport } from "./report.ts";
+import { jsonReport, textReport } from "./report.ts";
 
 const MIB = 2 ** 20;
 const HASH = "9c41f0d2b7e8563a1fd04e7b92c6a385";
@@ -120,12 +121,16 @@ Deno.test("judgeClock(): long past, behind the files, and right", () => {
 Deno.test("judgeMemory(): --memory against what there is", () => {
   const there = 1024 * MIB;
   const usual = 512 * MIB;
-  const judge = (given?: number) => lineOf(judgeMemory({ there, usual, given }));
+  const judge = (given?: number) =>
+    lineOf(judgeMemory({ there, usual, given, runtime: 192 * MIB }));
   assert.equal(judge(), "ok | 512 MiB for requests, of 1024 MiB that there are");
   assert.match(judge(832 * MIB), /^ok/);
   assert.match(judge(833 * MIB), /^warning \| .*too little \| --memory 512M is what it would be/);
   assert.match(judge(1024 * MIB), /^fault/);
-  assert.equal(lineOf(judgeMemory({ there: null, usual })), "ok | 512 MiB for requests");
+  assert.equal(
+    lineOf(judgeMemory({ there: null, usual, runtime: 192 * MIB })),
+    "ok | 512 MiB for requests",
+  );
 });
 
 Deno.test("judgeDescriptors(): enough, too few, not known", () => {

@@ -5,17 +5,12 @@
  * @module
  */
 
-/** How a finding is judged; `skipped` if it could not be looked at. */
-export type Verdict = "ok" | "warning" | "fault" | "skipped";
+import type { Judged } from "../../lib/findings.ts";
 
 /** What was seen of one thing. */
-export interface Finding {
+export interface Finding extends Judged {
   /** Which thing. */
   readonly id: RuleId;
-  /** The judgement. */
-  readonly verdict: Verdict;
-  /** What was seen, in one line. */
-  readonly seen: string;
 }
 
 /** What does not depend on what was seen. */

@@ -4,7 +4,8 @@
  * @module
  */
 
-import type { Finding, RuleId, Verdict } from "./findings.ts";
+import type { Verdict } from "../../lib/findings.ts";
+import type { Finding, RuleId } from "./findings.ts";
 import type { Handshake } from "./certificate.ts";
 import type { Head } from "./wire.ts";
 
