@@ -10,11 +10,20 @@ Deno.test("catchStrayErrors() logs and counts what nobody catches, and the proce
     import { configureLog } from ${JSON.stringify(import.meta.resolve("../lib/log.ts"))};
     configureLog({ folder: "/srv/photos" });
     catchStrayErrors();
-    Promise.reject(new Error("first: /srv/photos/5d1c0f7a9b3e4826/a.jpg"));
-    setTimeout(() => { throw new TypeError("second"); }, 10);
-    setTimeout(() => Promise.reject("third"), 20);
-    setTimeout(() => { for (let i = 0; i < 1000; i++) Promise.reject(i); }, 30);
-    setTimeout(() => console.log("alive"), 200);
+    const steps = [
+      () => Promise.reject(new Error("first: /srv/photos/5d1c0f7a9b3e4826/a.jpg")),
+      () => { throw new TypeError("second"); },
+      () => Promise.reject("third"),
+      () => { for (let i = 0; i < 1000; i++) Promise.reject(i); },
+      () => console.log("alive"),
+    ];
+    // Each is told of before the next one happens, however slow the machine is.
+    const next = () => {
+      const step = steps.shift();
+      if (steps.length > 0) setTimeout(next, 10);
+      step();
+    };
+    setTimeout(next);
   `;
   const { code, stdout, stderr } = await run(Deno.execPath(), ["run", "-A", "-"], {
     cwd: ROOT,
