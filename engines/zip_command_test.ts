@@ -71,18 +71,21 @@ async function bytesOf(archive: Archive): Promise<Uint8Array<ArrayBuffer>> {
   return await new Response(await archive.open()).bytes();
 }
 
-/** The process that a script has told the id of in this file has ended, and someone has noticed */
+/** True if the process that a script has told the id of in this file has ended, and someone has noticed */
+function hasEnded(file: string): boolean {
+  try {
+    process.kill(Number(Deno.readTextFileSync(file)), 0);
+    return false;
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ESRCH") return true;
+    throw error;
+  }
+}
+
+/** Waits until the process has ended */
 async function ended(file: string) {
-  const pid = Number(await Deno.readTextFile(file));
   await until(
-    () => {
-      try {
-        process.kill(pid, 0);
-        return false;
-      } catch {
-        return true;
-      }
-    },
+    () => hasEnded(file),
     "the program ends",
     1000,
   );
@@ -409,6 +412,7 @@ Deno.test(
       const reader = (await setup.archive.open()).getReader();
       await reader.read();
       await setup.engine.close();
+      assert.ok(hasEnded(setup.tree.join("pid")), "close() has waited for it");
       await assert.rejects(async () => {
         while (!(await reader.read()).done);
       }, /killed by SIGKILL/);
