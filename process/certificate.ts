@@ -69,15 +69,19 @@ export async function readCertificate(
   return { cert: cert.text, key: key.text, validTo: new Date(own.validTo) };
 }
 
-/** What the owner should see to, a line each: an end that is near, a key that others may read. */
+/**
+ * What the owner should see to, a line each: an end that is near, a key that others may read, where
+ * the system has permission bits.
+ */
 export async function certificateWarnings(
   { cert, key }: CertificateFiles,
   { validTo }: Certificate,
   now: Date = new Date(),
+  system: typeof Deno.build.os = Deno.build.os,
 ): Promise<string[]> {
   const ends = describeEnd(cert, validTo, now);
   const { mode } = await Deno.stat(key);
-  const open = ((mode ?? 0) & OTHERS_MAY_READ) !== 0;
+  const open = system !== "windows" && ((mode ?? 0) & OTHERS_MAY_READ) !== 0;
   const readable = open && `--tls-key: ${JSON.stringify(key)}: every user may read it; chmod o-r`;
   return [ends, readable].filter((line) => typeof line === "string");
 }
@@ -123,7 +127,8 @@ function describeUnreadable(error: unknown, path: string) {
     return "there is no such file; see where your certificates are kept";
   }
   if (error instanceof PermissionDenied) {
-    return "may not be read by the user of this process; let its group read it (chgrp, chmod g+r)";
+    const how = Deno.build.os === "windows" ? "icacls" : "let its group read it: chgrp, chmod g+r";
+    return `may not be read by the user of this process; allow it to (${how})`;
   }
   if (error instanceof NotCapable) return `may not be read, start deno with --allow-read=${path}`;
   return `cannot be read: ${describeError(error)}; look at the disk and the path`;

@@ -123,6 +123,8 @@ testWith(
     assert.match(ended, /: expired on /);
     if (Deno.build.os === "windows") return;
     await Deno.chmod(files.key, 0o644);
+    const now = new Date();
+    assert.deepEqual(await certificateWarnings(files, certificate, now, "windows"), []);
     const [open] = await certificateWarnings(files, certificate);
     assert.match(open, /^--tls-key: ".*good\.key": every user may read it; chmod o-r$/);
   },

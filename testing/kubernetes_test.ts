@@ -29,6 +29,9 @@ const ROOT = fileURLToPath(new URL("../", import.meta.url));
 const PHOTOS = join(ROOT, "test_photos");
 const HASH = "7d02f9c4b1a85e3640cf98de2b715a63";
 
+/** In the example */
+const IMAGE = "ghcr.io/OWNER/zipferry:1.2.3";
+
 const ALL = manifestFiles();
 const OTHERS = ALL.filter((file) => file.startsWith("monitoring/") || file.endsWith(".env"));
 const KUSTOMIZATIONS = ALL.filter((file) => file.endsWith("kustomization.yaml"));
@@ -165,7 +168,8 @@ testWithKustomize([], "deploy/kubernetes/example: its parts come together", asyn
     { secretRef: { name: find("Secret").metadata.name } },
   ]);
   assert.match(find("ConfigMap").metadata.name, /^zipferry-settings-[a-z\d]{10}$/);
-  assert.equal(server.image, "ghcr.io/OWNER/zipferry:v0.1.0");
+  assert.equal(server.image, IMAGE);
+  assert.ok(read("docs/containers.md").includes(`docker pull ${IMAGE}\n`), "as releases tag it");
 
   // Whoever copies the example changes it in these places.
   const own = await build({
@@ -204,9 +208,7 @@ testWithKustomize([], "deploy/kubernetes/components: all of them go together", a
   assert.equal(workloads.length, 2);
   for (const workload of workloads) {
     const all = containersOf(workload);
-    assert.deepEqual([...new Set(all.map(({ image }) => image))], [
-      "ghcr.io/OWNER/zipferry:v0.1.0",
-    ]);
+    assert.deepEqual([...new Set(all.map(({ image }) => image))], [IMAGE]);
     all.forEach(assertHardened);
     const program = byName(all, "zipferry");
     assert.deepEqual(program.envFrom.map(Object.keys), [["configMapRef"]], "no stored keys");

@@ -86,7 +86,7 @@ async function makePhotos(machine: Machine) {
 function makeExecutable(machine: Machine) {
   const dist = machine.join(CHECKOUT, "dist");
   Deno.mkdirSync(dist);
-  Deno.writeTextFileSync(`${dist}/zipferry-0.1.0-linux-x64`, STAND_IN);
+  Deno.writeTextFileSync(`${dist}/zipferry-1.2.3-linux-x64`, STAND_IN);
 }
 
 /** By heading, the commands of the document, which are run as they are */

@@ -61,8 +61,9 @@ function reasonOf(error: unknown, folder: string) {
   }
   if (error instanceof NotADirectory) return "it is a file; name the folder that it is in";
   if (error instanceof PermissionDenied) {
-    return "the user of this process may not read it; allow it to (chmod o+rx, or a group), and to " +
-      "enter each folder above";
+    const how = Deno.build.os === "windows" ? "icacls" : "chmod o+rx, or a group";
+    return `the user of this process may not read it; allow it to (${how}), and to enter each ` +
+      "folder above";
   }
   if (error instanceof NotCapable && error.message.startsWith("Requires all access")) {
     return "Deno opens it only with all permissions, start deno with --allow-all";
