@@ -53,10 +53,28 @@ export async function makePhotos(
   return root;
 }
 
+/**
+ * Makes a photos folder with so many archives of three small files each, unless it exists.
+ *
+ * @returns its path
+ */
+export async function makeArchives(scratch: string, count: number): Promise<string> {
+  const root = join(scratch, `photos-${count}-archives`);
+  const done = `${root}.done`;
+  if (await exists(done)) return root;
+  for (let i = 0; i < count; i++) {
+    const folder = join(root, hashOf(`${i}-`));
+    await Deno.mkdir(folder, { recursive: true });
+    for (const name of ["a", "b", "c"]) await Deno.writeTextFile(join(folder, `${name}.jpg`), name);
+  }
+  await Deno.writeTextFile(done, "");
+  return root;
+}
+
 async function makeFolder(root: string, name: string, workload: Workload) {
   const folder = join(root, hashOf(name));
   const done = join(root, `${name}.done`);
-  if (await Deno.stat(done).then(() => true, () => false)) return;
+  if (await exists(done)) return;
   const { files, size, perFolder = files } = workload;
   const noise = new Uint8Array(Math.min(size, 1 << 20));
   for (let i = 0; i < files; i++) {
@@ -75,4 +93,8 @@ async function writeNoise(path: string, size: number, noise: Uint8Array<ArrayBuf
   for (let left = size; left > 0;) {
     left -= await file.write(noise.subarray(0, Math.min(left, noise.length)));
   }
+}
+
+function exists(path: string): Promise<boolean> {
+  return Deno.stat(path).then(() => true, () => false);
 }

@@ -1,6 +1,6 @@
 /**
  * What the service can take beyond one fast client: stalled and slow ones, many small requests, a
- * resumed download, large folders. Prints a table of the results; raw results go to
+ * resumed download, large folders, pages of many rows. Prints a table of the results; raw results go to
  * `bench/results/`.
  *
  *     deno task bench:service [--only stalled,slow] [--runs 5] [--scratch FOLDER]
@@ -13,7 +13,7 @@ import { parseArgs } from "node:util";
 import { freePort } from "../testing/free_port.ts";
 import { ask, curl, type Download, whileStalled } from "./clients.ts";
 import { figureTable } from "./figures.ts";
-import { hashOf, makePhotos, type Workload } from "./folders.ts";
+import { hashOf, makeArchives, makePhotos, type Workload } from "./folders.ts";
 import { type Server, startServer, untilAtRest } from "./process.ts";
 import { describeEnvironment, environment, type Figure, save } from "./results.ts";
 import { zipferry } from "./rivals.ts";
@@ -28,6 +28,17 @@ const SLOW_BYTES_PER_SECOND = 16 << 10;
 
 /** A slow client is felt only once the system's buffers are full, which takes this long. */
 const SLOW_START_MS = 12_000;
+
+/** A page is asked for so often before it is measured, and then so often for each run. */
+const PAGE_WARM_UP = 20;
+const PAGES_PER_RUN = 4;
+
+/** Visitors of pages are so far apart that each has a listing of his own. */
+const BETWEEN_PAGES_MS = 200;
+
+/** What a page may take until its first byte, in milliseconds. */
+const PAGE_TARGET_MS = 100;
+const LIST_TARGET_MS = 300;
 
 interface Options {
   readonly scratch: string;
@@ -44,6 +55,7 @@ const scenarios: Readonly<Record<string, Scenario>> = {
   health,
   resume,
   growth,
+  pages,
 };
 
 async function main() {
@@ -240,6 +252,35 @@ async function growth({ scratch, runs }: Options): Promise<Figure[]> {
     lines.push({ what: `${workload.title}: s`, values: seconds, digits: 3 });
     lines.push({ what: `the same: memory over idle, MB`, values: memory, digits: 0 });
     await Deno.remove(root, { recursive: true });
+  }
+  return lines;
+}
+
+/** What people wait for: the page of an archive, and the list of all archives. */
+async function pages({ scratch, runs }: Options): Promise<Figure[]> {
+  const cases = [
+    {
+      what: "page of an archive of 10,000 files: first byte, ms",
+      root: await makePhotos(scratch, "T"),
+      path: `/archive/${hashOf("T")}/?page`,
+      target: PAGE_TARGET_MS,
+    },
+    {
+      what: "list of 10,000 archives: first byte, ms",
+      root: await makeArchives(scratch, 10_000),
+      path: "/",
+      target: LIST_TARGET_MS,
+    },
+  ];
+  const lines: Figure[] = [];
+  for (const { what, root, path, target } of cases) {
+    await using server = await start(root);
+    const all: number[] = [];
+    for (let count = 0; count < PAGE_WARM_UP + runs * PAGES_PER_RUN; count++) {
+      all.push((await download(server, path)).firstByte * 1000);
+      await sleep(BETWEEN_PAGES_MS);
+    }
+    lines.push({ what, values: all.slice(PAGE_WARM_UP), digits: 0, target });
   }
   return lines;
 }
