@@ -4,6 +4,7 @@
  * @module
  */
 
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 const MOUNT = "/sys/fs/cgroup";
@@ -22,14 +23,14 @@ export interface Cgroup extends Disposable {
  * @param bytes of memory, page cache included
  */
 export function makeCgroup(name: string, bytes: number): Cgroup {
-  const isFirst = exists(join(MOUNT, "memory"));
+  const isFirst = existsSync(join(MOUNT, "memory"));
   const folder = isFirst ? join(MOUNT, "memory", name) : join(MOUNT, name);
   if (!isFirst) Deno.writeTextFileSync(join(MOUNT, "cgroup.subtree_control"), "+memory");
-  if (!exists(folder)) Deno.mkdirSync(folder);
+  if (!existsSync(folder)) Deno.mkdirSync(folder);
   const write = (file: string, value: string) => Deno.writeTextFileSync(join(folder, file), value);
   if (isFirst) write("memory.limit_in_bytes", String(bytes));
   else write("memory.max", String(bytes));
-  if (!isFirst && exists(join(folder, "memory.swap.max"))) write("memory.swap.max", "0");
+  if (!isFirst && existsSync(join(folder, "memory.swap.max"))) write("memory.swap.max", "0");
   const events = join(folder, isFirst ? "memory.oom_control" : "memory.events");
   const enter = 'echo $$ > "$0/cgroup.procs" && exec "$@"';
   return {
@@ -37,13 +38,4 @@ export function makeCgroup(name: string, bytes: number): Cgroup {
     kills: () => Number(/^oom_kill (\d+)$/m.exec(Deno.readTextFileSync(events))![1]),
     [Symbol.dispose]: () => Deno.removeSync(folder),
   };
-}
-
-function exists(path: string) {
-  try {
-    Deno.statSync(path);
-    return true;
-  } catch {
-    return false;
-  }
 }

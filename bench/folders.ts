@@ -4,6 +4,7 @@
  * @module
  */
 
+import { existsSync } from "node:fs";
 import { join } from "node:path";
 
 /** A folder of random files. */
@@ -61,7 +62,7 @@ export async function makePhotos(
 export async function makeArchives(scratch: string, count: number): Promise<string> {
   const root = join(scratch, `photos-${count}-archives`);
   const done = `${root}.done`;
-  if (await exists(done)) return root;
+  if (existsSync(done)) return root;
   for (let i = 0; i < count; i++) {
     const folder = join(root, hashOf(`${i}-`));
     await Deno.mkdir(folder, { recursive: true });
@@ -74,7 +75,7 @@ export async function makeArchives(scratch: string, count: number): Promise<stri
 async function makeFolder(root: string, name: string, workload: Workload) {
   const folder = join(root, hashOf(name));
   const done = join(root, `${name}.done`);
-  if (await exists(done)) return;
+  if (existsSync(done)) return;
   const { files, size, perFolder = files } = workload;
   const noise = new Uint8Array(Math.min(size, 1 << 20));
   for (let i = 0; i < files; i++) {
@@ -93,8 +94,4 @@ async function writeNoise(path: string, size: number, noise: Uint8Array<ArrayBuf
   for (let left = size; left > 0;) {
     left -= await file.write(noise.subarray(0, Math.min(left, noise.length)));
   }
-}
-
-function exists(path: string): Promise<boolean> {
-  return Deno.stat(path).then(() => true, () => false);
 }

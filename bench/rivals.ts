@@ -4,7 +4,7 @@
  * @module
  */
 
-import { readdirSync } from "node:fs";
+import { existsSync, readdirSync } from "node:fs";
 import { basename, join } from "node:path";
 import { crc32 } from "node:zlib";
 import { taskFlags } from "../testing/task.ts";
@@ -120,7 +120,7 @@ export function zipferry(
 async function original({ port, root, scratch }: ServeOptions, ...flags: string[]) {
   need("zip");
   const python = join(scratch, "venv/bin/python");
-  if (!await exists(python)) await run("python3", "-m", "venv", join(scratch, "venv"));
+  if (!existsSync(python)) await run("python3", "-m", "venv", join(scratch, "venv"));
   await run(python, "-m", "pip", "install", "--quiet", "--disable-pip-version-check", "aiohttp");
   return [python, join(HERE, "rivals/original.py"), String(port), root, ...flags];
 }
@@ -150,7 +150,7 @@ async function buildGo({ port, root, scratch }: ServeOptions) {
 async function serveFinished({ port, root, scratch }: ServeOptions) {
   for await (const { name, isDirectory } of Deno.readDir(root)) {
     const file = join(scratch, `${name}.zip`);
-    if (!isDirectory || await exists(file)) continue;
+    if (!isDirectory || existsSync(file)) continue;
     const zip = new Deno.Command("zip", { args: ["-0rq", file, "."], cwd: join(root, name) });
     await zip.output();
   }
@@ -168,13 +168,13 @@ async function serveModZip(
   { checksums }: { readonly checksums: boolean },
 ) {
   const module = join(scratch, "ngx_http_zip_module.so");
-  if (!await exists(module)) throw new Error("the module has to be built: see docs/performance.md");
+  if (!existsSync(module)) throw new Error("the module has to be built: see docs/performance.md");
   const name = checksums ? "listed" : "unlisted";
   const lists = join(scratch, name);
   await Deno.mkdir(lists, { recursive: true });
   for await (const folder of Deno.readDir(root)) {
     const list = join(lists, folder.name);
-    if (!folder.isDirectory || await exists(list)) continue;
+    if (!folder.isDirectory || existsSync(list)) continue;
     await Deno.writeTextFile(list, await listFor(join(root, folder.name), { checksums }));
   }
   const socket = `unix:${scratch}/${name}.sock`;
@@ -228,10 +228,6 @@ async function nginx(name: string, scratch: string, { head = "", servers }: Ngin
   );
   need("nginx");
   return ["nginx", "-p", scratch, "-c", conf];
-}
-
-function exists(path: string) {
-  return Deno.stat(path).then(() => true, () => false);
 }
 
 function need(program: string) {

@@ -127,8 +127,10 @@ function describeUnreadable(error: unknown, path: string) {
     return "there is no such file; see where your certificates are kept";
   }
   if (error instanceof PermissionDenied) {
-    const how = Deno.build.os === "windows" ? "icacls" : "let its group read it: chgrp, chmod g+r";
-    return `may not be read by the user of this process; allow it to (${how})`;
+    const how = Deno.build.os === "windows"
+      ? "allow it to (icacls)"
+      : "let its group read it (chgrp, chmod g+r)";
+    return `may not be read by the user of this process; ${how}`;
   }
   if (error instanceof NotCapable) return `may not be read, start deno with --allow-read=${path}`;
   return `cannot be read: ${describeError(error)}; look at the disk and the path`;

@@ -264,7 +264,7 @@ Deno.test("writeLocalFileHeader() writes the DOS date of every day from 1980 to 
     const year = day.getUTCFullYear() - 1980;
     const date = year << 9 | day.getUTCMonth() + 1 << 5 | day.getUTCDate();
     writeLocalFileHeader(target, { ...PHOTO, mtime }, CRC);
-    if (view.getUint16(12, true) !== date) assert.fail(day.toISOString());
+    assert.equal(view.getUint16(12, true), date, day.toISOString());
   }
 });
 
