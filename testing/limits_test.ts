@@ -246,7 +246,7 @@ testWith(
   },
 );
 
-Deno.test("--engine zip: beyond its limit no program is started", async () => {
+testWith(["zip"], "--engine zip: beyond its limit no program is started", async () => {
   if (Deno.build.os === "windows") return;
   await using tree = await album();
   await using program = await start(["-f", tree.path, "--engine", "zip", "--max-downloads", "1"]);
