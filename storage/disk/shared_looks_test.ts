@@ -72,6 +72,8 @@ Deno.test("walkArchive(): a large folder is the same with help, without, and wit
   const alone = await walkArchive(options);
   assert.equal(alone.listing?.names.split("\0").length, 1501);
   assert.deepEqual(alone.listing?.leftOut, ["link"]);
+  // Or all would be looked at while the folder is read.
+  using _ = slowLooks(0.2);
   const asked: LookRequest[] = [];
   const helpers = [
     () => {},
@@ -91,3 +93,14 @@ Deno.test("walkArchive(): a large folder is the same with help, without, and wit
     local ? [0, 1, 2].map(() => tree.join(HASH)) : [],
   );
 });
+
+/** Makes each look take so many milliseconds, as on a slow disk */
+function slowLooks(milliseconds: number): Disposable {
+  const { lstatSync } = Deno;
+  Deno.lstatSync = (path) => {
+    const until = performance.now() + milliseconds;
+    while (performance.now() < until);
+    return lstatSync(path);
+  };
+  return { [Symbol.dispose]: () => void (Deno.lstatSync = lstatSync) };
+}

@@ -14,6 +14,7 @@ import { BadNames } from "./bad_names.ts";
 import { isOnLocalDisk } from "./file_system.ts";
 import { changing, Guards, tellsNow } from "./guards.ts";
 import { assertInUse, isSpelledSo, statRoot } from "./photos_folder.ts";
+import { readDirectory } from "./read_directory.ts";
 import { type LookRequest, SharedLooks } from "./shared_looks.ts";
 import {
   fileOf,
@@ -125,6 +126,9 @@ class LookError extends Error {
 /** The archive's own folder is gone or must not be read: to the visitor there is none. */
 class NoArchiveError extends Error {}
 
+/** What a name stands for; null if it is gone. */
+type Look = Child | "left out" | null;
+
 /** The looks at a tree, one folder at a time. */
 class Walk {
   readonly #root: string;
@@ -174,22 +178,40 @@ class Walk {
   async #children(folder: Folder) {
     const children: Child[] = [];
     const leftOut: string[] = [];
-    const names = await this.#names(folder);
-    this.#looks(folder, names).forEach((child, i) => {
+    const { names, looks } = await this.#seen(folder);
+    looks.forEach((child, i) => {
       if (child === "left out") leftOut.push(names[i]);
       else if (child) children.push(child);
     });
     return { children, leftOut };
   }
 
+  /** Names that the selection lets in, and what each of them is. */
+  async #seen(folder: Folder) {
+    const directory = this.#fileOf(folder.location);
+    const names: string[] = [];
+    const looks: Look[] = [];
+    const lookAhead = () => {
+      if (looks.length === names.length) return false;
+      const name = names[looks.length];
+      try {
+        return looks.push(this.#look(folder, name, directory + sep + name)) > 0;
+      } catch {
+        return false; // its turn comes again when all names are known, and then it fails
+      }
+    };
+    await readDirectory(directory, { take: this.#selectInto(names, folder), work: lookAhead });
+    return { names, looks: [...looks, ...this.#looks(folder, names.slice(looks.length))] };
+  }
+
   /** Looks at the files and folders of these names. */
-  #looks(folder: Folder, names: readonly string[]) {
+  #looks(folder: Folder, names: readonly string[]): Look[] {
     const directory = this.#fileOf(folder.location);
     const look = (name: string) => this.#look(folder, name, directory + sep + name);
     if (!this.#askForHelp || !SharedLooks.pays(names)) return names.map(look);
     const shared = new SharedLooks(directory, names);
     this.#askForHelp(shared.request);
-    const looks: (ReturnType<typeof look> | undefined)[] = names.map(() => undefined);
+    const looks: (Look | undefined)[] = names.map(() => undefined);
     for (const row of shared.take()) looks[row] = look(names[row]);
     return looks.map((own, row) => {
       if (own !== undefined) return own;
@@ -199,22 +221,18 @@ class Walk {
     });
   }
 
-  /** Names that the selection lets in. */
-  async #names(folder: Folder): Promise<string[]> {
-    const names: string[] = [];
+  /** Takes the names that the selection lets in. Of those that Deno shows alike, only one is left. */
+  #selectInto(names: string[], folder: Folder) {
     const damaged = new Set<string>();
-    // Not readDirSync: it drops every error after the first read, and with it the rest of the folder.
-    // https://github.com/denoland/deno/blob/v2.9.5/ext/fs/std_fs.rs (fn read_dir: `entry.ok()?`)
-    for await (const { name } of Deno.readDir(this.#fileOf(folder.location))) {
-      if (!isSelected(name, this.#selection)) continue;
+    return (name: string) => {
+      if (!isSelected(name, this.#selection)) return;
       if (damaged.has(name)) {
         this.#badNames.add(folder.path + name);
-        continue;
+        return;
       }
       if (isDamaged(name)) damaged.add(name);
       names.push(name);
-    }
-    return names;
+    };
   }
 
   #look(folder: Folder, name: string, file: string) {
@@ -227,7 +245,7 @@ class Walk {
   }
 
   /** Null if it is gone since the folder was read: as if it had never been there. */
-  #child(folder: Folder, original: string, file: string): Child | "left out" | null {
+  #child(folder: Folder, original: string, file: string): Look {
     if (!isOpenedByWindows(file, this.#system)) {
       this.#badNames.add(folder.path + original, "windows");
       return null;
