@@ -202,7 +202,10 @@ for (const call of CALLS) {
     goOn.resolve();
     assert.equal((await download).complete, false);
     if (call === "getattr") return;
-    for (const { answer } of await Promise.all(clients)) assert.equal(answer.complete, false);
+    // Who is heard only now, on a busy machine, is refused; who was promised an archive sees it break.
+    const answers = (await Promise.all(clients)).map(({ answer }) => answer);
+    for (const { complete, status } of answers) assert.equal(complete, status === 503);
+    assert.ok(answers.some(({ status }) => status === 206));
   });
 }
 

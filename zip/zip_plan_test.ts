@@ -320,36 +320,42 @@ function turn() {
   return new Promise((resolve) => setTimeout(resolve, 0));
 }
 
-/** A stream that never comes to its end, and tells when nobody wants more of it */
+/**
+ * A stream that never comes to its end, and tells when nobody wants more of it. `settled` waits until
+ * nothing of it goes on: a `pull` may still, when the stream is cancelled
+ */
 function endless() {
   const told = { cancelled: 0, aborted: 0 };
+  let pulled: Promise<unknown> | undefined;
   const opened = Promise.withResolvers<void>();
   const open: ZipEntry["open"] = (_, signal) => {
     opened.resolve();
     signal.addEventListener("abort", () => void told.aborted++);
     return new ReadableStream<Uint8Array<ArrayBuffer>>({
       async pull(controller) {
-        await turn(); // as whatever waits for a disk
+        await (pulled = turn()); // as whatever waits for a disk
         controller.enqueue(new Uint8Array(1000));
       },
       cancel: () => void told.cancelled++,
     }, { highWaterMark: 0 });
   };
-  return { told, open, opened: opened.promise };
+  const settled = async () => await pulled;
+  return { told, open, opened: opened.promise, settled };
 }
 
 Deno.test("open(): when the body is cancelled, the entry's stream is", async (t) => {
   const size = 2 ** 40;
   await t.step("while it is sent", async () => {
-    const { told, open } = endless();
+    const { told, open, settled } = endless();
     const plan = await planZip([{ name: "a", size, modified: MODIFIED, crc32: 0, open }]);
     const reader = plan.open().getReader();
     for (let i = 0; i < 3; i++) await reader.read();
     await reader.cancel();
     assert.deepEqual(told, { cancelled: 1, aborted: 1 });
+    await settled();
   });
   await t.step("while it is read for its CRC-32", async () => {
-    const { told, open, opened } = endless();
+    const { told, open, opened, settled } = endless();
     const plan = await planZip([{ name: "a", size, modified: MODIFIED, open }]);
     const reader = plan.open().getReader();
     const read = reader.read();
@@ -358,9 +364,10 @@ Deno.test("open(): when the body is cancelled, the entry's stream is", async (t)
     await reader.cancel();
     assert.equal((await read).done, true);
     assert.deepEqual(told, { cancelled: 1, aborted: 1 });
+    await settled();
   });
   await t.step("while it is being opened", async () => {
-    const { told, open, opened } = endless();
+    const { told, open, opened, settled } = endless();
     const goOn = Promise.withResolvers<void>();
     const late: ZipEntry["open"] = async (...given) => {
       const stream = open!(...given);
@@ -376,9 +383,10 @@ Deno.test("open(): when the body is cancelled, the entry's stream is", async (t)
     await read;
     await turn();
     assert.deepEqual(told, { cancelled: 1, aborted: 1 });
+    await settled();
   });
   await t.step("and what else is open, when one fails", async () => {
-    const { told, open } = endless();
+    const { told, open, settled } = endless();
     const modified = MODIFIED;
     const plan = await planZip([
       { name: "a", size: 10_000, modified, open },
@@ -386,6 +394,7 @@ Deno.test("open(): when the body is cancelled, the entry's stream is", async (t)
     ]);
     await assert.rejects(bytesOf(plan), { message: "read entry: the stream failed: b" });
     assert.deepEqual(told, { cancelled: 1, aborted: 1 });
+    await settled();
   });
 });
 
