@@ -26,7 +26,8 @@ FROM docker.io/denoland/deno:2.9.6 AS system
 SHELL ["/bin/bash", "-o", "pipefail", "-c"]
 
 # zip is for --engine zip. It marks names as UTF-8 only where the system has the locale en_US.UTF-8.
-# busybox is the shell: for the jobs of deploy/kubernetes, and for people who look around.
+# busybox is the shell: for the start, the health check, the jobs of deploy/kubernetes, and for people
+# who look around.
 # Debian's archive keeps no old versions, so none is named here.
 # hadolint ignore=DL3008
 RUN export DEBIAN_FRONTEND=noninteractive \
@@ -86,11 +87,11 @@ EXPOSE 8080
 STOPSIGNAL SIGTERM
 
 HEALTHCHECK --interval=30s --timeout=5s --start-period=5s --retries=3 \
-  CMD ["deno", "eval", "--no-config", "--unsafely-ignore-certificate-errors=127.0.0.1", "const scheme = Deno.env.get('ZIPFERRY_TLS_CERT') ? 'https' : 'http'; const { ok } = await fetch(`${scheme}://127.0.0.1:${Deno.env.get('PORT')}/healthz`); Deno.exit(ok ? 0 : 1);"]
+  CMD ["/app/deploy/image/is-healthy"]
 
 # The flags of `deno task start`, and leave to write into /data: a volume there may keep the file of
 # --checksums.
-ENTRYPOINT ["deno", "run", "--cached-only", "--no-code-cache", "--quiet", "--no-prompt", "--v8-flags=--max-semi-space-size=4,--heap-growing-percent=60,--expose-gc", "-P=serve", "--allow-write=/data", "--config=/app/deno.json", "/app/main.ts"]
+ENTRYPOINT ["/app/deploy/image/with-memory-limit", "deno", "run", "--cached-only", "--no-code-cache", "--quiet", "--no-prompt", "--v8-flags=--max-semi-space-size=4,--heap-growing-percent=60,--expose-gc", "-P=serve", "--allow-write=/data", "--config=/app/deno.json", "/app/main.ts"]
 
 # Given by whoever publishes the image.
 ARG VERSION=unknown

@@ -43,6 +43,7 @@ import { DescriptorReserve } from "./process/descriptors.ts";
 import { misspeltVariables, readCommit, readDotenv, readVariable } from "./process/environment.ts";
 import { StartError } from "./process/listen.ts";
 import {
+  CONTAINER_MEMORY_VARIABLE,
   defaultBudget,
   type MemoryFacts,
   memoryFacts,
@@ -181,7 +182,7 @@ async function runCommand(
 ) {
   const { config, env, commit } = command;
   using descriptors = new DescriptorReserve();
-  const facts = memoryFacts();
+  const facts = memoryFacts(env(CONTAINER_MEMORY_VARIABLE));
   using watch = new MemoryWatch(facts, { counted: () => memory.used });
   const memory: MemoryBudget = new MemoryBudget({
     limit: config.memory ?? defaultBudget(facts),
@@ -226,7 +227,7 @@ async function check({ env, ...options }: Checked): Promise<number> {
   using descriptors = new DescriptorReserve();
   const missing = await missingPermissions(permissionsOf(config));
   await dropPermissions(config, config.folder);
-  const facts = memoryFacts();
+  const facts = memoryFacts(env(CONTAINER_MEMORY_VARIABLE));
   const usual = defaultBudget(facts);
   const memory = new MemoryBudget({ limit: config.memory ?? usual });
   const index = config.checksums && resolve(config.checksums);

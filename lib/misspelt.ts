@@ -15,7 +15,7 @@ import {
 } from "./options.ts";
 
 /** Variables that are read elsewhere. */
-const OTHER_VARIABLES = ["ZIPFERRY_COMMIT", ...CREDENTIAL_VARIABLES];
+const OTHER_VARIABLES = ["ZIPFERRY_COMMIT", "ZIPFERRY_CONTAINER_MEMORY", ...CREDENTIAL_VARIABLES];
 
 const PREFIX = "ZIPFERRY_";
 

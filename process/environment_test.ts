@@ -92,7 +92,10 @@ Deno.test(".env: a misspelt name in .env is told of, with the right one", () => 
   }
   const others = ["OTHER", "HOSTS", "DB_PORT", "POST", "PATH", "TZ", "COMPOSE_PROJECT_NAME"];
   assert.deepEqual(warningsOf(others.map((name) => `${name}=1`).join("\n")), []);
-  assert.deepEqual(warningsOf("PORT=1\nZIPFERRY_LISTING=on\nZIPFERRY_COMMIT=1"), []);
+  assert.deepEqual(
+    warningsOf("PORT=1\nZIPFERRY_LISTING=on\nZIPFERRY_COMMIT=1\nZIPFERRY_CONTAINER_MEMORY=1"),
+    [],
+  );
 });
 
 Deno.test(".env: a misspelt variable of ours in the environment is told of", async () => {

@@ -6,6 +6,10 @@
 
 import process from "node:process";
 import { getHeapStatistics } from "node:v8";
+import { ConfigError } from "../lib/config.ts";
+
+/** Tells how many bytes of memory the container has, where the runtime does not find that out. */
+export const CONTAINER_MEMORY_VARIABLE = "ZIPFERRY_CONTAINER_MEMORY";
 
 /** Where the system does not say how much memory there is. Bytes. */
 const UNKNOWN_BYTES = 512 << 20;
@@ -29,15 +33,28 @@ export interface MemoryFacts {
   readonly heap: number;
 }
 
-/** What the system says. */
-export function memoryFacts(): MemoryFacts {
+/**
+ * What the system says, and what is told of the container.
+ *
+ * @param told value of {@link CONTAINER_MEMORY_VARIABLE}
+ * @throws {ConfigError} if that is not a number of bytes
+ */
+export function memoryFacts(told?: string): MemoryFacts {
   const heap = getHeapStatistics().heap_size_limit;
+  const container = told ? parseBytes(told) : Infinity;
   try {
-    const constrained = process.constrainedMemory() || Infinity;
+    const constrained = Math.min(process.constrainedMemory() || Infinity, container);
     return { constrained, total: Deno.systemMemoryInfo().total, heap };
   } catch { // not permitted
-    return { constrained: Infinity, heap };
+    return { constrained: container, heap };
   }
+}
+
+function parseBytes(text: string) {
+  if (/^[0-9]{1,20}$/.test(text) && Number(text) > 0) return Number(text);
+  throw new ConfigError(
+    `${CONTAINER_MEMORY_VARIABLE}: must be a number of bytes, such as 268435456, not "${text}"`,
+  );
 }
 
 /** Memory of the container or the machine, whichever is less, in bytes; null if that is not known. */

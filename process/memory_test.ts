@@ -32,6 +32,20 @@ Deno.test("memoryFacts() are those of this machine", () => {
   assert.ok(constrained > 0 && heap > MIB);
 });
 
+Deno.test("memoryFacts() take what is told of the container where that is less", () => {
+  const { constrained } = memoryFacts();
+  assert.equal(memoryFacts(String(32 * MIB)).constrained, Math.min(32 * MIB, constrained));
+  assert.equal(memoryFacts(String(2 ** 63)).constrained, Math.min(2 ** 63, constrained));
+  assert.equal(memoryFacts("").constrained, constrained);
+  for (const told of ["max", "256M", "-1", "0", "1e9", " "]) {
+    assert.throws(() => memoryFacts(told), {
+      name: "ConfigError",
+      message:
+        `ZIPFERRY_CONTAINER_MEMORY: must be a number of bytes, such as 268435456, not "${told}"`,
+    });
+  }
+});
+
 Deno.test("MemoryWatch: there is room for what is left, and garbage is collected where it is tight", async () => {
   const memory = { resident: 100 * MIB, collected: 0, looks: 0, counted: 0 };
   using watch = new MemoryWatch({ constrained: 256 * MIB, total: 8 * GIB, heap: 4 * GIB }, {
