@@ -54,7 +54,7 @@ export interface Archive {
  * Memory of one download, in bytes: streams, buffers and the runtime's queue. Measured with clients
  * that stall.
  */
-export const DOWNLOAD_BYTES: number = 512 << 10;
+export const DOWNLOAD_BYTES: number = 640 << 10;
 
 /** Makes archives. */
 export interface Engine {

@@ -11,8 +11,10 @@ const PATIENCE_MS = 10_000;
 /** The process may have room again without anybody telling: so it is looked at this often, in ms. */
 const LOOK_MS = 100;
 
-/** At most this many reservations wait. */
+/** So many reservations may wait: the less memory, the fewer, since whoever waits takes some too. */
+const MIN_WAITING = 64;
 const MAX_WAITING = 1000;
+const WAITING_BYTES = 256 << 10;
 
 /** What there is to share. */
 export interface MemoryBudgetOptions {
@@ -25,7 +27,7 @@ export interface MemoryBudgetOptions {
   readonly room?: () => number;
   /** A reservation that waits longer is refused. Milliseconds. @default 10,000 */
   readonly patience?: number;
-  /** At most this many reservations wait at the same time. @default 1000 */
+  /** At most this many reservations wait at the same time. @default one for 256 KiB, 64 to 1000 */
   readonly maxWaiting?: number;
 }
 
@@ -71,7 +73,7 @@ export class MemoryBudget {
     this.limit = limit;
     this.#room = room;
     this.#patience = options.patience ?? PATIENCE_MS;
-    this.#maxWaiting = options.maxWaiting ?? MAX_WAITING;
+    this.#maxWaiting = options.maxWaiting ?? waitingFor(limit);
   }
 
   /** Bytes that are counted now. */
@@ -190,6 +192,10 @@ export class MemoryBudget {
 /** Memory for all requests where nothing is limited: what counts is told to nobody. */
 export function unlimitedMemory(): MemoryBudget {
   return new MemoryBudget({ limit: Infinity });
+}
+
+function waitingFor(limit: number) {
+  return Math.min(Math.max(Math.floor(limit / WAITING_BYTES), MIN_WAITING), MAX_WAITING);
 }
 
 function once(bytes: number, end: () => void): Reservation {

@@ -42,6 +42,19 @@ Deno.test("reserve() is refused when there is no room in time, or never can be",
   assert.deepEqual([budget.used, budget.waiting], [8 * MIB, 0]);
 });
 
+Deno.test("the less memory there is, the fewer wait for it", async () => {
+  for (const [limit, expected] of [[MIB, 64], [64 * MIB, 256], [2048 * MIB, 1000]]) {
+    const budget = new MemoryBudget({ limit });
+    const held = await budget.reserve(limit);
+    const all = Array.from({ length: 1001 }, () => budget.reserve(1));
+    assert.equal(budget.waiting, expected);
+    held[Symbol.dispose]();
+    const settled = await Promise.allSettled(all);
+    const fulfilled = settled.filter(({ status }) => status === "fulfilled");
+    assert.equal(fulfilled.length, expected, "and nobody else is served");
+  }
+});
+
 Deno.test("whoever waits for much keeps nobody waiting who needs less", async () => {
   const budget = new MemoryBudget({ limit: 10 });
   const held = await budget.reserve(5);
