@@ -51,8 +51,8 @@ export interface Archive {
 }
 
 /**
- * Memory of one download, in bytes: streams, buffers and the runtime's queue. Measured with clients
- * that stall.
+ * Memory of one download, in bytes: streams and buffers, and the runtime's queue, which takes up to 408
+ * KiB as soon as the system's buffers are full. Measured with clients that stall.
  */
 export const DOWNLOAD_BYTES: number = 640 << 10;
 
