@@ -89,13 +89,6 @@ Deno.test("every room of the program is known here", () => {
   assert.deepEqual(rooms.sort(), known.sort());
 });
 
-Deno.test(".dockerignore lets every room of the program into the image", () => {
-  const listed = Deno.readTextFileSync(resolve(ROOT, ".dockerignore"))
-    .matchAll(/^!([^.\s]+)$/gm).map(([, name]) => name);
-  const rooms = Object.keys(ALLOWED).filter((room) => /^[a-z]+$/.test(room));
-  assert.deepEqual([...listed].sort(), [...rooms, "deploy/image"].sort());
-});
-
 /** Paths of the program's own files, from the root, without tests. */
 function* sources(): Generator<string> {
   yield "main.ts";

@@ -37,11 +37,11 @@ Deno.test("deno.dev.json has the program's packages as they are in deno.json", (
   }
 });
 
-Deno.test(".dockerignore lets in every folder of the program", () => {
+Deno.test(".dockerignore lets in every folder of the program, and what starts it", () => {
   const modules = [...sources(ROOT)].map((path) => relative(ROOT, path).split(sep)[0]);
   const ignored = Deno.readTextFileSync(join(ROOT, ".dockerignore"));
   const admitted = [...ignored.matchAll(/^!(.+)$/gm)].map(([, name]) => name);
-  const rest = ["deno.json", "deno.lock"];
+  const rest = ["deno.json", "deno.lock", "deploy/image"];
   assert.deepEqual(admitted.sort(), [...new Set(modules), ...rest].sort());
 });
 
