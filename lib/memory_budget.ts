@@ -27,7 +27,11 @@ export interface MemoryBudgetOptions {
   readonly room?: () => number;
   /** A reservation that waits longer is refused. Milliseconds. @default 10,000 */
   readonly patience?: number;
-  /** At most this many reservations wait at the same time. @default one for 256 KiB, 64 to 1000 */
+  /**
+   * At most this many reservations wait at the same time.
+   *
+   * @default one for each 256 KiB of `limit`, 64 to 1000
+   */
   readonly maxWaiting?: number;
 }
 
