@@ -32,6 +32,11 @@ async function main() {
   });
   const [turns, { scratch }] = [Number(values.runs), values];
   const loads = values.loads.split(",").map(parseLoad);
+  const unknown = values.only.find((only) => !rivals.some(({ name }) => name === only));
+  if (unknown !== undefined) {
+    const all = rivals.map(({ name }) => name).join("; ");
+    throw new RangeError(`--only: ${unknown}: allowed, once for each, are ${all}`);
+  }
 
   const now = await environment();
   console.log(describeEnvironment(now));

@@ -123,6 +123,10 @@ async function main() {
     Number(values.memory),
     values.only.split(","),
   ];
+  const unknown = names.find((name) => !Object.hasOwn(storms, name));
+  if (unknown !== undefined) {
+    throw new RangeError(`--only: ${unknown}: allowed are ${Object.keys(storms).join()}`);
+  }
   const now = await environment();
   console.log(`${describeEnvironment(now)}, ${mebibytes} MiB of memory`);
   const results: Result[] = [];
