@@ -110,6 +110,10 @@ async function main() {
   const now = await environment();
   console.log(describeEnvironment(now));
   const names = values.only.split(",");
+  const unknown = names.find((name) => !Object.hasOwn(scenarios, name));
+  if (unknown !== undefined) {
+    throw new RangeError(`--only: ${unknown}: allowed are ${Object.keys(scenarios).join()}`);
+  }
   const figures: Figure[] = [];
   for (const name of names) figures.push(await measure(scenarios[name], { scratch, runs }));
   console.log(`\n${figureTable(figures)}`);

@@ -64,6 +64,10 @@ async function main() {
   });
   const { scratch } = values;
   const [runs, names] = [Number(values.runs), values.only.split(",")];
+  const unknown = names.find((name) => !Object.hasOwn(scenarios, name));
+  if (unknown !== undefined) {
+    throw new RangeError(`--only: ${unknown}: allowed are ${Object.keys(scenarios).join()}`);
+  }
   const now = await environment();
   console.log(describeEnvironment(now));
   const figures: Figure[] = [];
