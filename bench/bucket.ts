@@ -19,6 +19,7 @@ import { curl } from "./clients.ts";
 import { figureTable } from "./figures.ts";
 import { hashOf, workloads } from "./folders.ts";
 import { parseLoad } from "./loads.ts";
+import { parseOnly } from "./only.ts";
 import { type Server, startServer, untilAtRest } from "./process.ts";
 import {
   describeEnvironment,
@@ -72,11 +73,7 @@ async function main() {
     },
   });
   const { scratch, before } = values;
-  const [turns, names] = [Number(values.runs), values.only.split(",")];
-  const unknown = names.find((name) => !Object.hasOwn(scenarios, name));
-  if (unknown !== undefined) {
-    throw new RangeError(`--only: ${unknown}: allowed are ${Object.keys(scenarios).join()}`);
-  }
+  const [turns, names] = [Number(values.runs), parseOnly(values.only, scenarios)];
   const now = await environment();
   console.log(describeEnvironment(now));
   const figures: Figure[] = [];

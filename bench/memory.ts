@@ -15,6 +15,7 @@ import { freePort } from "../testing/free_port.ts";
 import { ask, curl, curlMany, whileStalled } from "./clients.ts";
 import { figureTable } from "./figures.ts";
 import { hashOf, makePhotos } from "./folders.ts";
+import { parseOnly } from "./only.ts";
 import { type Server, startServer, untilAtRest } from "./process.ts";
 import { describeEnvironment, environment, type Figure, save } from "./results.ts";
 import { zipferry } from "./rivals.ts";
@@ -109,11 +110,7 @@ async function main() {
   const [runs, { scratch }] = [Number(values.runs), values];
   const now = await environment();
   console.log(describeEnvironment(now));
-  const names = values.only.split(",");
-  const unknown = names.find((name) => !Object.hasOwn(scenarios, name));
-  if (unknown !== undefined) {
-    throw new RangeError(`--only: ${unknown}: allowed are ${Object.keys(scenarios).join()}`);
-  }
+  const names = parseOnly(values.only, scenarios);
   const figures: Figure[] = [];
   for (const name of names) figures.push(await measure(scenarios[name], { scratch, runs }));
   console.log(`\n${figureTable(figures)}`);

@@ -14,6 +14,7 @@ import { freePort } from "../testing/free_port.ts";
 import { ask, curl, type Download, whileStalled } from "./clients.ts";
 import { figureTable } from "./figures.ts";
 import { hashOf, makeArchives, makePhotos, type Workload } from "./folders.ts";
+import { parseOnly } from "./only.ts";
 import { type Server, startServer, untilAtRest } from "./process.ts";
 import { describeEnvironment, environment, type Figure, save } from "./results.ts";
 import { zipferry } from "./rivals.ts";
@@ -63,11 +64,7 @@ async function main() {
     },
   });
   const { scratch } = values;
-  const [runs, names] = [Number(values.runs), values.only.split(",")];
-  const unknown = names.find((name) => !Object.hasOwn(scenarios, name));
-  if (unknown !== undefined) {
-    throw new RangeError(`--only: ${unknown}: allowed are ${Object.keys(scenarios).join()}`);
-  }
+  const [runs, names] = [Number(values.runs), parseOnly(values.only, scenarios)];
   const now = await environment();
   console.log(describeEnvironment(now));
   const figures: Figure[] = [];

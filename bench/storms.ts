@@ -18,6 +18,7 @@ import { type Cgroup, makeCgroup } from "./cgroup.ts";
 import { type Answer, startDownload } from "./clients.ts";
 import { hashOf, makePhotos, type Workload, workloads } from "./folders.ts";
 import { markdownTable } from "./markdown.ts";
+import { parseOnly } from "./only.ts";
 import { type Server, startServer, untilAtRest } from "./process.ts";
 import { describeEnvironment, environment, save } from "./results.ts";
 import { zipferry } from "./rivals.ts";
@@ -121,12 +122,8 @@ async function main() {
   const [rounds, mebibytes, names] = [
     Number(values.rounds),
     Number(values.memory),
-    values.only.split(","),
+    parseOnly(values.only, storms),
   ];
-  const unknown = names.find((name) => !Object.hasOwn(storms, name));
-  if (unknown !== undefined) {
-    throw new RangeError(`--only: ${unknown}: allowed are ${Object.keys(storms).join()}`);
-  }
   const now = await environment();
   console.log(`${describeEnvironment(now)}, ${mebibytes} MiB of memory`);
   const results: Result[] = [];

@@ -70,7 +70,7 @@ async function statusOf(url: string) {
   return response.status;
 }
 
-/** The same, asking again when the service says so; it may not be able to make two long lists at once */
+/** Downloads, and asks again if it is told to: two long lists may not be made at once */
 async function downloadInTime(url: string) {
   const response = await fetch(url);
   if (response.status !== 503) return await bodyOf(response);
