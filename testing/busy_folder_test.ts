@@ -1,5 +1,5 @@
 import assert from "node:assert/strict";
-import { type Program, start } from "./process.ts";
+import { type Program, said, start } from "./process.ts";
 import { run, testWith, tool } from "./tools.ts";
 import { makeTree, randomBytes } from "./tree.ts";
 
@@ -43,7 +43,7 @@ Deno.test("a photos folder that is gone is 503 and an error line, until it is ba
   assert.deepEqual([await statusOf(program, HASH), await statusOf(program, UNKNOWN)], [200, 404]);
   await Deno.rename(tree.join("photos"), tree.join("away"));
   assert.deepEqual([await statusOf(program, HASH), await statusOf(program, UNKNOWN)], [503, 503]);
-  assert.match(program.stderr(), /"level":"ERROR".*photos folder: ENOENT/);
+  await said(program, /"level":"ERROR".*photos folder: ENOENT/);
   await Deno.rename(tree.join("away"), tree.join("photos"));
   assert.deepEqual([await statusOf(program, HASH), await statusOf(program, UNKNOWN)], [200, 404]);
 });
@@ -71,7 +71,7 @@ if (Deno.build.os === "linux" && Deno.uid() === 0 && tool("mount") !== null) {
       assert.deepEqual(await statuses(), [200, 404]);
       assert.equal((await run("umount", [root])).code, 0);
       assert.deepEqual(await statuses(), [503, 503]);
-      assert.match(program.stderr(), /"level":"ERROR".*photos folder: empty/);
+      await said(program, /"level":"ERROR".*photos folder: empty/);
       await mount();
       assert.deepEqual(await statuses(), [200, 404]);
     } finally {

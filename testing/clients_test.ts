@@ -5,7 +5,7 @@
  */
 
 import assert from "node:assert/strict";
-import { type Program, start } from "./process.ts";
+import { type Program, said, start } from "./process.ts";
 import { exchange } from "./raw.ts";
 import { run, testWith } from "./tools.ts";
 import { makeTree, randomBytes, type Tree } from "./tree.ts";
@@ -78,7 +78,7 @@ testWith(["wget"], "resume.md: wget -c --content-disposition resumes", async () 
   const { code } = await client(tree, ["wget", "-q", "-c", "--content-disposition", link]);
   assert.deepEqual([code, savedIn(tree)], [0, [NAME]]);
   assert.deepEqual(await Deno.readFile(path), whole);
-  assert.match(program.stderr(), /"start":400000\b/);
+  await said(program, /"start":400000\b/);
 });
 
 testWith(["curl"], "resume.md: curl -C - with If-Range joins no two archives", async () => {

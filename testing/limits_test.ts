@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { hash } from "node:crypto";
-import { type Program, start, until } from "./process.ts";
+import { type Program, said, start, until } from "./process.ts";
 import { beginAndStall, exchange, type RawResponse } from "./raw.ts";
 import { accept, testWith } from "./tools.ts";
 import { makeTree, randomBytes, type Tree } from "./tree.ts";
@@ -139,7 +139,7 @@ Deno.test("--max-per-client: five times as many of five clients get 200, 429 or 
 Deno.test("--max-per-client: who is not trusted is one client, whatever it forwards", async () => {
   await using tree = await album();
   await using program = await start(["-f", tree.path, "--max-per-client", "1"]);
-  assert.match(program.stderr(), /--trust-proxy loopback/);
+  await said(program, /--trust-proxy loopback/);
   using _ = await beginAndStall(program.port, link());
   for (const field of ["X-Forwarded-For", "Forwarded", "X-Real-IP"]) {
     const address = field === "Forwarded" ? "for=192.0.2.7" : "192.0.2.7";

@@ -212,6 +212,14 @@ export async function until(
   }
 }
 
+/**
+ * Waits until the program has said so on its standard error: a line that was written before an
+ * answer may be read after it, as the two come by different ways
+ */
+export function said(program: Pick<Program, "stderr">, line: RegExp): Promise<void> {
+  return until(() => line.test(program.stderr()), `the program says ${line}`);
+}
+
 function commandLine(args: readonly string[], options: ProgramOptions) {
   const flags = options.flags ?? taskFlags(options.task ?? "start");
   const script = options.main ? [`--config=${CONFIG}`, options.main] : [join(ROOT, "main.ts")];
