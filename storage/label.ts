@@ -188,10 +188,9 @@ function readDay(text: string): number | undefined {
  * Null if nothing of the title can stand in a name.
  */
 export function fileNameOf(title: string): string | null {
-  const stem = title.replace(/\.zip$/i, "").replace(/^[. ]+/, "");
-  const safe = safeName(stem).replace(/^[_ ]+$/, "");
-  if (safe === "") return null;
-  return safeName(`${shorten(safe, MAX_STEM_BYTES).trim()}.zip`);
+  const stem = title.replace(/\.zip$/i, "").replace(/^[.\s]+/, "");
+  const safe = shorten(safeName(stem), MAX_STEM_BYTES).trim();
+  return /^[_\s]*$/.test(safe) ? null : safeName(`${safe}.zip`);
 }
 
 /** The name of the file of one part of several: `Wedding (2 of 5).zip`. */

@@ -149,15 +149,20 @@ Deno.test("fileNameOf(): a name that every system can create, with room at its e
     ["..", null],
     ["../../etc/passwd", "_.._etc_passwd.zip"],
     [".hidden", "hidden.zip"],
+    ["\u00a0. \u3000hidden", "hidden.zip"],
     ["con", "_con.zip"],
     ["???", null],
     ["exe.\u202egpj", "exe._gpj.zip"],
     ["e\u0301te\u0301", "été.zip"],
     ["name. . ", "name____.zip"],
     ["", null],
+    ["\u3000", null],
+    ["\ufeff_ .zip", null],
   ];
   for (const [title, name] of cases) assert.equal(fileNameOf(title), name, title);
-  const property = fc.property(fc.string({ unit: "binary", maxLength: 400 }), (title) => {
+  const spaces = fc.constantFrom(..." ._\u00a0\u2003\u3000\ufeff/");
+  const unit = fc.oneof(fc.string({ unit: "binary", minLength: 1, maxLength: 1 }), spaces);
+  const property = fc.property(fc.string({ unit, maxLength: 400 }), (title) => {
     const name = fileNameOf(title);
     if (name === null) return;
     assert.equal(safeName(name), name);
