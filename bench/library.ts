@@ -2,7 +2,7 @@
  * Archives made by this project's library and by others for Node, each in a process of its own, in
  * turns. Writes the table of rates in `zip/README.md`.
  *
- *     deno task bench:library [--runs 3] [--scratch FOLDER] [--print]
+ *     deno task bench:library [--runs 5] [--scratch FOLDER] [--print]
  *
  * MB are 10⁶ bytes. The files are in the memory of the system, what is made is thrown away.
  *
@@ -42,7 +42,7 @@ interface Sample {
 async function main() {
   const { values } = parseArgs({
     options: {
-      runs: { type: "string", default: "3" },
+      runs: { type: "string", default: "5" },
       scratch: { type: "string", default: "/tmp/zipferry-bench-library" },
       print: { type: "boolean", default: false },
     },

@@ -2,7 +2,7 @@
  * What the service takes of memory, against what it shall take at most. Each figure comes from a
  * server that was started for it. Prints a table; raw results go to `bench/results/`.
  *
- *     deno task bench:memory [--only start,stalled] [--runs 3] [--scratch FOLDER]
+ *     deno task bench:memory [--only start,stalled] [--runs 5] [--scratch FOLDER]
  *
  * MB are 10⁶ bytes, KiB 1,024. "Resident" is the memory at that moment, "peak" the highest so far.
  *
@@ -21,7 +21,7 @@ import { describeEnvironment, environment, type Figure, save } from "./results.t
 import { zipferry } from "./rivals.ts";
 
 /** Fewer runs are not worth keeping. */
-const ENOUGH_RUNS = 3;
+const ENOUGH_RUNS = 5;
 
 /** A folder as it is after a fresh installation. */
 const SMALL = join(import.meta.dirname!, "../test_photos");
