@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import { setTimeout as sleep } from "node:timers/promises";
 import { mountDisk, testOnDisk } from "./odd_disk.ts";
 import { openFiles, type Program, start, until } from "./process.ts";
 import { beginAndStall, exchange } from "./raw.ts";
@@ -75,6 +76,29 @@ testOnDisk("a disk can be unmounted while a client stalls in a download from it"
   const other = await fetch(`http://127.0.0.1:${program.port}/archive/${OTHER}/`);
   assert.ok((await other.bytes()).length > 9 << 20);
 });
+
+Deno.test("clients that never read cost the process less than a buffer of 1 MiB each", {
+  ignore: Deno.build.os !== "linux",
+}, async () => {
+  await using tree = await makeTree({ [`${HASH}/1.jpg`]: "" });
+  await Deno.truncate(tree.join(HASH, "1.jpg"), 64 << 20);
+  await using program = await start(["--folder", tree.path]);
+  await (await fetch(`http://127.0.0.1:${program.port}/archive/${HASH}/`)).bytes();
+  const before = memoryOf(program);
+  using stalled = new DisposableStack();
+  for (let i = 0; i < 100; i++) {
+    stalled.use(await beginAndStall(program.port, `/archive/${HASH}/`));
+  }
+  await sleep(2000); // by then nothing goes into the buffers of the system any more
+  const growth = memoryOf(program) - before;
+  assert.ok(growth < 100 << 20, `${growth} bytes for 100 clients`);
+});
+
+/** What the process has in memory, in bytes */
+function memoryOf({ pid }: Program) {
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) * 1024;
+}
 
 testWith(["prlimit"], "clients that stall take no files from those who read", async () => {
   await using tree = await makeTree({ [`${HASH}/1.jpg`]: randomBytes(12 << 20) });

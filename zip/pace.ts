@@ -12,8 +12,11 @@ const MAX_BUFFER_BYTES = 1 << 20;
 /** More for the buffers of all clients that keep up makes nothing faster. Bytes. */
 export const MAX_SHARED_BYTES: number = 16 << 20;
 
-/** The buffers of the system take this much from a client that reads nothing. */
-const PROBATION_BYTES = 4 << 20;
+/**
+ * The buffers of the system take less from a client that reads nothing: on Linux 4 MiB to send and
+ * 128 KiB to receive, as `net.ipv4.tcp_wmem` and `tcp_rmem` are by default. Bytes.
+ */
+const PROBATION_BYTES = 6 << 20;
 
 /** A client that takes longer for one buffer, in milliseconds, gets smaller ones. */
 const SLOW_MS = 500;

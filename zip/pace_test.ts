@@ -26,10 +26,10 @@ function download(paces: readonly Pace[], bytes: number) {
 /** How long the next buffer of a download is, without making it */
 const lengthOf = (pace: Pace) => pace.next().length;
 
-Deno.test("Pace: a client starts with short buffers, and gets long ones after 4 MiB", () => {
+Deno.test("Pace: a client starts with short buffers, and gets long ones after 6 MiB", () => {
   using _ = fakeClock();
   const pace = new Pace(new Set(), undefined);
-  for (let sent = 0; sent < 4 * MIB; sent += 32 * KIB) {
+  for (let sent = 0; sent < 6 * MIB; sent += 32 * KIB) {
     assert.deepEqual(pace.next(), { length: 32 * KIB, ahead: false }, `after ${sent} bytes`);
     pace.made(32 * KIB);
   }
@@ -41,7 +41,7 @@ Deno.test("Pace: no buffer is longer than the limit, and none is made ahead unde
   for (const max of [10 * KIB, 256 * KIB]) {
     const pace = new Pace(new Set(), max);
     assert.deepEqual(pace.next(), { length: Math.min(max, 32 * KIB), ahead: false });
-    pace.made(4 * MIB);
+    pace.made(6 * MIB);
     assert.deepEqual(pace.next(), { length: Math.max(max, 32 * KIB), ahead: false });
   }
 });
@@ -53,10 +53,10 @@ Deno.test("Pace: who takes longer than 500 ms for a buffer gets shorter ones", (
   clock.time += 500;
   assert.equal(lengthOf(pace), MIB, "not too late yet");
   clock.time += 1;
-  assert.equal(lengthOf(pace), MIB, "once is forgiven, after 8 MiB without");
+  assert.equal(lengthOf(pace), MIB, "once is forgiven, after 12 MiB without");
   assert.equal(lengthOf(pace), 32 * KIB);
 
-  pace.made(3 * MIB); // half of what is needed was left
+  pace.made(4 * MIB); // half of what is needed was left
   assert.equal(lengthOf(pace), MIB, "who catches up is trusted again");
 });
 
@@ -65,7 +65,7 @@ Deno.test("Pace: nobody is late before the first buffer", () => {
   const pace = new Pace(new Set(), undefined);
   clock.time += 60_000;
   pace.next();
-  pace.made(4 * MIB);
+  pace.made(6 * MIB);
   assert.equal(lengthOf(pace), MIB);
 });
 
@@ -76,7 +76,7 @@ Deno.test("Pace: clients that keep up share 16 MiB", () => {
   for (const [clients, length, ahead] of [...cases, [600, 32, false]] as const) {
     fast.clear();
     const paces = Array.from({ length: clients }, () => new Pace(fast, undefined));
-    download(paces, 4 * MIB);
+    download(paces, 6 * MIB);
     for (const pace of paces) pace.next(); // now each is known to keep up
     assert.equal(fast.size, clients);
     for (const pace of paces) {
@@ -90,7 +90,7 @@ Deno.test("Pace: who falls behind, or ends, leaves the share to the others", () 
   const fast = new Set<Pace>();
   const paces = Array.from({ length: 32 }, () => new Pace(fast, undefined));
   const [first, ...others] = paces;
-  download(paces, 8 * MIB);
+  download(paces, 12 * MIB);
   for (const pace of paces) pace.next();
   assert.equal(lengthOf(first), 512 * KIB);
   for (const pace of others.slice(16)) pace.end();
@@ -105,7 +105,7 @@ Deno.test("Pace: with less memory the buffers of all are shorter, and none is ma
   using _ = fakeClock();
   const fast = new Set<Pace>();
   const paces = Array.from({ length: 4 }, () => new Pace(fast, undefined, 2 * MIB));
-  download(paces, 4 * MIB);
+  download(paces, 6 * MIB);
   for (const pace of paces) pace.next();
   for (const pace of paces) assert.deepEqual(pace.next(), { length: 512 * KIB, ahead: false });
 });
