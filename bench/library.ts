@@ -69,6 +69,7 @@ async function main() {
   if (values.print) return console.log(text);
   const page = await Deno.readTextFile(README);
   await Deno.writeTextFile(README, replaceMarked(page, "rates", text));
+  await run(Deno.execPath(), ["fmt", "--quiet", README], ROOT);
 }
 
 /** A warning where the machine had more to do than it has cores for. */
