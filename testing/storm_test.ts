@@ -27,7 +27,7 @@ Deno.test({
   ignore,
 }, async () => {
   await using tree = await makeTree({
-    [`${HASH}/large.jpg`]: randomBytes(6_000_000),
+    [`${HASH}/large.jpg`]: randomBytes(8_000_000),
     ...Object.fromEntries(
       Array.from({ length: 200 }, (_, i) => [`${HASH}/${i}.jpg`, randomBytes(5000 + i, i)]),
     ),
@@ -52,7 +52,7 @@ Deno.test({
     "SIGTERM under load, again and again: each answer is whole or broken, and can be gone on with",
   ignore,
 }, async () => {
-  await using tree = await makeTree({ [`${HASH}/1.jpg`]: randomBytes(6_000_000) });
+  await using tree = await makeTree({ [`${HASH}/1.jpg`]: randomBytes(8_000_000) });
   const options = ["-f", tree.path, "--delay", "0.02", "--shutdown-timeout", "0.1"];
   const parts: RawResponse[][] = Array.from({ length: CLIENTS }, () => []);
   let sum = "";
