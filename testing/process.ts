@@ -220,6 +220,12 @@ export function said(program: Pick<Program, "stderr">, line: RegExp): Promise<vo
   return until(() => line.test(program.stderr()), `the program says ${line}`);
 }
 
+/** Resident memory of a running program in bytes (proc(5)) */
+export function memoryOf({ pid }: Pick<Program, "pid">): number {
+  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
+  return Number(/^VmRSS:\s*(\d+) kB$/m.exec(status)![1]) * 1024;
+}
+
 function commandLine(args: readonly string[], options: ProgramOptions) {
   const flags = options.flags ?? taskFlags(options.task ?? "start");
   const script = options.main ? [`--config=${CONFIG}`, options.main] : [join(ROOT, "main.ts")];

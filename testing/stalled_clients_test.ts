@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { mountDisk, testOnDisk } from "./odd_disk.ts";
-import { openFiles, type Program, start, until } from "./process.ts";
+import { memoryOf, openFiles, type Program, start, until } from "./process.ts";
 import { beginAndStall, exchange } from "./raw.ts";
 import { testWith } from "./tools.ts";
 import { makeTree, randomBytes, type Tree } from "./tree.ts";
@@ -93,12 +93,6 @@ Deno.test("clients that never read cost the process less than a buffer of 1 MiB 
   const growth = memoryOf(program) - before;
   assert.ok(growth < 100 << 20, `${growth} bytes for 100 clients`);
 });
-
-/** What the process has in memory, in bytes */
-function memoryOf({ pid }: Program) {
-  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-  return Number(/^VmRSS:\s+(\d+) kB$/m.exec(status)![1]) * 1024;
-}
 
 testWith(["prlimit"], "clients that stall take no files from those who read", async () => {
   await using tree = await makeTree({ [`${HASH}/1.jpg`]: randomBytes(12 << 20) });

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { hash } from "node:crypto";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type Program, start, until } from "./process.ts";
+import { memoryOf, type Program, start, until } from "./process.ts";
 import { exchange, type RawResponse } from "./raw.ts";
 import { makeTree, randomBytes } from "./tree.ts";
 
@@ -130,10 +130,4 @@ function photosOpen({ pid }: Program, folder: string) {
       return false; // closed meanwhile
     }
   }).length;
-}
-
-/** Resident memory in bytes (proc(5)) */
-function memoryOf({ pid }: Program) {
-  const status = Deno.readTextFileSync(`/proc/${pid}/status`);
-  return Number(/^VmRSS:\s*(\d+) kB$/m.exec(status)![1]) * 1024;
 }
