@@ -6,6 +6,7 @@
 
 import { type Config, ConfigError } from "../lib/config.ts";
 import { describeError } from "../lib/log.ts";
+import { quote } from "../lib/quote.ts";
 import { Checksums } from "../storage/checksums.ts";
 import { isHash } from "../storage/names.ts";
 import type { FileSource } from "../storage/source.ts";
@@ -36,7 +37,7 @@ export async function workThrough<T>(
   const all = (await source.archives()).filter(isHash);
   const missing = hashes.find((hash) => !all.includes(hash));
   if (missing !== undefined) {
-    throw new ConfigError(`${command}: no archive ${JSON.stringify(missing)}`);
+    throw new ConfigError(`${command}: no archive ${quote(missing)}`);
   }
   let unusable: unknown;
   const onKeepFailure = (error: unknown) => unusable = error;

@@ -9,6 +9,7 @@ import { createBrand } from "../handlers/logo.ts";
 import type { Config, GivenSetting } from "../lib/config.ts";
 import { hasFault } from "../lib/findings.ts";
 import { describeError } from "../lib/log.ts";
+import { quote } from "../lib/quote.ts";
 import { certificateWarnings, readCertificate } from "../process/certificate.ts";
 import type { DescriptorReserve } from "../process/descriptors.ts";
 import { type AddressState, tryAddress } from "../process/listen.ts";
@@ -215,7 +216,7 @@ async function lookAtCertificate({ tlsCert, tlsKey }: Config): Promise<Finding[]
 
 async function lookAtAddress({ hostname, port, unix, tlsCert }: Config): Promise<Finding[]> {
   const state = await tryAddress({ hostname, port, unix });
-  const where = unix === undefined ? `${hostname}:${port}` : JSON.stringify(unix);
+  const where = unix === undefined ? `${hostname}:${port}` : quote(unix);
   const option = unix === undefined ? "--port" : "--unix";
   // Neither a service that speaks HTTPS nor one on a Unix socket is asked who it is.
   const canTell = tlsCert === undefined && unix === undefined;

@@ -6,6 +6,7 @@
 
 import { basename, join, relative, resolve, sep } from "node:path";
 import { ConfigError, type NewArchive } from "../lib/config.ts";
+import { quote } from "../lib/quote.ts";
 import { write } from "../process/permissions.ts";
 import { onStopSignal } from "../process/signals.ts";
 import { codeOf, StorageError } from "../storage/errors.ts";
@@ -120,11 +121,11 @@ async function findAlbum(album: string, photos: string, method: NewArchive["meth
   const found: string[] = [];
   for (const place of new Set(places)) if (await look(place)) found.push(place);
   if (found.length === 0) {
-    const tried = [...new Set(places)].map(quote).join(" or ");
+    const tried = [...new Set(places)].map((place) => quote(place)).join(" or ");
     throw new ConfigError(`new: there is no folder ${tried}`);
   }
   if (found.length > 1) {
-    const both = found.map(quote).join(" and ");
+    const both = found.map((place) => quote(place)).join(" and ");
     throw new ConfigError(`new: ${quote(album)} may be ${both}; give the whole path`);
   }
   const [path] = found;
@@ -250,8 +251,4 @@ function failure(error: unknown, what: string, reasons: Readonly<Record<string, 
 
 function changed() {
   return new StorageError("EAGAIN", "it was changed while it was copied; try again");
-}
-
-function quote(text: string) {
-  return JSON.stringify(text);
 }

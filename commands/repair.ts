@@ -10,6 +10,7 @@
 import { basename } from "node:path";
 import { ConfigError } from "../lib/config.ts";
 import { describeError } from "../lib/log.ts";
+import { quote } from "../lib/quote.ts";
 import { RepairError } from "./repair/errors.ts";
 import { mend, type MendOptions, type Outcome, type Plan, workPath } from "./repair/mend.ts";
 import { print, progressBar } from "./terminal.ts";
@@ -35,7 +36,7 @@ export function repairPaths(file: string): readonly string[] {
  * @throws {ConfigError} if it is not there, or no file
  */
 export async function findDamaged(file: string): Promise<string> {
-  const text = JSON.stringify(file);
+  const text = quote(file);
   try {
     const path = await Deno.realPath(file);
     if ((await Deno.stat(path)).isFile) return path;

@@ -21,6 +21,7 @@ import {
   type OptionSpec,
   type Values,
 } from "./options.ts";
+import { quote } from "./quote.ts";
 import { parseSpan } from "./values.ts";
 
 /** Which program makes the archives. */
@@ -281,7 +282,7 @@ export function readConfig(sources: Sources): Invocation {
       return { ...readMaintenance(action, { hashes: words, flags, config }), config };
   }
   const names = Object.keys(COMMANDS).join(", ");
-  throw new ConfigError(`${JSON.stringify(action)}: no such command; the commands are ${names}`);
+  throw new ConfigError(`${quote(action)}: no such command; the commands are ${names}`);
 }
 
 /** Seven days. */
@@ -304,7 +305,7 @@ function assertFlagsOf(action: string | undefined, flags: Record<string, unknown
 function readTopic(words: readonly string[]): string | undefined {
   const [topic] = words;
   if (words.length === 0 || words.length === 1 && topics().includes(topic)) return topic;
-  const wrong = JSON.stringify(words.join(" "));
+  const wrong = quote(words.join(" "));
   throw new ConfigError(`help: no topic ${wrong}; the topics are ${topics().join(", ")}`);
 }
 
@@ -312,7 +313,7 @@ function readInspection(words: readonly string[], flags: Record<string, unknown>
   const [word] = words;
   if (word === undefined) return { action: "check", json: flags.json === true };
   throw new ConfigError(
-    `check: takes options only, not ${JSON.stringify(word)}; name the photos folder by --folder`,
+    `check: takes options only, not ${quote(word)}; name the photos folder by --folder`,
   );
 }
 
@@ -349,13 +350,13 @@ function readLinkToSign(hashes: readonly string[], flags: Record<string, unknown
   const ttl = parseSpan(text);
   if (ttl === undefined) {
     const allowed = "a time such as 30m, 12h, 7d or 2w";
-    throw new ConfigError(`--ttl: ${JSON.stringify(text)} is not allowed; use ${allowed}`);
+    throw new ConfigError(`--ttl: ${quote(text)} is not allowed; use ${allowed}`);
   }
   const files = (flags.file ?? []) as string[];
   const wrong = files.find((name) => name === "" || /[\r\n\0\ufffd]/.test(name));
   if (wrong !== undefined) {
     throw new ConfigError(
-      `--file: ${JSON.stringify(wrong)} is not allowed; use a name in the archive`,
+      `--file: ${quote(wrong)} is not allowed; use a name in the archive`,
     );
   }
   return { action: "sign", hash, ttl, files, baseUrl: readBaseUrl(flags.baseUrl) };
@@ -394,7 +395,7 @@ function readBaseUrl(value: unknown): string | undefined {
   if (typeof value !== "string") return undefined;
   const allowed = /^https?:\/\/[^\s/?#@][^\s?#@]*$/i.test(value) && URL.canParse(value);
   if (allowed) return value.replace(/\/+$/, "");
-  const text = JSON.stringify(value);
+  const text = quote(value);
   throw new ConfigError(
     `--base-url: ${text} is not allowed; use an address such as https://photos.example.org`,
   );
@@ -571,7 +572,7 @@ function check<T>(spec: OptionSpec<T>, where: string, text: string): T {
   if (text.includes("\ufffd")) throw new ConfigError(`${where}: is not UTF-8 text; use UTF-8`);
   const value = text === "" ? undefined : spec.parse(text);
   if (value !== undefined) return value;
-  const wrong = spec.isSecret ? "this" : JSON.stringify(spec.blame?.(text) ?? text);
+  const wrong = spec.isSecret ? "this" : quote(spec.blame?.(text) ?? text);
   throw new ConfigError(`${where}: ${wrong} is not allowed; use ${spec.allowed}`);
 }
 
@@ -625,9 +626,7 @@ function assertForBucket(
   }
   if (pathStyle === false && !isHostLabel(bucket)) {
     throw new ConfigError(
-      `--s3-path-style: false is not allowed for ${
-        JSON.stringify(bucket)
-      }, which is no part of a ` +
+      `--s3-path-style: false is not allowed for ${quote(bucket)}, which is no part of a ` +
         "host name; use true",
     );
   }

@@ -7,6 +7,7 @@
 import { createPrivateKey, type KeyObject, X509Certificate } from "node:crypto";
 import { ConfigError } from "../lib/config.ts";
 import { describeError } from "../lib/log.ts";
+import { quote } from "../lib/quote.ts";
 
 /** A certificate that ends within this many days is warned of: whatever renews it has failed. */
 const WARN_DAYS = 14;
@@ -82,7 +83,7 @@ export async function certificateWarnings(
   const ends = describeEnd(cert, validTo, now);
   const { mode } = await Deno.stat(key);
   const open = system !== "windows" && ((mode ?? 0) & OTHERS_MAY_READ) !== 0;
-  const readable = open && `--tls-key: ${JSON.stringify(key)}: every user may read it; chmod o-r`;
+  const readable = open && `--tls-key: ${quote(key)}: every user may read it; chmod o-r`;
   return [ends, readable].filter((line) => typeof line === "string");
 }
 
@@ -90,7 +91,7 @@ export async function certificateWarnings(
 export function describeEnd(path: string, validTo: Date, now: Date = new Date()): string | null {
   const days = Math.floor((validTo.getTime() - now.getTime()) / DAY_MS);
   if (days >= WARN_DAYS) return null;
-  const file = `--tls-cert: ${JSON.stringify(path)}`;
+  const file = `--tls-cert: ${quote(path)}`;
   if (validTo <= now) return `${file}: expired on ${validTo.toISOString()}`;
   return `${file}: expires on ${validTo.toISOString()}, in less than ${days + 1} days`;
 }
@@ -202,7 +203,7 @@ function assertPair(
     if (others.some((other) => other.checkPrivateKey(key))) {
       throw bad(files.cert, "the chain is in the wrong order: the server's own must be the first");
     }
-    const path = JSON.stringify(files.cert.path);
+    const path = quote(files.cert.path);
     throw bad(
       files.key,
       `the key does not belong to the certificate in ${path}; name the two that came together`,
@@ -240,5 +241,5 @@ function isKey(label: string) {
 }
 
 function bad({ option, path }: Pick<PemFile, "option" | "path">, what: string) {
-  return new ConfigError(`${option}: ${JSON.stringify(path)}: ${what}`);
+  return new ConfigError(`${option}: ${quote(path)}: ${what}`);
 }

@@ -8,6 +8,7 @@ import { dirname, resolve } from "node:path";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { ConfigError } from "../lib/config.ts";
 import { describeError, log } from "../lib/log.ts";
+import { quote } from "../lib/quote.ts";
 import type { Certificate } from "./certificate.ts";
 
 /** Pause before listening again, in milliseconds. */
@@ -168,7 +169,7 @@ async function tryUnix(path: string): Promise<AddressState> {
   }
   if (lstat(dirname(resolve(path)))?.isDirectory) return "free";
   throw new StartError(
-    `listen: ${JSON.stringify(path)}: ${reasonOfUnix(new Deno.errors.NotFound())}`,
+    `listen: ${quote(path)}: ${reasonOfUnix(new Deno.errors.NotFound())}`,
   );
 }
 
@@ -326,7 +327,7 @@ async function removeStaleSocket(path: string) {
   if (!stat) return;
   assertSocket(stat, path);
   if (await isInUse(path)) {
-    const name = JSON.stringify(path);
+    const name = quote(path);
     const next = "stop it, or choose another path by --unix";
     throw new StartError(`listen: another process listens on ${name}; ${next}`);
   }
@@ -335,7 +336,7 @@ async function removeStaleSocket(path: string) {
 
 function assertSocket({ isSocket }: Deno.FileInfo, path: string) {
   if (isSocket) return;
-  const name = JSON.stringify(path);
+  const name = quote(path);
   const next = "choose another path, or move it away";
   throw new ConfigError(`--unix: ${name} is there and is no socket; ${next}`);
 }
@@ -357,7 +358,7 @@ function firstServer(open: () => Server, { hostname, port, unix, option }: Addre
   try {
     return open();
   } catch (error) {
-    const where = unix ? JSON.stringify(unix) : `${bracketed(hostname)}:${port}`;
+    const where = unix ? quote(unix) : `${bracketed(hostname)}:${port}`;
     throw new StartError(
       `listen: ${where}: ${unix ? reasonOfUnix(error) : reasonOf(error, option)}`,
     );

@@ -5,6 +5,7 @@
  */
 
 import { ConfigError } from "../lib/config.ts";
+import { quote } from "../lib/quote.ts";
 
 /** A longer file would slow the pages down. Bytes. */
 const MAX_BYTES = 256 << 10;
@@ -94,5 +95,5 @@ function wrong(file: string, why: string) {
   const advice = /\buse\b/.test(why)
     ? ""
     : `; use a PNG or SVG file of at most ${MAX_BYTES >> 10} KiB`;
-  return new ConfigError(`--logo: ${JSON.stringify(file)}: ${why}${advice}`);
+  return new ConfigError(`--logo: ${quote(file)}: ${why}${advice}`);
 }

@@ -6,6 +6,7 @@
 
 import { posix, win32 } from "node:path";
 import { type Config, ConfigError } from "../lib/config.ts";
+import { quote } from "../lib/quote.ts";
 import { bracketed } from "./listen.ts";
 
 /** Every permission that there is. The types of the runtime do not know `import`. */
@@ -137,7 +138,7 @@ export async function keepFiles(file: string): Promise<void> {
 }
 
 function onlyWithAll(path: string) {
-  return `${JSON.stringify(path)} is on a network or a device, which Deno opens only with all ` +
+  return `${quote(path)} is on a network or a device, which Deno opens only with all ` +
     "permissions: start deno with --allow-all";
 }
 

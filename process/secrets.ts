@@ -5,6 +5,7 @@
  */
 
 import { ConfigError } from "../lib/config.ts";
+import { quote } from "../lib/quote.ts";
 
 /** A shorter one could be guessed. */
 const MIN_LENGTH = 16;
@@ -78,6 +79,6 @@ async function readText(file: string, flag: string) {
   } catch (error) {
     const why = error instanceof Error ? error.name : String(error);
     const next = "name a file that the user of this process may read";
-    throw new ConfigError(`${flag}: ${JSON.stringify(file)}: cannot be read (${why}); ${next}`);
+    throw new ConfigError(`${flag}: ${quote(file)}: cannot be read (${why}); ${next}`);
   }
 }

@@ -280,7 +280,8 @@ export class ArchivePages {
     if (this.#fillMs === undefined || archives <= FEW_ARCHIVES) {
       return { signal, isOver: () => signal.aborted, [Symbol.dispose]: () => {} };
     }
-    const timer = setTimeout(() => end.abort(), this.#fillMs - (performance.now() - began));
+    const left = this.#fillMs - (performance.now() - began);
+    const timer = setTimeout(() => end.abort(), Math.max(left, 0));
     return {
       signal: AbortSignal.any([signal, end.signal]),
       isOver: () => end.signal.aborted || signal.aborted,

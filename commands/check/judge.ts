@@ -6,6 +6,7 @@
 
 import type { Config, GivenSetting } from "../../lib/config.ts";
 import { redact } from "../../lib/log.ts";
+import { quote } from "../../lib/quote.ts";
 import { type Finding, finding } from "./findings.ts";
 import type { PhotosFacts, Trouble } from "./photos.ts";
 
@@ -41,7 +42,7 @@ const BUCKET_CURE =
 
 /** The options that are given, and where. */
 export function judgeSettings(given: readonly GivenSetting[]): Finding {
-  const shown = given.map(({ where, text }) => `${where} ${JSON.stringify(text)}`);
+  const shown = given.map(({ where, text }) => `${where} ${quote(text)}`);
   const seen = shown.length === 0 ? "none is given, all have their defaults" : shown.join(", ");
   return finding("settings", "ok", seen);
 }
@@ -88,7 +89,7 @@ export function judgePhotos(facts: FolderFacts): Finding[] {
 }
 
 function judgeFolder({ folder, isSample, folders }: FolderFacts): Finding {
-  const name = JSON.stringify(folder);
+  const name = quote(folder);
   if (isSample) {
     const seen = `${name}, the pictures that come with zipferry`;
     return finding("folder", "warning", seen, "name your own by --folder or PHOTOS_DIR");
@@ -102,11 +103,11 @@ function judgeNames({ folder, unreachable, guessable }: FolderFacts): Finding[] 
   const [first] = unreachable;
   const next = isBucket(folder)
     ? "upload them under names of 32 random characters"
-    : `zipferry new --folder ${JSON.stringify(folder)} --move ${JSON.stringify(first)}`;
+    : `zipferry new --folder ${quote(folder)} --move ${quote(first)}`;
   return [
     first === undefined
       ? finding("names", "ok", "none")
-      : finding("names", "warning", list(unreachable.map((name) => JSON.stringify(name))), next),
+      : finding("names", "warning", list(unreachable.map((name) => quote(name))), next),
     guessable.length === 0
       ? finding("guessable", "ok", "none")
       : finding("guessable", "warning", list(guessable.map(redact))),

@@ -7,6 +7,7 @@
 import { existsSync } from "node:fs";
 import { ConfigError } from "../../lib/config.ts";
 import { describeError } from "../../lib/log.ts";
+import { quote } from "../../lib/quote.ts";
 import type { FileSource } from "../source.ts";
 
 /** Which file is tried, and how. */
@@ -34,7 +35,7 @@ export async function assertUsableFile(
   } catch (error) {
     const why = describeError(error);
     if (/database is locked/.test(why)) return; // by another process, for a while
-    throw new ConfigError(`${flag}: ${JSON.stringify(path)}: ${withAdvice(why, path)}`);
+    throw new ConfigError(`${flag}: ${quote(path)}: ${withAdvice(why, path)}`);
   }
   if (!keep && !isThere) await Deno.remove(path);
 }

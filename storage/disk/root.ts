@@ -7,6 +7,7 @@
 import { posix, resolve, win32 } from "node:path";
 import { ConfigError } from "../../lib/config.ts";
 import { describeError } from "../../lib/log.ts";
+import { quote } from "../../lib/quote.ts";
 
 /**
  * The photos folder's absolute path without symlinks.
@@ -17,7 +18,7 @@ export async function openRoot(folder: string): Promise<string> {
   const root = await realPath(folder);
   if (isWholeDisk(root)) {
     throw new ConfigError(
-      `--folder: ${JSON.stringify(folder)} is a whole disk; give a folder in it`,
+      `--folder: ${quote(folder)} is a whole disk; give a folder in it`,
     );
   }
   return isShare(root) ? root.replace(/\\+$/, "") : root;
@@ -46,7 +47,7 @@ async function realPath(folder: string) {
     return root;
   } catch (error) {
     // Absolute, since a relative path may be right in another working directory.
-    const name = JSON.stringify(resolve(folder));
+    const name = quote(resolve(folder));
     throw new ConfigError(
       `--folder: ${name} cannot be read as a folder: ${reasonOf(error, folder)}`,
     );

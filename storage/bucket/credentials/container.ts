@@ -9,6 +9,7 @@
 
 import { ConfigError } from "../../../lib/config.ts";
 import { describeError } from "../../../lib/log.ts";
+import { quote } from "../../../lib/quote.ts";
 import { ask } from "./ask.ts";
 import { checkPart, ending, failure, lasting, type Lease } from "./lease.ts";
 import type { Environment } from "./profile.ts";
@@ -120,7 +121,7 @@ async function readToken({ token, tokenFile }: ContainerAddress): Promise<string
     return checkToken(await Deno.readTextFile(tokenFile));
   } catch (error) {
     const why = error instanceof Deno.errors.NotFound ? "there is none" : describeError(error);
-    throw failure(`the file of the token, ${JSON.stringify(tokenFile)}, cannot be read: ${why}`);
+    throw failure(`the file of the token, ${quote(tokenFile)}, cannot be read: ${why}`);
   }
 }
 

@@ -9,6 +9,7 @@
 import { join } from "node:path";
 import { ConfigError } from "../../../lib/config.ts";
 import { describeError } from "../../../lib/log.ts";
+import { quote } from "../../../lib/quote.ts";
 import { parseSections, type Sections } from "./ini.ts";
 
 /** Looks up an environment variable; empty counts as not set. */
@@ -115,7 +116,7 @@ async function readSections(
       const why = reasonOf(error);
       const next = "correct the path, or leave the variable out";
       throw new ConfigError(
-        `${variable}: ${JSON.stringify(path)} cannot be read: ${why}; ${next}`,
+        `${variable}: ${quote(path)} cannot be read: ${why}; ${next}`,
       );
     }
     if (!(error instanceof Deno.errors.NotFound)) forbidden.push(path);

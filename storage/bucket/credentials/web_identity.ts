@@ -8,6 +8,7 @@
  */
 
 import { describeError } from "../../../lib/log.ts";
+import { quote } from "../../../lib/quote.ts";
 import { ask } from "./ask.ts";
 import { checkPart, ending, failure, type Lease } from "./lease.ts";
 
@@ -80,6 +81,6 @@ async function readToken(path: string) {
     return (await Deno.readTextFile(path)).trim();
   } catch (error) {
     const why = error instanceof Deno.errors.NotFound ? "there is none" : describeError(error);
-    throw failure(`the file of the token, ${JSON.stringify(path)}, cannot be read: ${why}`);
+    throw failure(`the file of the token, ${quote(path)}, cannot be read: ${why}`);
   }
 }
