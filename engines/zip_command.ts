@@ -18,6 +18,7 @@ import {
   type Engine,
   EngineUnavailableError,
 } from "./engine.ts";
+import { entriesAtEnd, lastBytes } from "./zip_end.ts";
 
 /** The end of what the program says that is kept, in characters. */
 const STDERR_TAIL = 2048;
@@ -44,6 +45,12 @@ const PATIENCE_MS = 500;
  */
 const MAX_ARGUMENT_BYTES = 64 << 10;
 
+const UNMARKED = "zip does not mark names as UTF-8: on Windows they will be gibberish; " +
+  "give the system the locale en_US.UTF-8, or use the engine store";
+
+const ASCII_ONLY = "zip takes only names of ASCII on Windows: an archive with another name gets " +
+  "status 500; use the engine store";
+
 /** How the program is called. */
 export interface ZipCommandOptions {
   /** Absolute path of the program. */
@@ -58,6 +65,12 @@ export interface ZipCommandOptions {
   readonly source: FileSource;
   /** Told what the program writes to its standard error, if it ends well. */
   readonly onWarning?: (text: string) => void;
+  /**
+   * The system that the program runs on.
+   *
+   * @default the one of this process
+   */
+  readonly system?: typeof Deno.build.os;
 }
 
 /** The engine that runs `zip`. */
@@ -71,7 +84,7 @@ export function createZipCommandEngine(options: ZipCommandOptions): Engine {
   };
   return {
     prepare(listing: Listing): Archive {
-      assertCarried(listing.entries);
+      assertCarried(listing.entries, options);
       const open = async () => await openStream(start(listing), listing, options);
       return { size: null, version: null, memory: DOWNLOAD_BYTES, open };
     },
@@ -117,27 +130,25 @@ export async function marksUtf8(
 }
 
 /**
- * Logs a warning if the program does not mark names as UTF-8, or does not work at all. Tried with a
- * name of the photos folder that is not ASCII, if there is one.
+ * Logs a warning if the program does not take names outside of ASCII, does not mark them as UTF-8,
+ * or does not work at all. Tried with a name of the photos folder, if there is such a one.
  */
 export async function warnOfLocale(options: ZipCommandOptions): Promise<void> {
   try {
-    if (await probeLocale(options) !== false) return;
-    log.warn(
-      "zip does not mark names as UTF-8: on Windows they will be gibberish; " +
-        "give the system the locale en_US.UTF-8, or use the engine store",
-    );
+    const probe = await findProbe(options);
+    if (!probe) return;
+    if (isOnWindows(options)) log.warn(ASCII_ONLY);
+    else if (await marksUtf8(probe, options) === false) log.warn(UNMARKED);
   } catch (error) {
     log.error("zip does not work: {why}", { why: describeError(error) });
   }
 }
 
-async function probeLocale(options: ZipCommandOptions): Promise<boolean | null> {
-  const { source } = options;
+/** The first archive with a name outside of ASCII. */
+async function findProbe({ source }: ZipCommandOptions): Promise<Listing | null> {
   for (const hash of (await source.archives()).slice(0, PROBED_FOLDERS)) {
     const listing = await source.list(hash, { background: true }).catch(() => null);
-    const marked = listing && await marksUtf8(listing, options);
-    if (marked !== null) return marked;
+    if (listing?.entries.some(({ path }) => isBeyondAscii(path))) return listing;
   }
   return null;
 }
@@ -149,7 +160,8 @@ export async function findProgram(name: string, path: string): Promise<string | 
     const file = join(directory, name + suffix);
     if (!isAbsolute(directory)) continue;
     const stat = await Deno.stat(file).catch(() => null);
-    const executable = stat?.mode === null || ((stat?.mode ?? 0) & 0o111) !== 0;
+    // What can be run on Windows is told by the suffix. The modes that the runtime makes up never say.
+    const executable = suffix !== "" || ((stat?.mode ?? 0) & 0o111) !== 0;
     if (stat?.isFile && executable) return file;
   }
   return null;
@@ -161,6 +173,7 @@ async function openStream(
   options: ZipCommandOptions,
 ): Promise<ArchiveBody> {
   let first: Promise<ReadResult> | null = child.output.read();
+  let tail: Uint8Array = new Uint8Array();
   if (await endsAtOnce(first)) {
     await finish(child, listing, options);
     throw new Error("run zip: ended without an archive");
@@ -169,8 +182,12 @@ async function openStream(
     async pull(controller) {
       const { value, done } = await (first ?? child.output.read());
       first = null;
-      if (!done) return controller.enqueue(value);
+      if (!done) {
+        tail = lastBytes(tail, value);
+        return controller.enqueue(value);
+      }
       await finish(child, listing, options);
+      assertWhole(tail, listing);
       controller.close();
     },
     cancel: () => child.kill(),
@@ -219,7 +236,8 @@ function startZip(listing: Listing, options: ZipCommandOptions): ZipProcess {
 }
 
 function spawnZip(names: readonly string[], cwd: string, options: ZipCommandOptions) {
-  const links = options.followSymlinks ? [] : ["-y"];
+  // The program for Windows has no symlinks, and ends at once with an option that it does not know.
+  const links = options.followSymlinks || isOnWindows(options) ? [] : ["-y"];
   const args = ["-X", "-q", "-nw", `-${options.level}`, ...links, "-@", "-", ...names];
   const pipes = { stdin: "piped", stdout: "piped", stderr: "piped" } as const;
   try {
@@ -277,6 +295,18 @@ async function finish(
   }
 }
 
+/**
+ * The program leaves out what it does not find, and ends well all the same.
+ *
+ * @throws {Error} if the archive has fewer entries than the listing, or is none
+ */
+function assertWhole(tail: Uint8Array, { entries }: Listing) {
+  const count = entriesAtEnd(tail);
+  if (count === entries.length) return;
+  const found = count === null ? "no archive" : `an archive with ${count}`;
+  throw new Error(`run zip: made ${found} of ${entries.length} files and folders`);
+}
+
 /** Opens every file, so that the error names the one that could not be read: `zip` does not. */
 async function assertReadable(listing: Listing, source: FileSource) {
   const nothing = { offset: 0, length: 0, position: 0, crc32: 0 };
@@ -285,11 +315,20 @@ async function assertReadable(listing: Listing, source: FileSource) {
 
 /**
  * A name with a line break is two names to `-@`, which knows no way to escape one. As an argument the
- * program takes it as it is; but a system limits the length of all arguments.
+ * program takes it as it is; but a system limits the length of all arguments. On Windows the program
+ * reads names in the code page of the system, which nobody can know here.
  *
- * @throws {RangeError} if the names with line breaks are too long for that
+ * @throws {RangeError} if the names with line breaks are too long for that, or on Windows for a name
+ *   that is not ASCII
  */
-function assertCarried(entries: readonly ListedEntry[]) {
+function assertCarried(entries: readonly ListedEntry[], options: ZipCommandOptions) {
+  const foreign = isOnWindows(options) && entries.find(({ path }) => isBeyondAscii(path));
+  if (foreign) {
+    throw new RangeError(
+      `run zip: on Windows it takes only names of ASCII, not ${JSON.stringify(foreign.path)}; ` +
+        "use the engine store",
+    );
+  }
   let bytes = 0;
   for (const { path } of entries) {
     if (!hasLineBreak(path)) continue;
@@ -299,6 +338,10 @@ function assertCarried(entries: readonly ListedEntry[]) {
       `run zip: cannot carry so many names with line breaks: ${JSON.stringify(path)}`,
     );
   }
+}
+
+function isOnWindows({ system = Deno.build.os }: ZipCommandOptions) {
+  return system === "windows";
 }
 
 function hasLineBreak(name: string) {

@@ -5,6 +5,7 @@ import { until } from "../testing/process.ts";
 import { assertSameTree, extract, listWithPython, readWithAll } from "../testing/readers.ts";
 import { testWith, tool } from "../testing/tools.ts";
 import { makeTree, randomBytes, type Tree, type TreeFile } from "../testing/tree.ts";
+import { EMPTY_ZIP_BYTES, emptyZip } from "../testing/zip_script.ts";
 import { DiskSource } from "../storage/disk/disk.ts";
 import { EntryColumns, type Listing, unpackListing } from "../storage/listing.ts";
 import { type Archive, type Engine, EngineUnavailableError } from "./engine.ts";
@@ -352,6 +353,50 @@ Deno.test("createZipCommandEngine(): a program that does not end well fails the 
   }
 });
 
+testWith(
+  ["sh", "zip"],
+  "createZipCommandEngine(): a program that leaves out a file, and ends well, fails the download",
+  async () => {
+    const files = { "a.jpg": "1", "b/c.jpg": "2", "d": { directory: true } };
+    const scripts: [string, RegExp][] = [ // in the place of zip
+      ['sed 1d | zip "$@"', /^run zip: made an archive with 2 of 3 files and folders$/],
+      ['(cat; echo ../../program) | zip "$@"', /^run zip: made an archive with 4 of 3 /],
+      ["echo", /^run zip: made no archive of 3 files and folders$/],
+    ];
+    for (const [script, message] of scripts) {
+      await using setup = await setUp(files, script);
+      await assert.rejects(bytesOf(setup.archive), { message });
+    }
+    await using setup = await setUp(files, 'cat | zip "$@"');
+    assert.ok((await bytesOf(setup.archive)).length > 100);
+  },
+);
+
+Deno.test("createZipCommandEngine(): the program of Windows gets no option of symlinks", {
+  ignore: windows,
+}, async () => {
+  const script = `echo "$@" >&2; ${emptyZip(1)}`;
+  await using setup = await setUp({ "a": "1" }, script);
+  for (const [system, given] of [["windows", false], ["linux", true]] as const) {
+    const archive = createZipCommandEngine({ ...setup.options, system }).prepare(setup.listing);
+    await bytesOf(archive);
+    const args = setup.warnings.pop()!.split(" ");
+    assert.deepEqual([args.includes("-y"), args.includes("-@")], [given, true]);
+  }
+});
+
+Deno.test("createZipCommandEngine(): names that the program of Windows would leave out are refused", async () => {
+  await using setup = await setUp({ "a.jpg": "1", "Ёлка.txt": "2" });
+  const onWindows = createZipCommandEngine({ ...setup.options, system: "windows" });
+  assert.throws(() => onWindows.prepare(setup.listing), {
+    name: "RangeError",
+    message:
+      'run zip: on Windows it takes only names of ASCII, not "Ёлка.txt"; use the engine store',
+  });
+  const ascii = setup.listing.entries.filter(({ path }) => path === "a.jpg");
+  assert.equal(onWindows.prepare({ ...setup.listing, entries: ascii }).size, null);
+});
+
 Deno.test(
   "createZipCommandEngine(): a program without a byte to show fails while a status can be chosen",
   {
@@ -366,9 +411,10 @@ Deno.test(
 Deno.test("createZipCommandEngine(): what a program says is told, the end of it", {
   ignore: windows,
 }, async () => {
-  const script = "head -c 5000000 /dev/zero | tr '\\0' x >&2; echo; echo warning: end >&2";
+  const noise = "head -c 5000000 /dev/zero | tr '\\0' x >&2";
+  const script = `${noise}; ${emptyZip(1)}; echo warning: end >&2`;
   await using setup = await setUp({ "a": "1" }, script);
-  assert.equal((await bytesOf(setup.archive)).length, 1);
+  assert.equal((await bytesOf(setup.archive)).length, EMPTY_ZIP_BYTES);
   const [warning, ...others] = setup.warnings;
   assert.match(warning, /^x+warning: end$/);
   assert.ok(warning.length <= 2048);
@@ -379,10 +425,10 @@ Deno.test(
   "createZipCommandEngine(): a program may leave its input unread",
   { ignore: windows },
   async () => {
-    await using setup = await setUp({ "a": "1" }, "exec <&-; echo");
+    await using setup = await setUp({ "a": "1" }, `exec <&-; ${emptyZip(20_000)}`);
     const many = Array(20_000).fill(setup.listing.entries[0]);
     const archive = setup.engine.prepare({ ...setup.listing, entries: many });
-    assert.equal((await bytesOf(archive)).length, 1);
+    assert.equal((await bytesOf(archive)).length, EMPTY_ZIP_BYTES);
   },
 );
 
@@ -431,6 +477,21 @@ Deno.test("createZipCommandEngine(): a program that cannot be started makes the 
     await assert.rejects(marksUtf8({ ...setup.listing, entries }, options), EngineUnavailableError);
   }
 });
+
+Deno.test(
+  "findProgram(): on Windows, a program is what ends in .exe",
+  { ignore: !windows },
+  async () => {
+    await using tree = await makeTree({
+      "1/zip": "",
+      "1/zip.bat": "",
+      "2/zip.exe": { directory: true },
+      "3/zip.exe": "",
+    });
+    const path = ["1", "2", "3"].map((name) => tree.join(name)).join(";");
+    assert.equal(await findProgram("zip", path), tree.join("3", "zip.exe"));
+  },
+);
 
 Deno.test("findProgram() takes the first program on the path", { ignore: windows }, async () => {
   const program = { content: "", mode: 0o755 };

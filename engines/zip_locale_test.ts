@@ -20,10 +20,11 @@ interface SetupOptions {
   /** Shell script in the place of zip */
   readonly script: string;
   readonly instead?: Partial<FileSource>;
+  readonly system?: typeof Deno.build.os;
 }
 
 /** What is logged at the start, and how many folders were listed for it */
-async function warned({ files, script, instead }: SetupOptions) {
+async function warned({ files, script, instead, system }: SetupOptions) {
   const inside = Object.entries(files).map(([path, file]) => [`photos/${path}`, file]);
   await using tree = await makeTree({
     ...Object.fromEntries(inside),
@@ -35,7 +36,7 @@ async function warned({ files, script, instead }: SetupOptions) {
   const source = countTasks(disk, instead);
   using log = captureLog();
   const program = tree.join("program");
-  await warnOfLocale({ program, level: 6, followSymlinks: false, root, source });
+  await warnOfLocale({ program, level: 6, followSymlinks: false, root, source, system });
   return { lines: [...log.lines], listed: source.counts.list };
 }
 
@@ -61,6 +62,15 @@ Deno.test(
     }
   },
 );
+
+Deno.test("warnOfLocale(): on Windows, of names that the program does not take", async () => {
+  const system = "windows";
+  const { lines } = await warned({ files: { "other/Фото.jpg": "2" }, script: MARKS, system });
+  assert.equal(lines.length, 1);
+  assert.match(lines[0], /"level":"WARN".*zip takes only names of ASCII on Windows/);
+  const ascii = await warned({ files: { "ascii/a.jpg": "1" }, script: MARKS_NOT, system });
+  assert.deepEqual(ascii.lines, []);
+});
 
 Deno.test("warnOfLocale() tells of a zip that does not work", { ignore: windows }, async () => {
   const { lines } = await warned({ files: { "other/Фото.jpg": "2" }, script: "exit 1" });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { ConfigError } from "../lib/config.ts";
+import { quote } from "../lib/quote.ts";
 import { Authority, type IssuedFiles, KEY_KINDS, openssl } from "../testing/certificates.ts";
 import { testWith } from "../testing/tools.ts";
 import { makeTree } from "../testing/tree.ts";
@@ -91,7 +92,7 @@ testWith(["openssl"], "readCertificate() says which file is bad, and what is wro
   for (const [change, which, expected] of cases) {
     const files = { ...good, ...change };
     const message = await refusal(files);
-    assert.ok(message.startsWith(`--tls-${which}: ${JSON.stringify(files[which])}: `), message);
+    assert.ok(message.startsWith(`--tls-${which}: ${quote(files[which])}: `), message);
     assert.match(message, expected);
   }
   const yesterday = new Date(Date.now() - DAY_MS);

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { readConfig } from "../lib/config.ts";
+import { quote } from "../lib/quote.ts";
 import { runToEnd } from "../testing/process.ts";
 import { makeTree } from "../testing/tree.ts";
 import { decodeDotenv } from "./environment.ts";
@@ -137,7 +138,7 @@ Deno.test("--folder that is not there is named by its absolute path", async () =
   await using tree = await makeTree({});
   const { code, stderr } = await runToEnd(["-f", "photos/2026"], { cwd: tree.path });
   assert.equal(code, 2);
-  const path = JSON.stringify(tree.join("photos", "2026"));
+  const path = quote(tree.join("photos", "2026"));
   const there = "there is none; create it, or name another one by --folder or PHOTOS_DIR";
   assert.equal(stderr, `zipferry: --folder: ${path} cannot be read as a folder: ${there}\n`);
 });

@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import type { Config } from "../lib/config.ts";
+import { quote } from "../lib/quote.ts";
 import { runToEnd, start } from "../testing/process.ts";
 import { tool } from "../testing/tools.ts";
 import { makeTree } from "../testing/tree.ts";
@@ -96,7 +97,7 @@ Deno.test({
     };
     const refused = (path: string) => ({
       name: "ConfigError",
-      message: `${JSON.stringify(path)} is on a network or a device, which Deno opens only with ` +
+      message: `${quote(path)} is on a network or a device, which Deno opens only with ` +
         "all permissions: start deno with --allow-all",
     });
     const there = ["\\\\nas\\photos", "//nas/photos/2026", "\\\\nas\\photos\\2026\\1\\2\\3"];

@@ -8,6 +8,7 @@
 import assert from "node:assert/strict";
 import { createHash } from "node:crypto";
 import { createStoreEngine } from "../engines/store.ts";
+import { quote } from "../lib/quote.ts";
 import { entityTag } from "../zip/http/entity_tag.ts";
 import { Checksums } from "../storage/checksums.ts";
 import { DiskSource } from "../storage/disk/disk.ts";
@@ -163,7 +164,7 @@ testWithWine("Deno for Windows, under Wine", async (t) => {
     assert.equal(refused.code, 2);
     assert.equal(
       refused.stderr,
-      `zipferry: ${JSON.stringify(share)} is on a network or a device, which Deno opens only ` +
+      `zipferry: ${quote(share, "windows")} is on a network or a device, which Deno opens only ` +
         "with all permissions: start deno with --allow-all\n",
     );
     const task = "start:network";

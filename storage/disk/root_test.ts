@@ -1,5 +1,6 @@
 import assert from "node:assert/strict";
 import { ConfigError } from "../../lib/config.ts";
+import { quote } from "../../lib/quote.ts";
 import { makeTree } from "../../testing/tree.ts";
 import { isWholeDisk, openRoot } from "./root.ts";
 
@@ -71,7 +72,7 @@ Deno.test("openRoot(): where the runtime wants all permissions, it says so in wo
       ),
     );
   try {
-    const name = JSON.stringify(tree.path);
+    const name = quote(tree.path);
     await assert.rejects(openRoot(tree.path), {
       message: `--folder: ${name} cannot be read as a folder: ` +
         "Deno opens it only with all permissions, start deno with --allow-all",

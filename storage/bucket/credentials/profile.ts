@@ -51,10 +51,8 @@ export async function readProfile(env: Environment): Promise<Profile> {
     config: sharedFile(env, "AWS_CONFIG_FILE"),
   };
   const forbidden: string[] = [];
-  const [credentials, config] = await Promise.all([
-    readSections(files.credentials, forbidden),
-    readSections(files.config, forbidden),
-  ]);
+  const credentials = await readSections(files.credentials, forbidden);
+  const config = await readSections(files.config, forbidden);
   const own = credentials.get(name);
   const general = name === "default"
     ? config.get("profile default") ?? config.get("default")
