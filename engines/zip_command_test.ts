@@ -180,7 +180,10 @@ testWith(
   },
 );
 
-testWith(["zip"], "zip follows no link that took the place of a file", async () => {
+// The program for Windows has no option for it: docs/windows.md tells.
+const ZIP_WITH_LINKS = windows ? "zip with symlinks" : "zip";
+
+testWith([ZIP_WITH_LINKS], "zip follows no link that took the place of a file", async () => {
   for (const target of ["../../secret", "../../other", `../${HASH}/b`]) {
     await using setup = await setUp({ "a": "1", "b": "canary", "c": "2" });
     const { tree, options } = setup;
@@ -287,29 +290,30 @@ testWith(
   ["zip"],
   "createZipCommandEngine(): a file that changes meanwhile fails the download",
   async (t) => {
-    const cases: [string, (file: string) => Promise<void>][] = [
+    type Change = [string, (file: string) => Promise<void>];
+    const cases: Change[] = [
       ["grown", (file) => Deno.writeTextFile(file, "more", { append: true })],
       ["touched", (file) => Deno.utime(file, 1, 1)],
       ["gone", (file) => Deno.remove(file)],
-      ["a symlink", async (file) => {
+      ...(windows ? [] : [["a symlink", async (file) => {
         await Deno.remove(file);
         await Deno.symlink("../../../secret", file);
-      }],
-      [
+      }]] as Change[]),
+      ...(windows ? [] : [[ // there it cannot be moved while a program works in it
         "the whole folder gone",
         (file) => Deno.rename(join(file, "../.."), join(file, "../../../gone")),
-      ],
+      ]] as Change[]),
     ];
     for (const [name, change] of cases) {
       await t.step({
         name,
         async fn() {
-          await using setup = await setUp({ "b/Фото.jpg": "content", "c": "1" });
+          await using setup = await setUp({ "b/photo.jpg": "content", "c": "1" });
           await Deno.writeTextFile(setup.tree.join("secret"), "canary");
           const chunks: string[] = [];
           const download = async () => {
             const stream = await setup.archive.open();
-            await change(setup.tree.join("photos", HASH, "b", "Фото.jpg"));
+            await change(setup.tree.join("photos", HASH, "b", "photo.jpg"));
             for await (const chunk of stream) chunks.push(new TextDecoder().decode(chunk));
           };
           await assert.rejects(download, (error: Error) => !error.message.includes(HASH));
@@ -386,15 +390,15 @@ Deno.test("createZipCommandEngine(): the program of Windows gets no option of sy
 });
 
 Deno.test("createZipCommandEngine(): names that the program of Windows would leave out are refused", async () => {
-  await using setup = await setUp({ "a.jpg": "1", "Ёлка.txt": "2" });
+  await using setup = await setUp({ "a.jpg": "1" });
   const onWindows = createZipCommandEngine({ ...setup.options, system: "windows" });
-  assert.throws(() => onWindows.prepare(setup.listing), {
+  const entries = [...setup.listing.entries, entryWithPath("Ёлка.txt")];
+  assert.throws(() => onWindows.prepare({ ...setup.listing, entries }), {
     name: "RangeError",
     message:
       'run zip: on Windows it takes only names of ASCII, not "Ёлка.txt"; use the engine store',
   });
-  const ascii = setup.listing.entries.filter(({ path }) => path === "a.jpg");
-  assert.equal(onWindows.prepare({ ...setup.listing, entries: ascii }).size, null);
+  assert.equal(onWindows.prepare(setup.listing).size, null);
 });
 
 Deno.test(

@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import type { Config } from "../lib/config.ts";
 import { quote } from "../lib/quote.ts";
-import { runToEnd, start } from "../testing/process.ts";
+import { runToEnd, said, start } from "../testing/process.ts";
 import { tool } from "../testing/tools.ts";
 import { makeTree } from "../testing/tree.ts";
 import { needsAll, permissionsFor, read, requirePermissions, write } from "./permissions.ts";
@@ -29,6 +29,7 @@ Deno.test("the program gives back the permissions that it has no use for", async
   ];
   for (const [args, expected] of cases) {
     await using program = await start(["-f", tree.join("photos"), ...args], { flags });
+    await said(program, /^import: /m);
     const states = [...program.stderr().matchAll(/^(\w+): (granted|denied|prompt)$/gm)];
     assert.equal(states.length, 5, program.stderr());
     const kept = states.filter(([, , state]) => state === "granted").map(([, name]) => name);

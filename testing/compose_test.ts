@@ -146,7 +146,9 @@ testInClone(
 );
 
 Deno.test(".dockerignore lets in every folder that main.ts takes modules from", async () => {
-  const info = JSON.parse(await accept(Deno.execPath(), ["info", "--json", join(ROOT, "main.ts")]));
+  const info = JSON.parse(
+    await accept(Deno.execPath(), ["info", "--json", import.meta.resolve("../main.ts")]),
+  );
   const modules: string[] = info.modules.map(({ specifier }: { specifier: string }) => specifier);
   const own = modules.filter((module) => module.startsWith("file:"))
     .map((module) => fileURLToPath(module).slice(ROOT.length).split(/[\\/]/)[0]);

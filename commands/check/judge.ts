@@ -100,14 +100,14 @@ function judgeFolder({ folder, isSample, folders }: FolderFacts): Finding {
 }
 
 function judgeNames({ folder, unreachable, guessable }: FolderFacts): Finding[] {
-  const [first] = unreachable;
-  const next = isBucket(folder)
-    ? "upload them under names of 32 random characters"
-    : `zipferry new --folder ${quote(folder)} --move ${quote(first)}`;
+  const next = () =>
+    isBucket(folder)
+      ? "upload them under names of 32 random characters"
+      : `zipferry new --folder ${quote(folder)} --move ${quote(unreachable[0])}`;
   return [
-    first === undefined
+    unreachable.length === 0
       ? finding("names", "ok", "none")
-      : finding("names", "warning", list(unreachable.map((name) => quote(name))), next),
+      : finding("names", "warning", list(unreachable.map((name) => quote(name))), next()),
     guessable.length === 0
       ? finding("guessable", "ok", "none")
       : finding("guessable", "warning", list(guessable.map(redact))),

@@ -562,7 +562,7 @@ Deno.test("listDirectories() names the directories, hidden ones too", async () =
     "a/x": "",
     ".b": { directory: true },
     "file": "",
-    "link": { symlink: "a" },
+    ...(windows ? {} : { "link": { symlink: "a" } }),
   });
   assert.deepEqual((await listDirectories(tree.path)).sort(), [".b", "a"]);
   await assert.rejects(listDirectories(tree.join("missing")));
