@@ -15,7 +15,7 @@ import {
 } from "./testing/process.ts";
 import { exchange, type ExchangeOptions } from "./testing/raw.ts";
 import { assertSameTree, extract, listWithPython, readWithAll } from "./testing/readers.ts";
-import { run, testWith, tool } from "./testing/tools.ts";
+import { run, testOnLinux, testWith, tool } from "./testing/tools.ts";
 import { makeTree, randomBytes, type Tree, type TreeFile } from "./testing/tree.ts";
 
 const TEST_PHOTOS = fileURLToPath(import.meta.resolve("./test_photos"));
@@ -26,19 +26,12 @@ const MEGABYTE = 1 << 20;
 /** More than the system buffers between a server and a client that does not read */
 const BIG: TreeFile = { content: "big", size: 64 * MEGABYTE };
 
-const linux = Deno.build.os === "linux";
 const windows = Deno.build.os === "windows";
 
 const ENGINES = [
   { engine: "store", tools: [] as string[], args: ["--engine", "store"] },
   { engine: "zip", tools: ["zip"], args: ["--engine", "zip", "--level", "0"] },
 ];
-
-/** Registers a test that needs /proc, or names and files that only Linux has */
-function onLinux(tools: readonly string[], name: string, fn: () => Promise<void>) {
-  if (linux) testWith(tools, name, fn);
-  else Deno.test({ name: `${name} (skipped: Linux only)`, ignore: true, fn });
-}
 
 function download({ port }: Program, hash = HASH, options: ExchangeOptions = {}) {
   return exchange(port, `GET /archive/${hash}/ HTTP/1.1\r\nHost: localhost\r\n\r\n`, options);
@@ -347,7 +340,7 @@ Deno.test("TZ, LANG and LC_ALL change no byte of an archive", async () => {
   assert.equal(sums[0], sums[1]);
 });
 
-onLinux([], "--folder is found again after it was moved away and back", async () => {
+testOnLinux([], "--folder is found again after it was moved away and back", async () => {
   await using tree = await makeTree({ [`photos/${HASH}/photo.jpg`]: "photo" });
   await using program = await start(["-f", tree.join("photos")]);
   const path = `/archive/${HASH}/`;
@@ -367,38 +360,42 @@ Deno.test("DENO_SERVE_AUTOMATIC_COMPRESSION compresses nothing: automaticCompres
 });
 
 for (const { engine, tools, args } of ENGINES) {
-  onLinux([...tools, "python3"], `--follow-symlinks never leads outside (${engine})`, async () => {
-    await using tree = await makeTree({
-      "secret/canary.txt": "canary-3f9a2c",
-      [`photos/${UNKNOWN}/other.jpg`]: "other",
-      [`photos/${HASH}/a.jpg`]: "a",
-      [`photos/${HASH}/sub/b.jpg`]: "b",
-      [`photos/${HASH}/file-out`]: { symlink: "../../secret/canary.txt" },
-      [`photos/${HASH}/folder-out`]: { symlink: "../../secret" },
-      [`photos/${HASH}/far-out`]: { symlink: "/etc/hostname" },
-      [`photos/${HASH}/beside`]: { symlink: `../${UNKNOWN}` },
-      [`photos/${HASH}/within`]: { symlink: "a.jpg" },
-      [`photos/${HASH}/itself`]: { symlink: "itself" },
-      [`photos/${HASH}/sub/loop`]: { symlink: ".." },
-      [`photos/${HASH}/dangling`]: { symlink: "nowhere" },
-    });
-    const names = async (...more: string[]) => {
-      await using program = await start(["-f", tree.join("photos"), ...args, ...more]);
-      const { path, body } = await save(program, tree);
-      assert.ok(!Buffer.from(body).includes("canary-3f9a2c"));
-      await said(program, /left out of the archive/);
-      return (await listWithPython(path)).map(({ name }) => name);
-    };
-    assert.deepEqual(await names(), ["a.jpg", "sub/b.jpg"]);
-    assert.deepEqual(await names("--follow-symlinks"), [
-      "a.jpg",
-      "beside/other.jpg",
-      "sub/b.jpg",
-      "within",
-    ]);
-  });
+  testOnLinux(
+    [...tools, "python3"],
+    `--follow-symlinks never leads outside (${engine})`,
+    async () => {
+      await using tree = await makeTree({
+        "secret/canary.txt": "canary-3f9a2c",
+        [`photos/${UNKNOWN}/other.jpg`]: "other",
+        [`photos/${HASH}/a.jpg`]: "a",
+        [`photos/${HASH}/sub/b.jpg`]: "b",
+        [`photos/${HASH}/file-out`]: { symlink: "../../secret/canary.txt" },
+        [`photos/${HASH}/folder-out`]: { symlink: "../../secret" },
+        [`photos/${HASH}/far-out`]: { symlink: "/etc/hostname" },
+        [`photos/${HASH}/beside`]: { symlink: `../${UNKNOWN}` },
+        [`photos/${HASH}/within`]: { symlink: "a.jpg" },
+        [`photos/${HASH}/itself`]: { symlink: "itself" },
+        [`photos/${HASH}/sub/loop`]: { symlink: ".." },
+        [`photos/${HASH}/dangling`]: { symlink: "nowhere" },
+      });
+      const names = async (...more: string[]) => {
+        await using program = await start(["-f", tree.join("photos"), ...args, ...more]);
+        const { path, body } = await save(program, tree);
+        assert.ok(!Buffer.from(body).includes("canary-3f9a2c"));
+        await said(program, /left out of the archive/);
+        return (await listWithPython(path)).map(({ name }) => name);
+      };
+      assert.deepEqual(await names(), ["a.jpg", "sub/b.jpg"]);
+      assert.deepEqual(await names("--follow-symlinks"), [
+        "a.jpg",
+        "beside/other.jpg",
+        "sub/b.jpg",
+        "within",
+      ]);
+    },
+  );
 
-  onLinux(
+  testOnLinux(
     [...tools, "python3", "mkfifo"],
     `GET /archive/<hash>/ is not held up by a pipe in the folder (${engine})`,
     async () => {
@@ -418,7 +415,7 @@ for (const { engine, tools, args } of ENGINES) {
     },
   );
 
-  onLinux(
+  testOnLinux(
     [...tools, "python3", "unzip", "7z", "diff"],
     `GET /archive/<hash>/ carries the strangest names (${engine})`,
     async () => {
@@ -468,7 +465,7 @@ for (const { engine, tools, args } of ENGINES) {
     },
   );
 
-  onLinux([...tools], `GET /archive/<hash>/ fails if a file changes (${engine})`, async () => {
+  testOnLinux([...tools], `GET /archive/<hash>/ fails if a file changes (${engine})`, async () => {
     const changes: Record<string, (path: string, aside: string) => void> = {
       truncated: (path) => Deno.truncateSync(path, 1000),
       grown: (path) => Deno.writeTextFileSync(path, "more", { append: true }),
@@ -500,7 +497,7 @@ for (const { engine, tools, args } of ENGINES) {
     }
   });
 
-  onLinux(
+  testOnLinux(
     [...tools, "setpriv"],
     `GET /archive/<hash>/ fails if a file or folder may not be read (${engine})`,
     async () => {
@@ -536,7 +533,7 @@ for (const { engine, tools, args } of ENGINES) {
     },
   );
 
-  onLinux([...tools], `GET /archive/<hash>/ cut off leaves no trace (${engine})`, async () => {
+  testOnLinux([...tools], `GET /archive/<hash>/ cut off leaves no trace (${engine})`, async () => {
     await using tree = await makeTree({
       [`${HASH}/a.jpg`]: randomBytes(3 * MEGABYTE),
       [`${HASH}/b.jpg`]: randomBytes(100),
@@ -564,7 +561,7 @@ for (const { engine, tools, args } of ENGINES) {
 
   const signals = engine === "store" ? ["SIGTERM", "SIGINT"] as const : ["SIGTERM"] as const;
   for (const signal of signals) {
-    onLinux([...tools], `${signal} lets downloads finish in time (${engine})`, async () => {
+    testOnLinux([...tools], `${signal} lets downloads finish in time (${engine})`, async () => {
       await using tree = await makeTree({ [`${HASH}/big.jpg`]: BIG });
       await using program = await start(["-f", tree.path, ...args]);
       const stop = onceAt(MEGABYTE, async () => {
@@ -576,27 +573,31 @@ for (const { engine, tools, args } of ENGINES) {
       assert.deepEqual([code, program.stderr()], [0, ""]);
     });
 
-    onLinux([...tools], `${signal} ends downloads at --shutdown-timeout (${engine})`, async () => {
-      await using tree = await makeTree({ [`${HASH}/big.jpg`]: BIG });
-      const options = ["--shutdown-timeout", "1"];
-      await using program = await start(["-f", tree.path, ...args, ...options]);
-      let children: number[] = [];
-      const stall = onceAt(MEGABYTE, async () => {
-        children = childrenOf(program.pid);
-        assert.equal(children.length, engine === "zip" ? 1 : 0);
-        const before = performance.now();
-        program.kill(signal);
-        assert.equal((await program.status).code, 0);
-        const took = performance.now() - before;
-        assert.ok(900 < took && took < 4000, `it took ${took} ms`);
-      });
-      assert.equal((await download(program, HASH, stall)).complete, false);
-      assert.match(program.stderr(), /"level":"ERROR".*download failed.*stopping/);
-      await until(() => !children.some(isAlive), "no zip outlives the program");
-    });
+    testOnLinux(
+      [...tools],
+      `${signal} ends downloads at --shutdown-timeout (${engine})`,
+      async () => {
+        await using tree = await makeTree({ [`${HASH}/big.jpg`]: BIG });
+        const options = ["--shutdown-timeout", "1"];
+        await using program = await start(["-f", tree.path, ...args, ...options]);
+        let children: number[] = [];
+        const stall = onceAt(MEGABYTE, async () => {
+          children = childrenOf(program.pid);
+          assert.equal(children.length, engine === "zip" ? 1 : 0);
+          const before = performance.now();
+          program.kill(signal);
+          assert.equal((await program.status).code, 0);
+          const took = performance.now() - before;
+          assert.ok(900 < took && took < 4000, `it took ${took} ms`);
+        });
+        assert.equal((await download(program, HASH, stall)).complete, false);
+        assert.match(program.stderr(), /"level":"ERROR".*download failed.*stopping/);
+        await until(() => !children.some(isAlive), "no zip outlives the program");
+      },
+    );
   }
 
-  onLinux([...tools], `SIGINT after SIGTERM ends the program at once (${engine})`, async () => {
+  testOnLinux([...tools], `SIGINT after SIGTERM ends the program at once (${engine})`, async () => {
     await using tree = await makeTree({ [`${HASH}/big.jpg`]: BIG });
     await using program = await start(["-f", tree.path, "--log", ...args]);
     let children: number[] = [];
@@ -613,28 +614,32 @@ for (const { engine, tools, args } of ENGINES) {
     await until(() => !children.some(isAlive), "no zip outlives the program");
   });
 
-  onLinux([...tools, "strace"], `GET /archive/<hash>/ writes to no file (${engine})`, async () => {
-    await using tree = await makeTree({
-      [`photos/${HASH}/a.jpg`]: randomBytes(MEGABYTE),
-      [`photos/${HASH}/b/c.jpg`]: "c",
-    });
-    const log = tree.join("strace.log");
-    const calls = "trace=open,openat,creat,rename,renameat2,mkdir,mkdirat,unlink,unlinkat,execve";
-    await using program = await start(["-f", tree.join("photos"), ...args], {
-      prefix: ["strace", "-f", "-qq", "-e", calls, "-o", log],
-    });
-    await Promise.all(Array.from({ length: 8 }, () => download(program)));
-    const before = Deno.statSync(log).size; // what Deno does once, for its own cache
-    for (let i = 0; i < 20; i++) assert.ok((await download(program)).complete);
-    const lines = Deno.readTextFileSync(log).slice(before).split("\n");
-    const reads = lines.filter((line) => line.includes("O_RDONLY") && line.includes("a.jpg"));
-    assert.ok(reads.length >= 20);
-    const writes = lines.filter((line) =>
-      /O_WRONLY|O_RDWR|O_CREAT|creat\(|rename|mkdir|unlink/.test(line) &&
-      !line.includes("/dev/null")
-    );
-    assert.deepEqual(writes, []);
-  });
+  testOnLinux(
+    [...tools, "strace"],
+    `GET /archive/<hash>/ writes to no file (${engine})`,
+    async () => {
+      await using tree = await makeTree({
+        [`photos/${HASH}/a.jpg`]: randomBytes(MEGABYTE),
+        [`photos/${HASH}/b/c.jpg`]: "c",
+      });
+      const log = tree.join("strace.log");
+      const calls = "trace=open,openat,creat,rename,renameat2,mkdir,mkdirat,unlink,unlinkat,execve";
+      await using program = await start(["-f", tree.join("photos"), ...args], {
+        prefix: ["strace", "-f", "-qq", "-e", calls, "-o", log],
+      });
+      await Promise.all(Array.from({ length: 8 }, () => download(program)));
+      const before = Deno.statSync(log).size; // what Deno does once, for its own cache
+      for (let i = 0; i < 20; i++) assert.ok((await download(program)).complete);
+      const lines = Deno.readTextFileSync(log).slice(before).split("\n");
+      const reads = lines.filter((line) => line.includes("O_RDONLY") && line.includes("a.jpg"));
+      assert.ok(reads.length >= 20);
+      const writes = lines.filter((line) =>
+        /O_WRONLY|O_RDWR|O_CREAT|creat\(|rename|mkdir|unlink/.test(line) &&
+        !line.includes("/dev/null")
+      );
+      assert.deepEqual(writes, []);
+    },
+  );
 }
 
 /** All files below a folder with their contents, sorted */
@@ -655,20 +660,30 @@ async function isRefused({ port }: Program) {
   }
 }
 
-onLinux(["zip", "unzip"], "GET /archive/<hash>/ carries six thousand Russian names", async () => {
-  const names = Array.from({ length: 6000 }, (_, i) => `Альбом ${i % 7}/Снимок на озере ${i}.jpg`);
-  const files = names.map((name, i) => [`photos/${HASH}/${name}`, `${i}`]);
-  await using tree = await makeTree(Object.fromEntries(files));
-  for (const { args } of ENGINES) {
-    await using program = await start(["-f", tree.join("photos"), ...args]);
-    const { path } = await save(program, tree);
-    assert.equal((await run("unzip", ["-tq", path])).code, 0);
-    const { stdout } = await run("unzip", ["-Z1", path]);
-    assert.deepEqual(new TextDecoder().decode(stdout).trim().split("\n").sort(), names.toSorted());
-  }
-});
+testOnLinux(
+  ["zip", "unzip"],
+  "GET /archive/<hash>/ carries six thousand Russian names",
+  async () => {
+    const names = Array.from(
+      { length: 6000 },
+      (_, i) => `Альбом ${i % 7}/Снимок на озере ${i}.jpg`,
+    );
+    const files = names.map((name, i) => [`photos/${HASH}/${name}`, `${i}`]);
+    await using tree = await makeTree(Object.fromEntries(files));
+    for (const { args } of ENGINES) {
+      await using program = await start(["-f", tree.join("photos"), ...args]);
+      const { path } = await save(program, tree);
+      assert.equal((await run("unzip", ["-tq", path])).code, 0);
+      const { stdout } = await run("unzip", ["-Z1", path]);
+      assert.deepEqual(
+        new TextDecoder().decode(stdout).trim().split("\n").sort(),
+        names.toSorted(),
+      );
+    }
+  },
+);
 
-onLinux(
+testOnLinux(
   ["zip", "python3"],
   "--engine zip keeps a line break in a name, store does not",
   async () => {
@@ -686,7 +701,7 @@ onLinux(
   },
 );
 
-onLinux(["zip"], "--engine zip fails the download if zip is killed", async () => {
+testOnLinux(["zip"], "--engine zip fails the download if zip is killed", async () => {
   await using tree = await makeTree({ [`${HASH}/big.jpg`]: BIG });
   await using program = await start(["-f", tree.path, "--engine", "zip", "--level", "0"]);
   const kill = onceAt(MEGABYTE, () => {
@@ -702,7 +717,7 @@ onLinux(["zip"], "--engine zip fails the download if zip is killed", async () =>
 
 const SILENT_ZIP: TreeFile = { content: "#!/bin/sh\nexec sleep 30\n", mode: 0o755 };
 
-onLinux(["sh", "sleep"], "--engine zip starts even if zip is silent", async () => {
+testOnLinux(["sh", "sleep"], "--engine zip starts even if zip is silent", async () => {
   await using tree = await makeTree({
     "bin/zip": SILENT_ZIP,
     [`photos/${HASH}/Фото.jpg`]: "is tried with zip at the start",
@@ -713,7 +728,7 @@ onLinux(["sh", "sleep"], "--engine zip starts even if zip is silent", async () =
   await until(() => childrenOf(program.pid).length === 0, "zip is gone");
 });
 
-onLinux(["sh", "sleep"], "--engine zip ends a silent zip when its client leaves", async () => {
+testOnLinux(["sh", "sleep"], "--engine zip ends a silent zip when its client leaves", async () => {
   await using tree = await makeTree({
     "bin/zip": SILENT_ZIP,
     [`photos/${HASH}/photo.jpg`]: "photo",
@@ -733,7 +748,7 @@ onLinux(["sh", "sleep"], "--engine zip ends a silent zip when its client leaves"
   assert.equal(await statusOf(program, "/healthz"), 200);
 });
 
-onLinux(["zip"], "--engine zip answers 503 only as long as zip is gone", async () => {
+testOnLinux(["zip"], "--engine zip answers 503 only as long as zip is gone", async () => {
   await using tree = await makeTree({ [`photos/${HASH}/photo.jpg`]: "photo", "bin/x": "" });
   const zip = tree.join("bin", "zip");
   await Deno.copyFile(tool("zip")!, zip);
@@ -748,7 +763,7 @@ onLinux(["zip"], "--engine zip answers 503 only as long as zip is gone", async (
   assert.equal((await download(program)).status, 200);
 });
 
-onLinux(["prlimit"], "accept failed: a server that ran out of files comes back", async () => {
+testOnLinux(["prlimit"], "accept failed: a server that ran out of files comes back", async () => {
   await using tree = await makeTree({ [`${HASH}/photo.jpg`]: randomBytes(MEGABYTE) });
   await using program = await start(["-f", tree.path], { prefix: ["prlimit", "--nofile=64"] });
   assert.equal((await download(program)).complete, true);

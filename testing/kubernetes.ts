@@ -4,7 +4,7 @@
  * @module
  */
 
-import { dirname, join, resolve } from "node:path";
+import { join, posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parse, parseAllDocuments } from "yaml";
 import { accept, run } from "./tools.ts";
@@ -45,7 +45,12 @@ export function namedIn(file: string): string[] {
     ...generators.flatMap(({ envs }: Manifest) => envs),
   ];
   return names.map((name: string) => {
-    const path = resolve("/", dirname(file), name, name.endsWith("/") ? KUSTOMIZATION : "");
+    const path = posix.resolve(
+      "/",
+      posix.dirname(file),
+      name,
+      name.endsWith("/") ? KUSTOMIZATION : "",
+    );
     return path.slice(1);
   });
 }

@@ -3,7 +3,7 @@ import { freePort } from "./free_port.ts";
 import { type Program, type ProgramOptions, runToEnd, start, until } from "./process.ts";
 import { beginAndStall, exchange } from "./raw.ts";
 import { namesOf, samplesOf } from "./prometheus.ts";
-import { testWith } from "./tools.ts";
+import { testWith, testWithSignals } from "./tools.ts";
 import { makeTree, randomBytes } from "./tree.ts";
 
 const HASH = "5d1c0f7a9b3e48268f04c2ab71e9d360";
@@ -148,11 +148,12 @@ Deno.test("--metrics: an address of its own, for programs that watch the service
       assert.equal(status, 404, path);
     }
     program.kill("SIGTERM");
-    assert.equal((await program.status).code, 0, program.stderr());
+    const { code } = await program.status;
+    if (Deno.build.os !== "windows") assert.equal(code, 0, program.stderr()); // there it was killed
   }
 });
 
-Deno.test("--metrics is answered to the last, while downloads finish", async () => {
+testWithSignals("--metrics is answered to the last, while downloads finish", async () => {
   await using tree = await photos();
   const args = ["--folder", tree.join("photos"), "--metrics", "127.0.0.1:0", "--delay", "0.03"];
   await using program = await start(args);

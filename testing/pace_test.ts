@@ -1,7 +1,7 @@
 import assert from "node:assert/strict";
 import { type Program, start, until } from "./process.ts";
 import { beginAndStall, exchange, type ExchangeOptions } from "./raw.ts";
-import { run, testWith } from "./tools.ts";
+import { run, testWith, testWithSignals } from "./tools.ts";
 import { makeTree, randomBytes } from "./tree.ts";
 
 const HASH = "5d1c0f7a9b3e48268f04c2ab71e9d360";
@@ -114,23 +114,26 @@ testWith(["curl"], "--limit-rate: curl sees the rate, and resumes at the same on
   assert.deepEqual(await Deno.readFile(part), whole);
 });
 
-Deno.test("--limit-rate: SIGTERM lets a download finish within the time that it has, and cuts others", async () => {
-  await using tree = await makeTree({
-    [`${HASH}/1.jpg`]: randomBytes(150_000),
-    [`${OTHER}/1.jpg`]: randomBytes(50_000_000),
-  });
-  const args = ["--folder", tree.path, "--limit-rate", "100K", "--shutdown-timeout", "5"];
-  await using program = await start(args);
-  const begun = Promise.withResolvers<void>();
-  const onBody = () => begun.resolve();
-  const short = timed(program, HASH);
-  const long = timed(program, OTHER, "", { onBody });
-  await begun.promise;
-  program.kill("SIGTERM");
-  assert.equal((await short).complete, true);
-  assert.equal((await long).complete, false);
-  assert.equal((await program.status).code, 0);
-});
+testWithSignals(
+  "--limit-rate: SIGTERM lets a download finish within the time that it has, and cuts others",
+  async () => {
+    await using tree = await makeTree({
+      [`${HASH}/1.jpg`]: randomBytes(150_000),
+      [`${OTHER}/1.jpg`]: randomBytes(50_000_000),
+    });
+    const args = ["--folder", tree.path, "--limit-rate", "100K", "--shutdown-timeout", "5"];
+    await using program = await start(args);
+    const begun = Promise.withResolvers<void>();
+    const onBody = () => begun.resolve();
+    const short = timed(program, HASH);
+    const long = timed(program, OTHER, "", { onBody });
+    await begun.promise;
+    program.kill("SIGTERM");
+    assert.equal((await short).complete, true);
+    assert.equal((await long).complete, false);
+    assert.equal((await program.status).code, 0);
+  },
+);
 
 Deno.test("--limit-rate: a client that leaves while it waits is gone at once", async () => {
   await using tree = await makeTree({ [`${HASH}/1.jpg`]: randomBytes(5_000_000) });

@@ -23,6 +23,8 @@ const TAIL = 98;
 
 const PHOTO = 300_000;
 
+const windows = Deno.build.os === "windows";
+
 /** Six photos, one of them in a folder, and what has no bytes */
 function makePhotos() {
   return makeTree({
@@ -129,8 +131,9 @@ testWith(
     const { tree, whole, url } = setup;
     const file = tree.join("Свадьба Ани.zip");
     Deno.writeFileSync(file, flipped(whole, setup.dataOf("p3.jpg") + 7), { mode: 0o640 });
-    Deno.symlinkSync(file, tree.join("link.zip"));
-    const paths = [tree.join("link.zip"), file, workPath(file)].flatMap((path) => [
+    const link = windows ? file : tree.join("link.zip"); // there it would need a privilege
+    if (!windows) Deno.symlinkSync(file, link);
+    const paths = [link, file, workPath(file)].flatMap((path) => [
       path,
       workPath(path),
     ]).join();
@@ -138,7 +141,7 @@ testWith(
       ...["--quiet", "--no-prompt", "--allow-env", `--allow-net=${url.host}`],
       ...[`--allow-read=.env,${paths}`, `--allow-write=${paths}`],
     ];
-    const first = await runToEnd(["repair", tree.join("link.zip"), url.href], { flags });
+    const first = await runToEnd(["repair", link, url.href], { flags });
     assert.deepEqual([first.code, first.stderr], [0, ""]);
     assert.equal(
       first.stdout,
@@ -146,8 +149,8 @@ testWith(
         "Свадьба Ани.zip: is whole now; 300.5 kB in 3 requests; each CRC-32 is right\n",
     );
     assert.equal(sha256(Deno.readFileSync(file)), sha256(whole));
-    assert.ok(Deno.lstatSync(tree.join("link.zip")).isSymlink);
-    assert.equal(Deno.statSync(file).mode! & 0o777, 0o640);
+    assert.equal(Deno.lstatSync(link).isSymlink, !windows);
+    if (!windows) assert.equal(Deno.statSync(file).mode! & 0o777, 0o640);
     assert.equal(isThere(workPath(file)), false);
     assert.equal((await run("unzip", ["-tq", file])).code, 0);
 
@@ -534,12 +537,13 @@ Deno.test("repair: one at a time works on a file", async () => {
   await using server = serveBytes(whole);
   const file = tree.join("album.zip");
   Deno.writeFileSync(file, flipped(whole, p2));
-  using copy = Deno.openSync(workPath(file), { write: true, create: true });
-  copy.lockSync(true);
   const options = { file, work: workPath(file), pauses: [] };
-  await assert.rejects(mend({ ...options, url: server.url }), /another repair of this file/);
-  assert.ok(isThere(workPath(file)), "the other one's copy stays");
-  copy.unlockSync();
+  {
+    using copy = Deno.openSync(workPath(file), { write: true, create: true });
+    copy.lockSync(true);
+    await assert.rejects(mend({ ...options, url: server.url }), /another repair of this file/);
+    assert.ok(isThere(workPath(file)), "the other one's copy stays");
+  }
   await mend({ ...options, url: server.url });
   assert.ok(whole.equals(Deno.readFileSync(file)));
 });

@@ -2,7 +2,7 @@ import assert from "node:assert/strict";
 import { setTimeout as sleep } from "node:timers/promises";
 import { childrenOf, openFiles, type Program, said, start, until } from "./process.ts";
 import { beginAndStall, exchange } from "./raw.ts";
-import { testWith } from "./tools.ts";
+import { testOnLinux, testWithSignals } from "./tools.ts";
 import { makeTree, randomBytes } from "./tree.ts";
 
 const HASH = "5d1c0f7a9b3e48268f04c2ab71e9d360";
@@ -51,15 +51,19 @@ Deno.test("--stall-timeout: downloads that nobody takes are given up, with their
   assert.ok(sent.every((bytes) => bytes < PHOTO_BYTES), "what was begun is cut off, not ended");
 });
 
-testWith(["zip"], "--stall-timeout: the program zip of a stalled download is ended", async () => {
-  await using tree = await makeTree({ [`${HASH}/1.jpg`]: randomBytes(PHOTO_BYTES) });
-  const args = ["--folder", tree.path, "--engine", "zip", "--level", "0"];
-  await using program = await start([...args, "--stall-timeout", "1"]);
-  using _client = await beginAndStall(program.port, PATH);
-  assert.equal(childrenOf(program.pid).length, 1);
-  await until(() => childrenOf(program.pid).length === 0, "zip is gone", 20_000);
-  await until(() => stalled(program) === 1, "the log tells why");
-});
+testOnLinux(
+  ["zip"],
+  "--stall-timeout: the program zip of a stalled download is ended",
+  async () => {
+    await using tree = await makeTree({ [`${HASH}/1.jpg`]: randomBytes(PHOTO_BYTES) });
+    const args = ["--folder", tree.path, "--engine", "zip", "--level", "0"];
+    await using program = await start([...args, "--stall-timeout", "1"]);
+    using _client = await beginAndStall(program.port, PATH);
+    assert.equal(childrenOf(program.pid).length, 1);
+    await until(() => childrenOf(program.pid).length === 0, "zip is gone", 20_000);
+    await until(() => stalled(program) === 1, "the log tells why");
+  },
+);
 
 Deno.test("--stall-timeout: a slow client gets all, however long it takes", async () => {
   await using tree = await makeTree({ [`${HASH}/1.jpg`]: randomBytes(16 << 20) });
@@ -103,7 +107,7 @@ Deno.test("--stall-timeout: a low --limit-rate is no stall", async () => {
   assert.ok(complete, program.stderr());
 });
 
-Deno.test("--stall-timeout: SIGTERM ends a service with clients that stall", async () => {
+testWithSignals("--stall-timeout: SIGTERM ends a service with clients that stall", async () => {
   await using tree = await makeTree({ [`${HASH}/1.jpg`]: randomBytes(PHOTO_BYTES) });
   const args = ["--folder", tree.path, "--stall-timeout", "3600", "--shutdown-timeout", "0.5"];
   await using program = await start(args);

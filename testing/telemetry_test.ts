@@ -2,6 +2,7 @@ import assert from "node:assert/strict";
 import { startCollector } from "./collector.ts";
 import { type Program, runToEnd, start, until } from "./process.ts";
 import { beginAndStall, exchange } from "./raw.ts";
+import { testWithSignals } from "./tools.ts";
 import { makeTree, randomBytes, type Tree } from "./tree.ts";
 
 const HASH = "5d1c0f7a9b3e48268f04c2ab71e9d360";
@@ -53,28 +54,31 @@ async function makePhotos() {
 }
 
 for (const protocol of ["http/json", "http/protobuf"] as const) {
-  Deno.test(`docs/operate.md, Traces: no byte that is exported by ${protocol} has a hash in it`, async () => {
-    await using tree = await makePhotos();
-    await using collector = startCollector(protocol);
-    const args = ["-f", tree.join("photos"), "--log", "--listing", "on"];
-    await using program = await start(args, { env: collector.env });
-    await askForEverything(program, tree);
-    await until(() => collector.text().includes("download failed"), "the last download ended");
-    program.kill("SIGTERM");
-    await program.status;
-    assert.deepEqual(collector.paths(), ["/v1/logs", "/v1/metrics", "/v1/traces"]);
-    const text = collector.text();
-    assert.ok(text.includes("zipferry.archive") && text.includes("5d1c"), "spans came");
-    assert.ok(text.includes("http.server.request.duration"), "metrics came");
-    assert.ok(text.includes("download complete"), "logs came");
-    for (const secret of [HASH, UNKNOWN, HASH.slice(0, 8), HASH.slice(1), "/elsewhere"]) {
-      assert.ok(!text.includes(secret), secret);
-      assert.ok(!program.stderr().includes(secret), secret);
-    }
-  });
+  testWithSignals(
+    `docs/operate.md, Traces: no byte that is exported by ${protocol} has a hash in it`,
+    async () => {
+      await using tree = await makePhotos();
+      await using collector = startCollector(protocol);
+      const args = ["-f", tree.join("photos"), "--log", "--listing", "on"];
+      await using program = await start(args, { env: collector.env });
+      await askForEverything(program, tree);
+      await until(() => collector.text().includes("download failed"), "the last download ended");
+      program.kill("SIGTERM");
+      await program.status;
+      assert.deepEqual(collector.paths(), ["/v1/logs", "/v1/metrics", "/v1/traces"]);
+      const text = collector.text();
+      assert.ok(text.includes("zipferry.archive") && text.includes("5d1c"), "spans came");
+      assert.ok(text.includes("http.server.request.duration"), "metrics came");
+      assert.ok(text.includes("download complete"), "logs came");
+      for (const secret of [HASH, UNKNOWN, HASH.slice(0, 8), HASH.slice(1), "/elsewhere"]) {
+        assert.ok(!text.includes(secret), secret);
+        assert.ok(!program.stderr().includes(secret), secret);
+      }
+    },
+  );
 }
 
-Deno.test("docs/operate.md, Traces: the console exporter prints no hash either", async () => {
+testWithSignals("docs/operate.md, Traces: the console exporter prints no hash either", async () => {
   await using tree = await makePhotos();
   const env = { OTEL_DENO: "true", OTEL_EXPORTER_OTLP_PROTOCOL: "console" };
   const args = ["-f", tree.join("photos"), "--log-format", "json", "--listing", "on"];

@@ -40,7 +40,7 @@ export interface RunOptions {
    * @default "piped"
    */
   readonly stdout?: "piped" | "null";
-  /** Milliseconds after which the program is killed, which shows as code 137 */
+  /** Milliseconds after which the program is killed, which shows as code 137, on Windows as 1 */
   readonly within?: number;
 }
 
@@ -93,6 +93,30 @@ export function testWith(
   if (missing.length === 0) Deno.test(name, fn);
   else if (strict()) Deno.test(name, () => need(missing));
   else Deno.test({ name: `${name} (skipped: no ${missing.join(", ")})`, ignore: true, fn });
+}
+
+/** The program `zip` as a test needs it that has other names than ASCII, or symlinks. */
+export const FULL_ZIP: string = Deno.build.os === "windows"
+  ? "zip that takes all names and stores symlinks"
+  : "zip";
+
+/** Registers a test that needs /proc, or names and files that only Linux has, and programs. */
+export function testOnLinux(
+  tools: readonly string[],
+  name: string,
+  fn: (t: Deno.TestContext) => void | Promise<void>,
+): void {
+  if (Deno.build.os === "linux") return testWith(tools, name, fn);
+  Deno.test({ name: `${name} (skipped: Linux only)`, ignore: true, fn });
+}
+
+/** Registers a test that ends a program by a signal: Windows has none, and kills it instead. */
+export function testWithSignals(
+  name: string,
+  fn: (t: Deno.TestContext) => void | Promise<void>,
+): void {
+  if (Deno.build.os !== "windows") return Deno.test(name, fn);
+  Deno.test({ name: `${name} (skipped: Windows has no signals)`, ignore: true, fn });
 }
 
 /** Runs a program to its end; any exit code is a result, not an error */
