@@ -21,6 +21,16 @@ export function taskFlags(name: Task): string[] {
   return words.slice(run + 1, script);
 }
 
+/** A shell script that does what an executable would: it runs the program of this checkout */
+export function standIn(
+  deno: string = Deno.execPath(),
+  flags: readonly string[] = taskFlags("start:checksums"),
+): string {
+  const main = fileURLToPath(new URL("../main.ts", import.meta.url));
+  const command = [deno, "run", ...flags, main].map((word) => `'${word}'`).join(" ");
+  return `#!/bin/sh\nexec ${command} "$@"\n`;
+}
+
 /** Whether the program may read an environment variable */
 export function mayRead(variable: string): boolean {
   return project.permissions.serve.env.some((pattern) =>
