@@ -52,7 +52,7 @@ const SIDE_BY_SIDE: Readonly<
     ],
   },
   handlers: { shared: ["handlers/digest.ts", "handlers/token_pages.ts"], over: "handlers/mod.ts" },
-  engines: { shared: ["engines/engine.ts", "engines/zip_end.ts"] },
+  engines: { shared: ["engines/engine.ts"] },
 };
 
 interface Import {

@@ -10,6 +10,7 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { delimiter, isAbsolute, join } from "node:path";
 import { filesOf, type ListedEntry, type Listing } from "../storage/listing.ts";
 import { describeError, log } from "../lib/log.ts";
+import { lastBytes, readZipEnd } from "../lib/zip_end.ts";
 import { type FileSource, sliceOf } from "../storage/source.ts";
 import {
   type Archive,
@@ -18,7 +19,6 @@ import {
   type Engine,
   EngineUnavailableError,
 } from "./engine.ts";
-import { entriesAtEnd, lastBytes } from "./zip_end.ts";
 
 /** The end of what the program says that is kept, in characters. */
 const STDERR_TAIL = 2048;
@@ -301,9 +301,9 @@ async function finish(
  * @throws {Error} if the archive has fewer entries than the listing, or is none
  */
 function assertWhole(tail: Uint8Array, { entries }: Listing) {
-  const count = entriesAtEnd(tail);
-  if (count === entries.length) return;
-  const found = count === null ? "no archive" : `an archive with ${count}`;
+  const end = readZipEnd(tail);
+  if (end?.entries === entries.length) return;
+  const found = end ? `an archive with ${end.entries}` : "no archive";
   throw new Error(`run zip: made ${found} of ${entries.length} files and folders`);
 }
 

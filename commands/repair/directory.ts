@@ -5,18 +5,13 @@
  */
 
 import { Buffer } from "node:buffer";
+import { readZipEnd } from "../../lib/zip_end.ts";
 import { RepairError } from "./errors.ts";
 
-/** The records after a central directory are no longer than this, in bytes (APPNOTE 4.3.14–4.3.16). */
-export const END_BYTES: number = 56 + 20 + 22;
-
-const END_SIGNATURE = 0x06054b50;
-const ZIP64_END_SIGNATURE = 0x06064b50;
 const CENTRAL_SIGNATURE = 0x02014b50;
 const LOCAL_SIGNATURE = 0x04034b50;
 const ZIP64_TAG = 0x0001;
 
-const END_LENGTH = 22;
 const CENTRAL_LENGTH = 46;
 const LOCAL_LENGTH = 30;
 const MAX_32 = 0xffff_ffff;
@@ -64,16 +59,12 @@ export interface Member {
  * @throws {RepairError} if they are not the end of an archive of this program
  */
 export function findDirectory(tail: Uint8Array, length: number): DirectoryPlace {
-  const bytes = Buffer.from(tail);
-  const at = bytes.length - END_LENGTH;
-  if (at < 0 || bytes.readUInt32LE(at) !== END_SIGNATURE) throw foreign("it has no end of a ZIP");
-  const zip64 = at >= 76 && bytes.readUInt32LE(at - 76) === ZIP64_END_SIGNATURE ? at - 76 : null;
-  const [entries, size, start] = zip64 === null
-    ? [bytes.readUInt16LE(at + 10), bytes.readUInt32LE(at + 12), bytes.readUInt32LE(at + 16)]
-    : [32, 40, 48].map((field) => Number(bytes.readBigUInt64LE(zip64 + field)));
+  const records = readZipEnd(tail);
+  if (!records) throw foreign("it has no end of a ZIP");
+  const { entries, size, start } = records;
   const end = start + size;
   if (size > MAX_DIRECTORY_BYTES) throw foreign("its central directory is too long");
-  if (end !== length - (bytes.length - (zip64 ?? at))) throw foreign("its end is another one");
+  if (end !== length - records.length) throw foreign("its end is another one");
   return { entries, start, end };
 }
 

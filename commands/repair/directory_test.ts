@@ -8,7 +8,8 @@ import {
   writeEndOfCentralDirectory,
   writeLocalFileHeader,
 } from "../../zip/records.ts";
-import { END_BYTES, findDirectory, joinRanges, lengthOf, readDirectory } from "./directory.ts";
+import { END_BYTES } from "../../lib/zip_end.ts";
+import { findDirectory, joinRanges, lengthOf, readDirectory } from "./directory.ts";
 import { RepairError } from "./errors.ts";
 
 const scratch = Buffer.alloc(MAX_RECORD_LENGTH);

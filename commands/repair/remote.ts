@@ -6,7 +6,8 @@
 
 import { Buffer } from "node:buffer";
 import { setTimeout as sleep } from "node:timers/promises";
-import { END_BYTES, type Range } from "./directory.ts";
+import { END_BYTES } from "../../lib/zip_end.ts";
+import type { Range } from "./directory.ts";
 import { RepairError } from "./errors.ts";
 
 const MAX_REDIRECTS = 5;

@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { writeEndOfCentralDirectory } from "../zip/records.ts";
-import { END_BYTES, entriesAtEnd, lastBytes } from "./zip_end.ts";
+import { END_BYTES, lastBytes, readZipEnd } from "./zip_end.ts";
 
 /** The end of an archive, after some bytes of its central directory */
 function endOf(entries: number, offset = 1000): Uint8Array {
@@ -9,18 +9,19 @@ function endOf(entries: number, offset = 1000): Uint8Array {
   return target.subarray(0, 40 + length);
 }
 
-Deno.test("entriesAtEnd(): what the end of central directory tells, with ZIP64 and without", () => {
+Deno.test("readZipEnd(): what the end of central directory tells, with ZIP64 and without", () => {
   for (const entries of [0, 1, 258, 65_534, 65_535, 65_536, 10_000_000]) {
-    for (const offset of [0, 0xffff_fffe, 0xffff_ffff, 2 ** 40]) {
-      const tail = lastBytes(new Uint8Array(), endOf(entries, offset));
-      assert.equal(entriesAtEnd(tail), entries, `${entries} at ${offset}`);
+    for (const start of [0, 0xffff_fffe, 0xffff_ffff, 2 ** 40]) {
+      const tail = lastBytes(new Uint8Array(), endOf(entries, start));
+      const length = entries >= 65_535 || start >= 0xffff_ffff ? END_BYTES : 22;
+      assert.deepEqual(readZipEnd(tail), { entries, start, size: 60, length });
     }
   }
 });
 
-Deno.test("entriesAtEnd(): null where no archive ends", () => {
-  for (const length of [0, 1, 21, 22, 98]) assert.equal(entriesAtEnd(new Uint8Array(length)), null);
-  assert.equal(entriesAtEnd(endOf(1).slice(0, -1)), null);
+Deno.test("readZipEnd(): null where no archive ends", () => {
+  for (const length of [0, 1, 21, 22, 98]) assert.equal(readZipEnd(new Uint8Array(length)), null);
+  assert.equal(readZipEnd(endOf(1).slice(0, -1)), null);
 });
 
 Deno.test("lastBytes(): of pieces of any length", () => {
