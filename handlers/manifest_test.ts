@@ -18,7 +18,10 @@ function service(engineName: "store" | "zip" = "store") {
     const listing = await list(...args);
     return listing && change(listing);
   };
-  const zip = { program: "/nowhere/zip", level: 6, followSymlinks: false, root: "/", source };
+  const zip = {
+    ...{ program: "/nowhere/zip", level: 6, followSymlinks: false, root: "/", source },
+    system: "linux", // whose program takes every name
+  } as const;
   const engine = engineName === "zip"
     ? createZipCommandEngine(zip)
     : createStoreEngine({ source, checksums: new Checksums(source) });

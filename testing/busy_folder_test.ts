@@ -1,6 +1,6 @@
 import assert from "node:assert/strict";
 import { type Program, said, start } from "./process.ts";
-import { run, testWith, tool } from "./tools.ts";
+import { run, testWith, tool, UNDER_WINE } from "./tools.ts";
 import { makeTree, randomBytes } from "./tree.ts";
 
 const HASH = "5d1c0f7a9b3e48268f04c2ab71e9d360";
@@ -12,8 +12,11 @@ async function statusOf({ port }: Program, hash: string) {
   return answer.status;
 }
 
+/** Wine takes 1.6 ms to look at one */
+const FILES = UNDER_WINE ? 500 : 5000;
+
 Deno.test("a busy photos folder keeps nobody from an archive that is at rest", async () => {
-  const many = Array.from({ length: 5000 }, (_, i) => [`photos/${HASH}/${i % 9}/${i}.jpg`, "1"]);
+  const many = Array.from({ length: FILES }, (_, i) => [`photos/${HASH}/${i % 9}/${i}.jpg`, "1"]);
   await using tree = await makeTree(Object.fromEntries(many));
   await using program = await start(["--folder", tree.join("photos")], { settle: null });
   assert.equal(await statusOf(program, HASH), 200); // it has settled by now
@@ -27,7 +30,7 @@ Deno.test("a busy photos folder keeps nobody from an archive that is at rest", a
       const { length } = await (await fetch(
         `http://127.0.0.1:${program.port}/archive/${HASH}/?manifest`,
       )).bytes();
-      assert.ok(length > 5000);
+      assert.ok(length > FILES);
       assert.ok(performance.now() - started < 20_000);
     }
   } finally {

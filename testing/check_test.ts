@@ -30,13 +30,19 @@ async function check(args: readonly string[], options: ProgramOptions = {}) {
   return { fine, findings, lineOf, text: ended.stdout };
 }
 
+const linux = Deno.build.os === "linux";
+const ALL_OK = /\n\n\d+ ok, 0 warning, 0 fault, 0 skipped\n$/;
+const OK_AS_FAR_AS_TOLD = /\n\n\d+ ok, 0 warning, 0 fault, 1 skipped\n$/;
+
 Deno.test("zipferry check: a good set-up, for people and for scripts", async () => {
   await using tree = await makeTree({ [`photos/${HASH}/a.jpg`]: randomBytes(3_000_000) });
   const args = ["--folder", tree.join("photos"), "--port", `${freePort()}`];
   const files = ["--checksums", tree.join("sums.db"), "--state", tree.join("state.db")];
   const { fine, findings, text } = await check([...args, ...files], { task: "start:checksums" });
   const bad = findings.filter(({ verdict }) => verdict !== "ok");
-  assert.deepEqual([fine, bad], [true, []]);
+  // Not every system has a limit that it tells.
+  const expected = linux ? [] : [["descriptors", "skipped"]];
+  assert.deepEqual([fine, bad.map(({ id, verdict }) => [id, verdict])], [true, expected]);
   const known = Object.keys(RULES);
   assert.deepEqual(
     findings.map(({ id }) => id),
@@ -50,7 +56,7 @@ Deno.test("zipferry check: a good set-up, for people and for scripts", async () 
   assert.match(stdout, /^ok {7}Version: zipferry [\d.]+ \(commit /);
   assert.match(stdout, /^ok {7}Files: 1 tried, all can be read$/m);
   assert.match(stdout, /^ {9}Next: when it runs, .* zipferry doctor https:/m);
-  assert.match(stdout, /\n\n\d+ ok, 0 warning, 0 fault, 0 skipped\n$/);
+  assert.match(stdout, linux ? ALL_OK : OK_AS_FAR_AS_TOLD);
 });
 
 Deno.test("zipferry check: one thing that is wrong hides no other", async () => {
