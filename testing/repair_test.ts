@@ -328,7 +328,8 @@ Deno.test("repair: Repr-Digest is compared, and says at once that a file is whol
   const tree = await makePhotos();
   const checksums = ["--checksums", tree.join("index.db")];
   const warm = ["warm", "--digest", "--folder", tree.join("photos"), ...checksums];
-  assert.equal((await runToEnd(warm, { task: "start:checksums" })).code, 0);
+  const warmed = await runToEnd(warm, { task: "start:checksums" });
+  assert.equal(warmed.code, 0, warmed.stdout + warmed.stderr);
   await using setup = await setUp(tree, checksums);
   const { whole } = setup;
   const good = await mendBytes(setup, whole);
