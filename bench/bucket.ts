@@ -1,6 +1,7 @@
 /**
- * Photos in a bucket against the same bytes on a disk, and against `zip` over the bucket as rclone
- * mounts it: in one run, in turns. Prints a table; raw results go to `bench/results/`.
+ * Photos in a bucket against the same bytes on a disk, against `zip` over the bucket as rclone mounts
+ * it, and against Esri/zipstream if that program is on the PATH: in one run, in turns. Prints a table;
+ * raw results go to `bench/results/`.
  *
  *     deno task bench:bucket [--only photos,small,memory,requests] [--runs 5] [--scratch FOLDER]
  *                            [--before FOLDER]
@@ -31,7 +32,14 @@ import {
 } from "./results.ts";
 import { type Rival, zipferry } from "./rivals.ts";
 import { pairRatios } from "./statistics.ts";
-import { curlObjects, fillStore, fromBucket, fromMount, withMountPoint } from "./stores.ts";
+import {
+  curlObjects,
+  fillStore,
+  fromBucket,
+  fromMount,
+  fromZipstream,
+  withMountPoint,
+} from "./stores.ts";
 import { measure } from "./turns.ts";
 
 /** Medians of fewer turns are not worth keeping. */
@@ -97,7 +105,9 @@ async function photos({ scratch, turns, before }: Options): Promise<Figure[]> {
   return await withMountPoint(async (folder) => {
     const mount = fromMount(endpoint, folder);
     const older = before ? [fromBucket(endpoint, { name: "before", code: before })] : [];
-    const servers = [disk, bucket, ...older, mount];
+    const zipstream = fromZipstream(endpoint);
+    const others = zipstream ? [mount, zipstream] : [mount];
+    const servers = [disk, bucket, ...older, ...others];
     const rows = await measure(load, servers, { root, scratch, turns });
     const of = (server: Rival, total: Total) => valuesOf(rows, server, total);
     const ratio = (a: Rival, b: Rival, total: Total) => pairRatios(of(a, total), of(b, total));
@@ -119,11 +129,11 @@ async function photos({ scratch, turns, before }: Options): Promise<Figure[]> {
         digits: 2,
         least: 0.7,
       },
-      {
-        what: "rate ÷ that of zip over rclone mount",
-        values: ratio(bucket, mount, "megabytesPerSecond"),
+      ...others.map((server) => ({
+        what: `rate ÷ that of ${server.name}`,
+        values: ratio(bucket, server, "megabytesPerSecond"),
         digits: 2,
-      },
+      })),
       ...servers.map((server) => ({
         what: `${about}, ${server.name}: CPU seconds for a GB`,
         values: of(server, "cpuSecondsPerGigabyte"),
@@ -135,6 +145,11 @@ async function photos({ scratch, turns, before }: Options): Promise<Figure[]> {
         digits: 2,
         target: 1.6,
       },
+      ...(zipstream ? [zipstream] : []).map((server) => ({
+        what: `CPU time ÷ that of ${server.name}`,
+        values: ratio(bucket, server, "cpuSecondsPerGigabyte"),
+        digits: 2,
+      })),
       ...older.map((server) => ({
         what: "CPU time ÷ that of the program before",
         values: ratio(bucket, server, "cpuSecondsPerGigabyte"),

@@ -7,7 +7,7 @@
 import { readdirSync, statSync } from "node:fs";
 import { join } from "node:path";
 import { type LocalObjectStore, startObjectStore, STORE_REGION } from "../testing/object_store.ts";
-import { need } from "../testing/tools.ts";
+import { need, tool } from "../testing/tools.ts";
 import { hashOf, makePhotos, WARM_UP, workloads } from "./folders.ts";
 import { type Rival, zipferry } from "./rivals.ts";
 
@@ -67,6 +67,20 @@ export function fromMount(endpoint: URL, folder: string): Rival {
       const script = join(import.meta.dirname!, "rivals/mounted.py");
       const own = [String(port), `${BUCKET}/${PREFIX}`, folder];
       return ["env", ...settings(endpoint), "python3", script, ...own];
+    },
+    path: (hash) => `/${hash}/`,
+  };
+}
+
+/** Esri/zipstream with the same objects, where it can be had. */
+export function fromZipstream(endpoint: URL): Rival | null {
+  if (tool("zipstream") === null) return null;
+  return {
+    name: "Esri/zipstream",
+    command: ({ port, root }) => {
+      const script = join(import.meta.dirname!, "rivals/zipstream.ts");
+      const own = [String(port), `${BUCKET}/${PREFIX}`, root];
+      return ["env", ...settings(endpoint), Deno.execPath(), "run", "--allow-all", script, ...own];
     },
     path: (hash) => `/${hash}/`,
   };
