@@ -1,4 +1,5 @@
 import assert from "node:assert/strict";
+import process from "node:process";
 import { countTasks, MemorySource } from "../testing/memory_source.ts";
 import { ArchivePages } from "./archive_pages.ts";
 import type { FileSource } from "./source.ts";
@@ -49,6 +50,26 @@ Deno.test("ArchivePages.get() of few archives waits for all of them", async () =
   const pages = new ArchivePages({ source: countTasks(memory, { list }), fillMs: 0 });
   const { rows, incomplete } = await pages.get(1);
   assert.ok(rows.every((row) => "files" in row) && incomplete === undefined);
+});
+
+Deno.test("ArchivePages.get() sets no timer to a negative time when the names alone took too long", async () => {
+  const warnings: string[] = [];
+  const hear = ({ name, message }: Error) => void warnings.push(`${name}: ${message}`);
+  process.on("warning", hear);
+  try {
+    const memory = archives(20);
+    const folders: FileSource["folders"] = async (options) => {
+      await new Promise((resolve) => setTimeout(resolve, 50));
+      return await memory.folders(options);
+    };
+    const pages = new ArchivePages({ source: countTasks(memory, { folders }), fillMs: 10 });
+    let page = await pages.get(1);
+    assert.equal(page.rows.length, 20);
+    while (page.incomplete) page = await pages.get(1);
+    assert.deepEqual(warnings, []);
+  } finally {
+    process.off("warning", hear);
+  }
 });
 
 Deno.test("ArchivePages.get() sorts and searches, what has no title or end at the end", async () => {
