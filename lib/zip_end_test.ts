@@ -2,19 +2,22 @@ import assert from "node:assert/strict";
 import { writeEndOfCentralDirectory } from "../zip/records.ts";
 import { END_BYTES, lastBytes, readZipEnd } from "./zip_end.ts";
 
-/** The end of an archive, after some bytes of its central directory */
-function endOf(entries: number, offset = 1000): Uint8Array {
-  const target = new Uint8Array(40 + END_BYTES).fill(0x50);
-  const length = writeEndOfCentralDirectory(target.subarray(40), { entries, offset, size: 60 });
-  return target.subarray(0, 40 + length);
+/** The end of an archive, after some bytes of its central directory; its buffer goes on */
+function endOf(entries: number, offset = 1000, before = 120): Uint8Array {
+  const target = new Uint8Array(before + END_BYTES + 50).fill(0x50);
+  const fields = { entries, offset, size: 60 };
+  const length = writeEndOfCentralDirectory(target.subarray(before), fields);
+  return target.subarray(0, before + length);
 }
 
 Deno.test("readZipEnd(): what the end of central directory tells, with ZIP64 and without", () => {
   for (const entries of [0, 1, 258, 65_534, 65_535, 65_536, 10_000_000]) {
     for (const start of [0, 0xffff_fffe, 0xffff_ffff, 2 ** 40]) {
-      const tail = lastBytes(new Uint8Array(), endOf(entries, start));
       const length = entries >= 65_535 || start >= 0xffff_ffff ? END_BYTES : 22;
-      assert.deepEqual(readZipEnd(tail), { entries, start, size: 60, length });
+      for (const before of [0, 40, 120]) { // bytes of the directory that are read with it
+        const tail = endOf(entries, start, before).subarray(-END_BYTES);
+        assert.deepEqual(readZipEnd(tail), { entries, start, size: 60, length });
+      }
     }
   }
 });
