@@ -143,7 +143,8 @@ async function withDeafReader(stream: "stdout" | "stderr", format: string, close
     return response.status;
   };
   try {
-    const listens = () => Deno.stat(socket).then(() => true, () => false);
+    // The socket is there a moment before it takes connections.
+    const listens = () => ask("/healthz").then((status) => status === 200, () => false);
     await until(listens, "it listens", 30_000);
     if (closes) await child[stream].cancel();
     for (let i = 0; i < MANY_LINES / 100; i++) {
