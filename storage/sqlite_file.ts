@@ -8,6 +8,7 @@ import { DatabaseSync } from "node:sqlite";
 
 /** How long to wait for another process that writes, in milliseconds. */
 const BUSY_MS = 5000;
+const BUSY_STEP_MS = 10;
 
 /** What is in such a file. */
 export interface Schema {
@@ -49,12 +50,38 @@ export function inTransaction<T>(database: DatabaseSync, work: () => T): T {
 }
 
 function prepare(database: DatabaseSync, schema: Schema) {
-  const version = Number(database.prepare("PRAGMA user_version").get()?.user_version);
-  if (version === schema.version) return;
-  const tables = database.prepare("SELECT count(*) AS count FROM sqlite_schema").get();
-  if (version !== 0 || Number(tables?.count) > 0) throw new Error(schema.describeOther(version));
-  database.exec("PRAGMA journal_mode = WAL");
+  if (versionOf(database, schema) === schema.version) return;
+  // Another process may make the tables at the same time: so there is another look, under the lock.
   inTransaction(database, () => {
+    if (versionOf(database, schema) === schema.version) return;
+    const tables = database.prepare("SELECT count(*) AS count FROM sqlite_schema").get();
+    if (Number(tables?.count) > 0) throw new Error(schema.describeOther(0));
     database.exec(`${schema.tables} PRAGMA user_version = ${schema.version};`);
   });
+  useWriteAheadLog(database);
+}
+
+/** @throws {Error} if it is neither of this version nor new */
+function versionOf(database: DatabaseSync, { version, describeOther }: Schema): number {
+  const found = Number(database.prepare("PRAGMA user_version").get()?.user_version);
+  if (found !== version && found !== 0) throw new Error(describeOther(found));
+  return found;
+}
+
+/** The file keeps that. SQLite does not wait for others here, unlike elsewhere. */
+function useWriteAheadLog(database: DatabaseSync) {
+  const end = performance.now() + BUSY_MS;
+  while (true) {
+    try {
+      return database.exec("PRAGMA journal_mode = WAL");
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > end) throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, BUSY_STEP_MS);
+    }
+  }
+}
+
+/** SQLite's own words for SQLITE_BUSY: Deno 2.9 tells no code. */
+function isBusy(error: unknown) {
+  return error instanceof Error && error.message.includes("database is locked");
 }
