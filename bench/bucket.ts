@@ -106,7 +106,7 @@ async function photos({ scratch, turns, before }: Options): Promise<Figure[]> {
     const mount = fromMount(endpoint, folder);
     const older = before ? [fromBucket(endpoint, { name: "before", code: before })] : [];
     const zipstream = fromZipstream(endpoint);
-    const others = zipstream ? [mount, zipstream] : [mount];
+    const others = [mount, ...zipstream];
     const servers = [disk, bucket, ...older, ...others];
     const rows = await measure(load, servers, { root, scratch, turns });
     const of = (server: Rival, total: Total) => valuesOf(rows, server, total);
@@ -145,7 +145,7 @@ async function photos({ scratch, turns, before }: Options): Promise<Figure[]> {
         digits: 2,
         target: 1.6,
       },
-      ...(zipstream ? [zipstream] : []).map((server) => ({
+      ...zipstream.map((server) => ({
         what: `CPU time ÷ that of ${server.name}`,
         values: ratio(bucket, server, "cpuSecondsPerGigabyte"),
         digits: 2,

@@ -72,10 +72,10 @@ export function fromMount(endpoint: URL, folder: string): Rival {
   };
 }
 
-/** Esri/zipstream with the same objects, where it can be had. */
-export function fromZipstream(endpoint: URL): Rival | null {
-  if (tool("zipstream") === null) return null;
-  return {
+/** Esri/zipstream with the same objects; none where it cannot be had. */
+export function fromZipstream(endpoint: URL): readonly Rival[] {
+  if (tool("zipstream") === null) return [];
+  return [{
     name: "Esri/zipstream",
     command: ({ port, root }) => {
       const script = join(import.meta.dirname!, "rivals/zipstream.ts");
@@ -83,7 +83,7 @@ export function fromZipstream(endpoint: URL): Rival | null {
       return ["env", ...settings(endpoint), Deno.execPath(), "run", "--allow-all", script, ...own];
     },
     path: (hash) => `/${hash}/`,
-  };
+  }];
 }
 
 /** Does something with an empty folder to mount in; unmounts what is left there. */

@@ -190,9 +190,9 @@ Deno.test("deno task compile fails as a whole, and leaves no SHA256SUMS", async 
 });
 
 /** A program on the disk that runs main.ts with these flags, by default those of an executable */
-async function standInOf(tree: Tree, deno?: string, flags: readonly string[] = taskFlags(TASK)) {
+async function standInOf(tree: Tree, flags: readonly string[] = taskFlags(TASK), deno?: string) {
   const path = tree.join("zipferry");
-  await Deno.writeTextFile(path, standIn(deno, flags), { mode: 0o755 });
+  await Deno.writeTextFile(path, standIn(flags, deno), { mode: 0o755 });
   return path;
 }
 
@@ -209,7 +209,7 @@ if (!windows) {
       [flags.filter((flag) => flag !== "--allow-write"), "warm failed"],
     ];
     for (const [flags, reason] of broken) {
-      const { code, stderr } = await run(SMOKE, [await standInOf(tree, undefined, flags)]);
+      const { code, stderr } = await run(SMOKE, [await standInOf(tree, flags)]);
       assert.equal(code, 1);
       assert.match(stderr, new RegExp(`^smoke: ${reason}$`, "m"));
     }
@@ -225,7 +225,7 @@ Deno.test({
   async fn() {
     await using tree = await makeTree();
     const { code, stdout, stderr } = await run(SMOKE, [
-      await standInOf(tree, oldDeno!, ["--unstable-raw-imports", ...taskFlags(TASK)]),
+      await standInOf(tree, ["--unstable-raw-imports", ...taskFlags(TASK)], oldDeno!),
     ]);
     assert.equal(code, 0, stderr);
     assert.match(new TextDecoder().decode(stdout), /Deno 2\.7\..*\n.*14 good.*\nworks\n$/);

@@ -23,8 +23,8 @@ export function taskFlags(name: Task): string[] {
 
 /** A shell script that does what an executable would: it runs the program of this checkout */
 export function standIn(
-  deno: string = Deno.execPath(),
   flags: readonly string[] = taskFlags("start:checksums"),
+  deno: string = Deno.execPath(),
 ): string {
   const main = fileURLToPath(new URL("../main.ts", import.meta.url));
   const command = [deno, "run", ...flags, main].map((word) => `'${word}'`).join(" ");

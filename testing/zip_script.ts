@@ -11,6 +11,6 @@ export const EMPTY_ZIP_BYTES = 22;
 export function emptyZip(entries: number): string {
   const octal = (value: number) => `\\${value.toString(8).padStart(3, "0")}`;
   const count = `${octal(entries & 0xff)}${octal(entries >> 8)}`;
-  const zeros = (count: number) => octal(0).repeat(count);
+  const zeros = (bytes: number) => octal(0).repeat(bytes);
   return `printf 'PK\\005\\006${zeros(4)}${count}${count}${zeros(10)}'`;
 }
